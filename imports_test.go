@@ -1,0 +1,146 @@
+package aigateway
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/your-org/ai-api-gateway"
+
+// allowed lists, for each package of ours, the packages of ours it may import.
+// A trailing "/..." stands for everything below. The rows are the architecture:
+// docs/02-architecture-design.md draws them. Tests are held to the same rows,
+// plus testOnly.
+var allowed = map[string][]string{
+	"":                       {},
+	"cmd":                    {"...", ""},
+	"cmd/ai-gateway":         {"cmd"},
+	"cmd/importer":           {"server/api"},
+	"providers":              {},
+	"providers/wire":         {},
+	"providers/openai":       {"providers", "providers/wire"},
+	"providers/anthropic":    {"providers", "providers/wire"},
+	"providers/gemini":       {"providers", "providers/wire"},
+	"providers/bedrock":      {"providers", "providers/wire"},
+	"providers/azure":        {"providers", "providers/wire", "providers/openai"},
+	"providers/vertex":       {"providers", "providers/wire", "providers/gemini", "providers/anthropic"},
+	"providers/catalog":      {"providers", "providers/wire", "providers/openai"},
+	"providers/demo":         {"providers", "providers/wire", "providers/openai", "providers/anthropic"},
+	"providers/all":          {"providers", "providers/..."},
+	"providers/providertest": {"providers", "providers/..."},
+	"store":                  {},
+	"store/bolt":             {"store"},
+	"store/postgres":         {"store"},
+	"store/storetest":        {"store"},
+	"server":                 {"", "server/admin", "server/relay", "server/routing", "server/ledger", "server/limits", "server/upstream", "server/vault", "server/api", "server/config", "server/telemetry", "providers", "providers/wire", "store", "web/locales"},
+	"server/api":             {},
+	"server/admin":           {"server/api", "server/routing", "server/limits", "server/ledger", "server/upstream", "server/vault", "server/config", "server/telemetry", "providers", "store", "web/locales"},
+	"server/relay":           {"server/routing", "server/limits", "server/ledger", "server/upstream", "server/vault", "server/telemetry", "providers", "providers/wire", "store"},
+	"server/routing":         {"providers", "store"},
+	"server/limits":          {"store"},
+	"server/ledger":          {"store"},
+	"server/upstream":        {"providers", "providers/wire"},
+	"server/vault":           {"store"},
+	"server/config":          {"providers", "store"},
+	"server/telemetry":       {},
+	"tui":                    {"server/api", "web/locales"},
+	"web/locales":            {},
+}
+
+// testOnly lists what test files may import besides.
+var testOnly = map[string][]string{
+	"store/bolt":          {"store/storetest"},
+	"store/postgres":      {"store/storetest"},
+	"server/ledger":       {"store/bolt"},
+	"server/upstream":     {},
+	"server/relay":        {"providers/...", "store/bolt"},
+	"server/routing":      {"providers/..."},
+	"server/admin":        {"providers/...", "store/bolt"},
+	"server":              {"providers/...", "store/bolt"},
+	"providers/openai":    {"providers/..."},
+	"providers/anthropic": {"providers/..."},
+	"providers/gemini":    {"providers/..."},
+	"providers/bedrock":   {"providers/..."},
+	"providers/catalog":   {"providers/..."},
+	"providers/demo":      {"providers/..."},
+	"tui":                 {"..."},
+}
+
+// wiring lists the files of cmd that may open stores, providers and servers;
+// all others are clients of a running gateway and see only server/api.
+var wiring = map[string]bool{
+	"serve.go": true, "migrate.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true,
+}
+
+var clientMay = []string{"server/api", "web/locales", "cmd/importer", "tui", ""}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && file != ".") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		file = filepath.ToSlash(file)
+		pkg := path.Dir(file)
+		if pkg == "." {
+			pkg = ""
+		}
+		if strings.HasPrefix(pkg, "examples") {
+			return nil
+		}
+		rows, known := allowed[pkg]
+		if !known {
+			t.Errorf("%s: package %q has no row in imports_test.go", file, pkg)
+			return nil
+		}
+		seen[pkg] = true
+		if pkg == "cmd" && !wiring[path.Base(file)] && !strings.HasSuffix(file, "_test.go") {
+			rows = clientMay
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			rows = append(append([]string{pkg}, rows...), testOnly[pkg]...)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			imp, _ := strconv.Unquote(spec.Path.Value)
+			if imp != module && !strings.HasPrefix(imp, module+"/") {
+				continue
+			}
+			imp = strings.TrimPrefix(strings.TrimPrefix(imp, module), "/")
+			if !permitted(rows, imp) {
+				t.Errorf("%s imports %q, which its row in imports_test.go does not allow", file, imp)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !seen["providers"] || !seen["store"] {
+		t.Fatal("the walk did not reach the packages it is to judge")
+	}
+}
+
+func permitted(rows []string, imp string) bool {
+	for _, row := range rows {
+		if row == imp || row == "..." || strings.HasSuffix(row, "/...") && strings.HasPrefix(imp, strings.TrimSuffix(row, "...")) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package providers
+
+import "encoding/json"
+
+// An Op is what a route does, in no vendor's words.
+type Op string
+
+// Operations. OpChat is translated between dialects; all others are relayed only.
+const (
+	OpChat        Op = "chat"
+	OpCountTokens Op = "count_tokens"
+	OpCompletions Op = "completions"
+	OpEmbeddings  Op = "embeddings"
+	OpModels      Op = "models"
+	OpImages      Op = "images"
+	OpAudio       Op = "audio"
+	OpModerations Op = "moderations"
+	OpRerank      Op = "rerank"
+)
+
+// A Provider describes one kind of upstream: data, with hooks for what is not
+// data. Zero hooks mean the OpenAI way: base URL + path, bearer key.
+type Provider struct {
+	Name    string // "openai"; lower case, unique
+	Title   string // "OpenAI"
+	Aliases []string
+	// BaseURL is what the vendor's own SDK takes; accounts may override it. Empty: the account must give one.
+	BaseURL string
+	// Speaks lists the chat dialects it serves, the best first. The router
+	// prefers the caller's own dialect if it is among them.
+	Speaks []Egress
+	// Ops lists the operations served besides OpChat.
+	Ops []Op
+	// EnvKeys are the environment variables that hold a key of it, the best first.
+	EnvKeys []string
+	// Models are name patterns ('*' matches any run) of the models it is known to serve, to route names the catalogue lacks.
+	Models []string
+	// Local: runs on the owner's machines; priced 0 and needs no key.
+	Local bool
+	// Quirks tell its deviations from the dialect.
+	Quirks Quirks
+
+	// URL returns the address of one call. nil: the dialect's usual path below base.
+	URL func(c *Call) string
+	// Sign adds credentials to the call's headers. nil: "Authorization: Bearer <key>".
+	Sign func(c *Call) error
+}
+
+// Quirks are a vendor's deviations from its dialect, as data.
+type Quirks struct {
+	Drop []string // request members the vendor refuses: cut on relay, dropped on translation
+	// NoStreamUsage: refuses stream_options; usage comes unasked or not at all.
+	NoStreamUsage bool
+	// NoDone: a stream may end without its terminal event once a finish reason was seen.
+	NoDone bool
+	// MaxTokensField: the name of the member that bounds output ("max_tokens"); empty: max_completion_tokens.
+	MaxTokensField string
+	// ReasoningField is the member that carries reasoning in answers ("reasoning_content", "reasoning"); empty: none.
+	ReasoningField string
+	// ReasoningBack: reasoning must be sent back with assistant turns, in ReasoningField.
+	ReasoningBack bool
+	// ToolIDs is the form tool-call ids must have ("mistral9": nine alphanumerics); empty: any.
+	ToolIDs string
+	// NoParallelTools, NoStrict, NoDeveloper, NoNames: refuses that feature.
+	NoParallelTools, NoStrict, NoDeveloper, NoNames bool
+	// Object: provider preferences in object form are the vendor's own (OpenRouter).
+	ProviderObject bool
+}
+
+// A Call is one HTTP exchange with an upstream, as the provider's hooks see it.
+type Call struct {
+	Op      Op
+	Dialect Dialect
+	Model   string // the upstream's name of the model
+	Stream  bool
+	Base    string // the account's base URL, without a trailing slash
+	Path    string // for relayed operations, the route's own path below /v1 ("images/edits")
+	Secret  string
+	Options map[string]json.RawMessage // the account's options
+	Body    []byte                     // what will be sent (signatures cover it)
+
+	URL    string // set before Sign
+	Header []Header
+}
+
+// A Header is one HTTP header.
+type Header struct{ Name, Value string }
+
+// Set replaces or adds a header of the call.
+func (c *Call) Set(name, value string) {
+	for i := range c.Header {
+		if c.Header[i].Name == name {
+			c.Header[i].Value = value
+			return
+		}
+	}
+	c.Header = append(c.Header, Header{name, value})
+}
+
+// Option returns an option that is a JSON string, or def.
+func (c *Call) Option(name, def string) string {
+	var s string
+	if raw, ok := c.Options[name]; ok && json.Unmarshal(raw, &s) == nil && s != "" {
+		return s
+	}
+	return def
+}

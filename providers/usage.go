@@ -1,0 +1,59 @@
+package providers
+
+// Usage counts what one exchange used, in tokens, in disjoint buckets: each
+// token is in exactly one. No bucket is ever negative.
+//
+// The formats count differently (OpenAI's prompt_tokens include cached ones,
+// Anthropic's input_tokens do not; Gemini's candidates exclude thoughts): the
+// dialects convert, so that everything behind them adds buckets and nothing else.
+type Usage struct {
+	Input        int64 // uncached text (and image) input
+	InputAudio   int64
+	InputImage   int64 // only where the vendor counts and prices image input apart
+	CacheRead    int64
+	CacheWrite5m int64 // also writes whose time to live is not told
+	CacheWrite1h int64
+	Output       int64 // output without reasoning
+	OutputAudio  int64
+	OutputImage  int64
+	Reasoning    int64
+
+	// CostNano is what the upstream said it charged, in nano-USD; 0 with HasCost false: it said nothing.
+	CostNano int64
+	HasCost  bool
+	// Clamped: a reported count was negative or absurd and was corrected.
+	Clamped bool
+}
+
+// Prompt returns all input tokens, cache reads and writes included (OpenAI's prompt_tokens).
+func (u Usage) Prompt() int64 {
+	return u.Input + u.InputAudio + u.InputImage + u.CacheRead + u.CacheWrite()
+}
+
+// Completion returns all output tokens, reasoning included (OpenAI's completion_tokens).
+func (u Usage) Completion() int64 {
+	return u.Output + u.OutputAudio + u.OutputImage + u.Reasoning
+}
+
+// CacheWrite returns the tokens written to a prompt cache, whatever their time to live.
+func (u Usage) CacheWrite() int64 { return u.CacheWrite5m + u.CacheWrite1h }
+
+// Zero reports whether nothing was counted.
+func (u Usage) Zero() bool { return u.Prompt() == 0 && u.Completion() == 0 }
+
+// MaxTokensPlausible bounds a reported count: more is taken for an error of the upstream.
+const MaxTokensPlausible = 1 << 40
+
+// Clamp returns n as a count: negative becomes 0, an absurd one MaxTokensPlausible;
+// u.Clamped records that it had to.
+func (u *Usage) Clamp(n int64) int64 {
+	switch {
+	case n < 0:
+		u.Clamped = true
+		return 0
+	case n > MaxTokensPlausible:
+		u.Clamped = true
+		return MaxTokensPlausible
+	}
+	return n
+}

@@ -1,0 +1,35 @@
+// Package wire holds what every dialect needs of bytes: JSON (a top-level field
+// finder with splice for the relay, one choice of library for translation), SSE,
+// and AWS event-stream framing. It imports nothing of the project.
+package wire
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The translate path reads what others wrote: it accepts duplicate names and
+// lone surrogates deep inside a body (they become U+FFFD), as the vendors do;
+// members that are acted on are checked by the field finder.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// Unmarshal decodes one JSON value into v. Member names match exactly; unknown members are ignored.
+func Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, lenient) }
+
+// Marshal encodes v. A nil slice is [] and a nil map {}; use omitempty or omitzero for members to leave out.
+func Marshal(v any) ([]byte, error) { return json.Marshal(v, lenient) }
+
+// Append appends the encoding of v to dst.
+func Append(dst []byte, v any) ([]byte, error) {
+	b, err := json.Marshal(v, lenient)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, b...), nil
+}
+
+// AppendString appends s as a JSON string; invalid UTF-8 becomes U+FFFD.
+func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte {
+	dst, _ = jsontext.AppendQuote(dst, s) // its error only tells of invalid UTF-8, which it has replaced
+	return dst
+}

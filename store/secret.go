@@ -1,0 +1,36 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// A SecretString holds a secret and never shows it: every way of printing,
+// logging or marshalling it gives "[redacted]". Reveal is the one way out.
+type SecretString struct{ s string }
+
+// NewSecret wraps s.
+func NewSecret(s string) SecretString { return SecretString{s} }
+
+// Reveal returns the secret itself.
+func (s SecretString) Reveal() string { return s.s }
+
+// Empty reports whether there is no secret.
+func (s SecretString) Empty() bool { return s.s == "" }
+
+// Hint returns "…" and the last four characters, or "…" for short secrets.
+func (s SecretString) Hint() string {
+	if len(s.s) < 12 {
+		return "…"
+	}
+	return "…" + s.s[len(s.s)-4:]
+}
+
+const redacted = "[redacted]"
+
+func (s SecretString) String() string               { return redacted }
+func (s SecretString) GoString() string             { return redacted }
+func (s SecretString) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(redacted)) }
+func (s SecretString) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+func (s SecretString) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s SecretString) LogValue() slog.Value         { return slog.StringValue(redacted) }

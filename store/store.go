@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a store.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("already exists") // a name or alias is taken
+	ErrLocked   = errors.New("store is locked by another process")
+	ErrNewer    = errors.New("store was written by a newer version")
+)
+
+// A Snapshot is all configuration that the store holds, immutable.
+type Snapshot struct {
+	Rev      uint64
+	Keys     []*Key
+	Accounts []*Account
+	Mappings []*Mapping
+	Meta     map[string][]byte // "master_key_id", "master_key_check", …
+}
+
+// A Change is one write to the configuration. Exactly one of the pointers is
+// set, or Delete names a record by kind and id. Audit, if set, is written in
+// the same transaction.
+type Change struct {
+	Key     *Key
+	Account *Account
+	Mapping *Mapping
+	Meta    *MetaValue
+	Delete  *Ref
+	// Create makes it an error (ErrConflict) if the id, the name of an account, or the alias of a mapping exists.
+	Create bool
+	Audit  *AuditRow
+}
+
+// A MetaValue is one named value of the store's own.
+type MetaValue struct {
+	Name  string
+	Value []byte
+}
+
+// Record kinds, for Ref.
+const (
+	KindKey     = "key"
+	KindAccount = "account"
+	KindMapping = "mapping"
+)
+
+// A Ref names a record.
+type Ref struct{ Kind, ID string }
+
+// Store keeps configuration, usage rows and their roll-ups. All methods are safe
+// for concurrent use and respect ctx.
+type Store interface {
+	// Load returns all configuration.
+	Load(ctx context.Context) (*Snapshot, error)
+	// Apply writes all changes in one transaction, or none, and returns the new revision.
+	Apply(ctx context.Context, changes ...Change) (rev uint64, err error)
+	// Append applies ledger entries: rows, roll-ups and the applied position of each
+	// boot in one transaction a file. It is idempotent: an entry whose Seq is not
+	// above its boot's applied position is skipped. Entries of a boot come in order.
+	Append(ctx context.Context, entries []Entry) error
+	// Applied returns the applied position of each boot.
+	Applied(ctx context.Context) (map[string]uint64, error)
+	// Usage returns rows, newest first, one page.
+	Usage(ctx context.Context, q UsageQuery) (UsagePage, error)
+	// Totals returns sums from the roll-ups.
+	Totals(ctx context.Context, q TotalsQuery) ([]Total, error)
+	// Audit returns audit rows, newest first.
+	Audit(ctx context.Context, limit int, before string) ([]AuditRow, error)
+	Close() error
+}
+
+// A UsageQuery selects usage rows. Zero fields select all.
+type UsageQuery struct {
+	RequestID string // whole, or its last 8 characters
+	KeyID     string
+	Model     string
+	Provider  string
+	Account   string
+	Status    string    // "200", "4xx", "error"
+	Since     time.Time // inclusive
+	Until     time.Time // exclusive
+	Limit     int       // 0 = 100, at most 1000
+	Cursor    string    // from the page before
+}
+
+// ScanLimit bounds the rows one filtered query looks at; beyond it the page is Partial.
+const ScanLimit = 200_000
+
+// A UsagePage is one page of rows.
+type UsagePage struct {
+	Rows    []UsageRow
+	Next    string // cursor of the next page; "": none
+	Partial bool   // ScanLimit was reached before Limit rows were found
+}
+
+// A TotalsQuery selects and groups roll-ups.
+type TotalsQuery struct {
+	Since, Until time.Time      // UTC; widened to 15-minute borders
+	GroupBy      []string       // of: model, key, provider, account, end_reason, day, hour
+	Zone         *time.Location // for day and hour; nil = UTC
+	KeyID        string         // "" = all
+	Model        string
+	Provider     string
+}
+
+// A Total is the sum of one group, counted in Tokens' disjoint buckets.
+type Total struct {
+	Group     map[string]string // by the names of GroupBy; key is the key's id
+	KeyName   string            // where grouped by key
+	Requests  int64
+	Errors    int64
+	Estimated int64 // rows whose usage_source is not provider
+	Tokens    Tokens
+	CostNano  int64
+	Duration  time.Duration // sum
+}

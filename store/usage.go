@@ -1,0 +1,135 @@
+package store
+
+import "time"
+
+// EntryKind says what a ledger entry records.
+type EntryKind uint8
+
+// Ledger entry kinds.
+const (
+	EntryHold   EntryKind = iota + 1 // an admitted request and what was reserved for it
+	EntrySettle                      // its end: the usage row
+	EntryVoid                        // a hold given back without a row
+	EntryAdjust                      // a correction of a settled row's cost
+)
+
+// An Entry is one event of the ledger, keyed (Boot, Seq).
+type Entry struct {
+	Boot string // ULID of the process start that wrote it
+	Seq  uint64 // 1, 2, … within the boot
+	Kind EntryKind
+	Time time.Time // wall clock, UTC
+	// RequestID names the request the entry belongs to.
+	RequestID string
+	Hold      *Hold     // EntryHold
+	Row       *UsageRow // EntrySettle
+	// DeltaNano is the change of cost (EntryAdjust), Day the UTC day of the row it corrects.
+	DeltaNano int64
+	Note      string
+}
+
+// A Hold is what is known of a request when it is admitted: enough to write its
+// row should the process die before it ends.
+type Hold struct {
+	KeyID, KeyName, Group string
+	Operation             string
+	Model                 string // as asked
+	Provider, Account     string // of the first target
+	AccountID             string
+	UpstreamModel         string
+	Stream                bool
+	ReservedNano          int64
+}
+
+// Usage sources: where a row's counts are from.
+const (
+	SourceProvider        = "provider"         // reported, whole
+	SourceProviderPartial = "provider_partial" // reported in part; the rest counted
+	SourceEstimated       = "estimated"        // counted by us
+	SourceNone            = "none"             // nothing is known, or nothing was used
+)
+
+// End reasons of a request.
+const (
+	EndComplete    = "complete"        // the caller got the whole answer
+	EndError       = "error"           // an error was answered
+	EndStreamError = "stream_error"    // failed after the answer had begun
+	EndClientGone  = "client_gone"     // the caller left
+	EndCrash       = "crash_recovered" // the process died; written at the next start
+	EndShutdown    = "shutdown"
+	EndRejected    = "rejected" // refused before any upstream
+)
+
+// A UsageRow is the record of one request: the projection of its ledger entries.
+type UsageRow struct {
+	RequestID       string
+	ClientRequestID string
+	Time            time.Time // admission, UTC
+	KeyID, KeyName  string
+	Group           string
+	EndUser         string
+	Operation       string // "chat", …
+	Dialect         string // the caller's
+	Model           string // as asked
+	Provider        string
+	Account         string
+	AccountID       string
+	UpstreamModel   string
+	UpstreamID      string // the upstream's request id
+	Status          int    // HTTP status answered; 499 when the caller left before one
+	Stream          bool
+	EndReason       string
+	Attempts        []Attempt
+
+	Tokens       Tokens
+	UsageSource  string
+	CostNano     int64 // nano-USD, sum over attempts
+	ReservedNano int64
+	PriceVersion string
+	PriceSource  string // "catalogue", "account", "fallback", "provider", "local", "demo"
+	Flags        uint32 // Flag…
+
+	TTFT     time.Duration // to the first content byte; 0: none was sent
+	Duration time.Duration
+	Overhead time.Duration // total less the wait for the upstream
+	Error    string        // code: message, scrubbed, at most 512 bytes
+	Metadata map[string]string
+}
+
+// Row flags.
+const (
+	FlagClamped           uint32 = 1 << iota // a reported count was corrected
+	FlagSaturated                            // the cost did not fit and is the maximum
+	FlagPossibleDuplicate                    // an attempt may have been billed though no answer came
+	FlagCrashRecovered
+	FlagUnknownPrice
+)
+
+// Tokens are the disjoint buckets of a row (providers.Usage, stored).
+type Tokens struct {
+	Input, InputAudio, InputImage         int64
+	CacheRead, CacheWrite5m, CacheWrite1h int64
+	Output, OutputAudio, OutputImage      int64
+	Reasoning                             int64
+}
+
+// Prompt returns all input tokens, cache included.
+func (t Tokens) Prompt() int64 {
+	return t.Input + t.InputAudio + t.InputImage + t.CacheRead + t.CacheWrite5m + t.CacheWrite1h
+}
+
+// Completion returns all output tokens, reasoning included.
+func (t Tokens) Completion() int64 {
+	return t.Output + t.OutputAudio + t.OutputImage + t.Reasoning
+}
+
+// An Attempt is one try at one target.
+type Attempt struct {
+	Provider, Account, Model string
+	Status                   int           // the upstream's; 0: no answer
+	Outcome                  string        // "ok", "connect", "timeout", "http_error", "bad_response", "cut", "cancelled"
+	Start                    time.Duration // since admission
+	Duration                 time.Duration
+	Error                    string
+	CostNano                 int64
+}
