@@ -1,0 +1,299 @@
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// maxChain bounds how many aliases may lead to one another.
+const maxChain = 8
+
+// maxTargets bounds a plan.
+const maxTargets = 32
+
+// An Ask is a question to the table.
+type Ask struct {
+	Op       providers.Op
+	Dialect  providers.Dialect // the caller's; "" for relay-only operations
+	Model    string
+	Provider string   // the caller's `provider` member: a provider or an account
+	Fallback []string // the caller's `fallbacks`: "provider/model" or a model
+	Allow    func(model string) bool // the key's allow list; nil allows all
+}
+
+// A Target is one place a request may go.
+type Target struct {
+	Account *Account
+	Model   string // the upstream's name
+	Asked   string // the name this target was found by: the caller's, or a fallback's
+	// Egress is the dialect to speak; nil for relay-only operations.
+	Egress providers.Egress
+	// Entry is the catalogue's row; nil: not known.
+	Entry    *providers.Model
+	Priority int
+	Weight   int
+}
+
+// An Exclusion tells why an account was not taken.
+type Exclusion struct {
+	Account, Provider, Model string
+	Reason                   string
+}
+
+// A Plan is the ordered targets for one request.
+type Plan struct {
+	Targets  []Target
+	Excluded []Exclusion
+	// Aliased: the caller's name is not the upstream's, so answers show the caller's.
+	Aliased bool
+	// Rule says which rule of the search found the targets: "alias", "account", "catalogue", "pattern", "listed", "any".
+	Rule string
+}
+
+// Plan finds the targets for a. The error is ready for the caller: an unknown
+// model is a 404 that names it and the command that explains, an unknown
+// provider a 400 that names the known ones.
+//
+// The search is: alias → models of the accounts → catalogue → the providers'
+// name patterns → what the upstreams list → accounts with models ["*"].
+func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
+	p := &Plan{}
+	if a.Allow != nil && !a.Allow(a.Model) {
+		return nil, denied(a.Model)
+	}
+	if err := t.resolve(p, a, a.Model, a.Provider, 0); err != nil {
+		return nil, err
+	}
+	primary := len(p.Targets)
+	for _, f := range a.Fallback {
+		if a.Allow != nil && !a.Allow(f) {
+			return nil, denied(f)
+		}
+		// A fallback that leads nowhere is no reason to fail a request that has targets.
+		_ = t.resolve(p, a, f, "", 0)
+	}
+	sortTargets(p.Targets[:primary])
+	p.Targets = dedupe(p.Targets)
+	if len(p.Targets) > maxTargets {
+		p.Targets = p.Targets[:maxTargets]
+	}
+	if len(p.Targets) == 0 {
+		return nil, t.notFound(a, p)
+	}
+	p.Aliased = p.Targets[0].Model != a.Model
+	return p, nil
+}
+
+func (t *Table) resolve(p *Plan, a Ask, name, prov string, depth int) *providers.Error {
+	if depth > maxChain {
+		return &providers.Error{Kind: providers.KindInvalidRequest, Param: "model", Code: "alias_loop",
+			Message: fmt.Sprintf("the model mapping of %q leads in a circle: see `ai-gateway route explain %s`", a.Model, a.Model)}
+	}
+	if m, ok := t.Mapping(name); ok && prov == "" {
+		setRule(p, "alias")
+		for _, mt := range m.Targets {
+			t.follow(p, a, name, m, mt, depth)
+		}
+		return nil
+	}
+	accounts, model := t.accounts, name
+	if prov == "" {
+		if head, tail, ok := strings.Cut(name, "/"); ok && tail != "" {
+			if acc, pr := t.named(head); acc != nil || pr != nil {
+				prov, model = head, tail
+			}
+		}
+	}
+	if prov != "" {
+		acc, pr := t.named(prov)
+		switch {
+		case acc != nil:
+			accounts = []*Account{acc}
+		case pr != nil:
+			accounts = slices.DeleteFunc(slices.Clone(t.accounts), func(x *Account) bool { return x.Provider != pr })
+			if len(accounts) == 0 {
+				return &providers.Error{Kind: providers.KindInvalidRequest, Param: "provider", Code: "no_account",
+					Message: fmt.Sprintf("no account of provider %q is configured: add one with `ai-gateway providers add %s --api-key …`", pr.Name, pr.Name)}
+			}
+		default:
+			return t.unknownProvider(prov)
+		}
+	}
+	t.search(p, a, name, model, accounts, prov != "")
+	return nil
+}
+
+// follow adds what one target of a mapping leads to.
+func (t *Table) follow(p *Plan, a Ask, alias string, m *store.Mapping, mt store.MappingTarget, depth int) {
+	model := mt.Model
+	if model == "" {
+		model = alias
+	}
+	before := len(p.Targets)
+	switch {
+	case mt.Account != "":
+		if acc, ok := t.byAccount[mt.Account]; ok {
+			t.add(p, a, alias, acc, model)
+		} else {
+			p.Excluded = append(p.Excluded, Exclusion{Account: mt.Account, Model: model, Reason: "no such account"})
+		}
+	case mt.Provider != "":
+		if err := t.resolve(p, a, model, mt.Provider, depth+1); err != nil {
+			p.Excluded = append(p.Excluded, Exclusion{Provider: mt.Provider, Model: model, Reason: err.Message})
+		}
+	case model == m.Alias || model == alias:
+		t.search(p, a, alias, model, t.accounts, false)
+	default:
+		if err := t.resolve(p, a, model, "", depth+1); err != nil {
+			p.Excluded = append(p.Excluded, Exclusion{Model: model, Reason: err.Message})
+		}
+	}
+	for i := before; i < len(p.Targets); i++ {
+		if mt.Priority != 0 {
+			p.Targets[i].Priority = mt.Priority
+		}
+		if mt.Weight != 0 {
+			p.Targets[i].Weight = mt.Weight
+		}
+	}
+}
+
+// search adds every account of accounts that serves model, by the first rule that finds one.
+// strict: the caller named the provider, so any model name may be right.
+func (t *Table) search(p *Plan, a Ask, asked, model string, accounts []*Account, strict bool) {
+	rules := []struct {
+		name string
+		fits func(acc *Account) (string, bool)
+	}{
+		{"account", func(acc *Account) (string, bool) { return accountModel(acc, model, false) }},
+		{"catalogue", func(acc *Account) (string, bool) {
+			if len(acc.Models) > 0 {
+				return "", false
+			}
+			if _, ok := t.catalogue.Find(acc.Provider.Name, model); ok {
+				return model, true
+			}
+			return "", false
+		}},
+		{"pattern", func(acc *Account) (string, bool) {
+			return model, len(acc.Models) == 0 && slices.ContainsFunc(acc.Provider.Models, func(pat string) bool { return providers.MatchName(pat, model) })
+		}},
+		{"listed", func(acc *Account) (string, bool) {
+			return model, len(acc.Models) == 0 && slices.Contains(acc.Listed, model)
+		}},
+		{"any", func(acc *Account) (string, bool) {
+			if strict && len(acc.Models) == 0 {
+				return model, true
+			}
+			return accountModel(acc, model, true)
+		}},
+	}
+	before := len(p.Targets)
+	for _, r := range rules {
+		for _, acc := range accounts {
+			if up, ok := r.fits(acc); ok {
+				t.add(p, a, asked, acc, up)
+			}
+		}
+		if len(p.Targets) > before {
+			setRule(p, r.name)
+			return
+		}
+	}
+	for _, acc := range accounts {
+		if !slices.ContainsFunc(p.Excluded, func(e Exclusion) bool { return e.Account == acc.Name && e.Model == model }) {
+			p.Excluded = append(p.Excluded, Exclusion{Account: acc.Name, Provider: acc.Provider.Name, Model: model, Reason: "does not serve this model"})
+		}
+	}
+}
+
+// accountModel finds model in the account's own list; any tells whether a bare "*" counts.
+func accountModel(acc *Account, model string, any bool) (string, bool) {
+	for _, m := range acc.Models {
+		if m.Name == "*" && !any || m.Name != "*" && any {
+			continue
+		}
+		if m.Name == model || strings.Contains(m.Name, "*") && providers.MatchName(m.Name, model) {
+			if m.Upstream != "" {
+				return m.Upstream, true
+			}
+			return model, true
+		}
+	}
+	return "", false
+}
+
+// add appends acc as a target, or says why it cannot serve.
+func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
+	exclude := func(reason string) {
+		p.Excluded = append(p.Excluded, Exclusion{Account: acc.Name, Provider: acc.Provider.Name, Model: model, Reason: reason})
+	}
+	if !acc.Enabled {
+		exclude("account is disabled: ai-gateway providers enable " + acc.Name)
+		return
+	}
+	if len(acc.Secrets) == 0 && !acc.Provider.Local {
+		exclude("account has no key: ai-gateway providers edit " + acc.Name + " --api-key …")
+		return
+	}
+	tg := Target{Account: acc, Model: model, Asked: asked, Priority: acc.Priority, Weight: max(1, acc.Weight)}
+	switch a.Op {
+	case providers.OpChat:
+		if tg.Egress = pickEgress(acc.Provider.Speaks, a.Dialect); tg.Egress == nil {
+			exclude("provider serves no chat")
+			return
+		}
+	case providers.OpCountTokens: // answered by the upstream where it can, else estimated
+	default:
+		if a.Op != "" && !slices.Contains(acc.Provider.Ops, a.Op) {
+			exclude(fmt.Sprintf("provider does not serve %s", a.Op))
+			return
+		}
+	}
+	tg.Entry, _ = t.catalogue.Find(acc.Provider.Name, model)
+	p.Targets = append(p.Targets, tg)
+}
+
+// pickEgress prefers the caller's own dialect: the same format is relayed byte for byte.
+func pickEgress(speaks []providers.Egress, own providers.Dialect) providers.Egress {
+	for _, e := range speaks {
+		if e.Dialect() == own {
+			return e
+		}
+	}
+	if len(speaks) > 0 {
+		return speaks[0]
+	}
+	return nil
+}
+
+func (t *Table) named(name string) (*Account, *providers.Provider) {
+	if acc, ok := t.byAccount[name]; ok {
+		return acc, nil
+	}
+	return nil, t.byName[name]
+}
+
+func setRule(p *Plan, rule string) {
+	if p.Rule == "" {
+		p.Rule = rule
+	}
+}
+
+func sortTargets(ts []Target) {
+	slices.SortStableFunc(ts, func(a, b Target) int { return a.Priority - b.Priority })
+}
+
+func dedupe(ts []Target) []Target {
+	out := ts[:0]
+	for _, x := range ts {
+		if !slices.ContainsFunc(out, func(y Target) bool { return y.Account == x.Account && y.Model == x.Model }) {
+			out = append(out, x)
+		}
+	}
+	return out
+}

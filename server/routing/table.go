@@ -1,0 +1,124 @@
+// Package routing finds, for a model name, the ordered targets that may serve
+// it, and says why. A Table is immutable; a new one is built at each change of
+// configuration and swapped in whole.
+package routing
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// An Account is a provider account ready for use: its provider resolved, its secrets open.
+type Account struct {
+	*store.Account
+	Provider *providers.Provider
+	Secrets  []store.SecretString
+	// Listed are the models the upstream itself lists (GET /models); nil: not read yet.
+	Listed []string
+}
+
+// Base returns the base URL in use, without a trailing slash.
+func (a *Account) Base() string {
+	return strings.TrimRight(cmp.Or(a.BaseURL, a.Provider.BaseURL), "/")
+}
+
+// Catalogue answers what is known of models. *catalog.Catalogue is one; tests bring small ones.
+type Catalogue interface {
+	Find(provider, model string) (*providers.Model, bool)
+	Providers(model string) []string
+	Dearest(provider string) providers.Price
+	Version() string
+}
+
+// Source is what a Table is built from.
+type Source struct {
+	Providers []*providers.Provider
+	Catalogue Catalogue
+	Accounts  []*Account
+	Mappings  []*store.Mapping
+}
+
+// A Table is one immutable state of routing. Its methods are safe for concurrent use.
+type Table struct {
+	providers []*providers.Provider
+	byName    map[string]*providers.Provider // names and aliases
+	catalogue Catalogue
+	accounts  []*Account
+	byAccount map[string]*Account // by name and id
+	aliases   map[string]*store.Mapping
+	wild      []*store.Mapping // aliases with '*', longest first
+}
+
+// Build checks src and makes a table of it. Its error names the record at fault.
+func Build(src Source) (*Table, error) {
+	t := &Table{
+		providers: src.Providers, catalogue: src.Catalogue, accounts: src.Accounts,
+		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{},
+	}
+	for _, p := range src.Providers {
+		t.byName[p.Name] = p
+		for _, a := range p.Aliases {
+			t.byName[a] = p
+		}
+	}
+	for _, a := range src.Accounts {
+		if a.Provider == nil {
+			return nil, fmt.Errorf("account %q: unknown provider %q", a.Name, a.Account.Provider)
+		}
+		if a.Base() == "" {
+			return nil, fmt.Errorf("account %q: provider %q needs a base_url", a.Name, a.Provider.Name)
+		}
+		t.byAccount[a.Name] = a
+		if a.ID != "" {
+			t.byAccount[a.ID] = a
+		}
+	}
+	for _, m := range src.Mappings {
+		if strings.Contains(m.Alias, "*") {
+			t.wild = append(t.wild, m)
+		} else {
+			t.aliases[m.Alias] = m
+		}
+	}
+	slices.SortStableFunc(t.wild, func(a, b *store.Mapping) int { return len(b.Alias) - len(a.Alias) })
+	return t, nil
+}
+
+// Provider returns the provider of that name or alias.
+func (t *Table) Provider(name string) (*providers.Provider, bool) {
+	p, ok := t.byName[name]
+	return p, ok
+}
+
+// Providers returns all providers that accounts may use.
+func (t *Table) Providers() []*providers.Provider { return t.providers }
+
+// Accounts returns all accounts, in the order they were given. The slice must not be changed.
+func (t *Table) Accounts() []*Account { return t.accounts }
+
+// Account returns the account of that name or id.
+func (t *Table) Account(nameOrID string) (*Account, bool) {
+	a, ok := t.byAccount[nameOrID]
+	return a, ok
+}
+
+// Catalogue returns what is known of models.
+func (t *Table) Catalogue() Catalogue { return t.catalogue }
+
+// Mapping returns the mapping whose alias is, or whose pattern fits, the name.
+func (t *Table) Mapping(name string) (*store.Mapping, bool) {
+	if m, ok := t.aliases[name]; ok {
+		return m, true
+	}
+	for _, m := range t.wild {
+		if providers.MatchName(m.Alias, name) {
+			return m, true
+		}
+	}
+	return nil, false
+}
