@@ -41,13 +41,16 @@ type Request struct {
 	ToolChoice    ToolChoice
 	ParallelTools *bool // nil: not said
 
-	MaxTokens   *int64 // nil: not said; Anthropic allows 0
-	Temperature *float64
-	TopP        *float64
-	TopK        *int64
-	Stop        []string
-	N           int64 // candidates asked for; 0: not said
-	Seed        *int64
+	MaxTokens *int64 // nil: not said; Anthropic allows 0
+	// DefaultMaxTokens bounds the output where the target's format requires a bound and the
+	// caller gave none: the model's maximum. 0: not known, the dialect chooses.
+	DefaultMaxTokens int64
+	Temperature      *float64
+	TopP             *float64
+	TopK             *int64
+	Stop             []string
+	N                int64 // candidates asked for; 0: not said
+	Seed             *int64
 
 	Stream       bool
 	IncludeUsage bool // chat: the caller asked for the usage chunk

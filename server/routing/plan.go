@@ -20,8 +20,8 @@ type Ask struct {
 	Op       providers.Op
 	Dialect  providers.Dialect // the caller's; "" for relay-only operations
 	Model    string
-	Provider string   // the caller's `provider` member: a provider or an account
-	Fallback []string // the caller's `fallbacks`: "provider/model" or a model
+	Provider string                  // the caller's `provider` member: a provider or an account
+	Fallback []string                // the caller's `fallbacks`: "provider/model" or a model
 	Allow    func(model string) bool // the key's allow list; nil allows all
 }
 
@@ -33,9 +33,10 @@ type Target struct {
 	// Egress is the dialect to speak; nil for relay-only operations.
 	Egress providers.Egress
 	// Entry is the catalogue's row; nil: not known.
-	Entry    *providers.Model
-	Priority int
-	Weight   int
+	Entry     *providers.Model
+	Catalogue Catalogue
+	Priority  int
+	Weight    int
 }
 
 // An Exclusion tells why an account was not taken.
@@ -240,7 +241,7 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 		exclude("account has no key: ai-gateway providers edit " + acc.Name + " --api-key …")
 		return
 	}
-	tg := Target{Account: acc, Model: model, Asked: asked, Priority: acc.Priority, Weight: max(1, acc.Weight)}
+	tg := Target{Catalogue: t.catalogue, Account: acc, Model: model, Asked: asked, Priority: acc.Priority, Weight: max(1, acc.Weight)}
 	switch a.Op {
 	case providers.OpChat:
 		if tg.Egress = pickEgress(acc.Provider.Speaks, a.Dialect); tg.Egress == nil {
