@@ -261,4 +261,5 @@ type Event struct {
 	Logprobs     json.RawMessage
 	Err          *Error
 	Extra        []Member
+	Origin       Dialect // whose shape Extra, RawFinish and Logprobs have; empty: not told
 }

@@ -62,6 +62,7 @@ type EncodeOptions struct {
 	IncludeUsage bool   // chat: send the usage chunk
 	RequestID    string // seeds ids the format requires where the upstream gave none
 	Created      int64  // unix seconds, for formats that require it
+	InputTokens  int64  // an estimate of the prompt, for formats that tell it first (Anthropic); 0: none
 }
 
 // An Encoder writes one streamed answer as wire bytes (SSE frames). It is used by one goroutine.
