@@ -1,0 +1,271 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"strconv"
+)
+
+// maxDepth bounds the nesting of a document, the root object included
+// (a caller's body is read by recursive decoders later).
+const maxDepth = 64
+
+// Messages of a SyntaxError that more than one place reports.
+const (
+	msgEnd     = "unexpected end of JSON"
+	msgValue   = "expected a value"
+	msgName    = "expected a member name in double quotes"
+	msgColon   = "expected ':' after a member name"
+	msgComma   = "expected ',' or the end of the container"
+	msgNumber  = "malformed number"
+	msgLiteral = "malformed literal"
+	msgControl = "control character in a string"
+	msgEscape  = "malformed escape in a string"
+	msgDepth   = "nested too deeply"
+)
+
+// Words for eight bytes at once: every byte 0x01, 0x80, 0x20, '"' and '\\'.
+const (
+	ones   = 0x0101010101010101
+	highs  = 0x8080808080808080
+	blanks = 0x20 * ones
+	quotes = '"' * ones
+	slants = '\\' * ones
+)
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// scanString validates the string whose opening quote is b[i] and returns the
+// index behind its closing quote; escaped tells that it holds a backslash. With
+// a message, end is the offset of the fault. UTF-8 is not its business.
+func scanString(b []byte, i int) (end int, escaped bool, msg string) {
+	i++
+	for {
+		// The lowest marked byte is the first quote, backslash or control
+		// character: a borrow only spreads upwards from a byte that is marked itself.
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			m := ((x - blanks) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
+			if m != 0 {
+				i += bits.TrailingZeros64(m) / 8
+				break
+			}
+			i += 8
+		}
+		for i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\' {
+			i++
+		}
+		if i >= len(b) {
+			return len(b), escaped, msgEnd
+		}
+		switch b[i] {
+		case '"':
+			return i + 1, escaped, ""
+		case '\\':
+			escaped = true
+			n := escapeLen(b[i:])
+			if n == 0 {
+				return i, escaped, msgEscape
+			}
+			i += n
+		default:
+			return i, escaped, msgControl
+		}
+	}
+}
+
+// escapeLen returns the length of the escape sequence that b starts with, 0 if it is none.
+func escapeLen(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if _, ok := hex4(b[2:]); ok {
+			return 6
+		}
+	}
+	return 0
+}
+
+// hex4 reads four hexadecimal digits.
+func hex4(b []byte) (rune, bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// scanNumber returns the index behind the number at b[i], or ok false and the offset of the fault.
+func scanNumber(b []byte, i int) (end int, ok bool) {
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	digits := func() bool {
+		start := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if i < len(b) && b[i] == '0' {
+		i++
+	} else if !digits() {
+		return i, false
+	}
+	if i < len(b) && b[i] == '.' {
+		i++
+		if !digits() {
+			return i, false
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return i, false
+		}
+	}
+	return i, true
+}
+
+// scanName validates a member name and its colon at b[i] (white space before
+// each allowed); start and end are the name's span with its quotes, next the
+// index behind the colon. With a message, next is the offset of the fault.
+func scanName(b []byte, i int) (start, end, next int, escaped bool, msg string) {
+	start = skipSpace(b, i)
+	if start >= len(b) {
+		return start, start, start, false, msgEnd
+	}
+	if b[start] != '"' {
+		return start, start, start, false, msgName
+	}
+	end, escaped, msg = scanString(b, start)
+	if msg != "" {
+		return start, end, end, escaped, msg
+	}
+	next = skipSpace(b, end)
+	if next >= len(b) {
+		return start, end, next, escaped, msgEnd
+	}
+	if b[next] != ':' {
+		return start, end, next, escaped, msgColon
+	}
+	return start, end, next + 1, escaped, ""
+}
+
+// scanScalar validates the string, number or literal at b[i].
+func scanScalar(b []byte, i int) (end int, msg string) {
+	switch c := b[i]; {
+	case c == '"':
+		end, _, msg = scanString(b, i)
+		return end, msg
+	case c == '-' || c >= '0' && c <= '9':
+		end, ok := scanNumber(b, i)
+		if !ok {
+			return end, msgNumber
+		}
+		return end, ""
+	case c == 't' || c == 'f' || c == 'n':
+		for _, word := range [...]string{"true", "false", "null"} {
+			if len(b)-i >= len(word) && string(b[i:i+len(word)]) == word {
+				return i + len(word), ""
+			}
+		}
+		return i, msgLiteral
+	}
+	return i, msgValue
+}
+
+// scanValue validates the value at b[i] (white space before it allowed), which
+// stands inside depth containers. count is the number of its elements or members.
+// With a message, end is the offset of the fault. It neither recurses nor allocates.
+func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
+	base := depth
+	var objects uint64 // the lowest bit tells whether the innermost open container is an object
+	start = skipSpace(b, i)
+	i = start
+	for {
+		i = skipSpace(b, i)
+		if i >= len(b) {
+			return start, i, count, msgEnd
+		}
+		if c := b[i]; c == '{' || c == '[' {
+			if depth == maxDepth {
+				return start, i, count, msgDepth + " (limit " + strconv.Itoa(maxDepth) + ")"
+			}
+			depth++
+			objects <<= 1
+			if c == '{' {
+				objects |= 1
+			}
+			i = skipSpace(b, i+1)
+			empty := i < len(b) && b[i] == c+2 // '{'+2 is '}', '['+2 is ']'
+			if !empty {
+				if c == '{' {
+					if _, _, i, _, msg = scanName(b, i); msg != "" {
+						return start, i, count, msg
+					}
+				}
+				continue
+			}
+			i++
+			depth--
+			objects >>= 1
+		} else if i, msg = scanScalar(b, i); msg != "" {
+			return start, i, count, msg
+		}
+		// A value has ended: close containers until another value must follow.
+		for more := false; !more; {
+			if depth == base {
+				return start, i, count, ""
+			}
+			if depth == base+1 {
+				count++
+			}
+			i = skipSpace(b, i)
+			if i >= len(b) {
+				return start, i, count, msgEnd
+			}
+			switch object := objects&1 == 1; {
+			case b[i] == ',':
+				i++
+				if object {
+					if _, _, i, _, msg = scanName(b, i); msg != "" {
+						return start, i, count, msg
+					}
+				}
+				more = true
+			case object && b[i] == '}' || !object && b[i] == ']':
+				i++
+				depth--
+				objects >>= 1
+			default:
+				return start, i, count, msgComma
+			}
+		}
+	}
+}

@@ -1,0 +1,332 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+)
+
+// Limits of an event stream: what exceeds them is refused, not cut.
+const (
+	MaxLine  = 16 << 20 // bytes of one line, its end not counted
+	MaxEvent = 32 << 20 // bytes of one event as received
+)
+
+// Faults of an event stream.
+var (
+	ErrLineTooLong  = errors.New("event stream line exceeds 16 MiB")
+	ErrEventTooLong = errors.New("event stream event exceeds 32 MiB")
+)
+
+// keep is the capacity up to which an idle reader holds on to its buffers.
+const keep = 16 << 10
+
+var bom = []byte("\xef\xbb\xbf")
+
+// An Event is one block of an event stream (WHATWG HTML, server-sent events):
+// the lines up to and including a blank one.
+type Event struct {
+	Name []byte // value of the last event field; empty: none
+	Data []byte // values of the data fields, joined by LF
+	// Raw holds the very bytes received, separators and comments included: the
+	// Raw of all events, End's too, concatenate to the input. (An LF that the
+	// feed cut from the CR before it leads the next Raw.)
+	Raw []byte
+	// At is the offset of Data in Raw; -1 where Data was joined from several lines.
+	At int
+	// Comment: the block has no data field, so a client dispatches nothing for it
+	// (comments, blank lines, retry, id, an event name alone).
+	Comment bool
+	// Partial: from End only: even the last line lacks its end.
+	Partial bool
+}
+
+// SSE reads an event stream that arrives in pieces cut anywhere. The zero value
+// is ready. Feed it, then call Next until it reports false; when the input has
+// ended, call End. Events that lie whole in one piece are not copied.
+type SSE struct {
+	chunk   []byte // what was fed
+	pos     int    // how far chunk is scanned
+	start   int    // where the block at hand starts in chunk
+	lf, cr  int    // the next LF and CR in chunk at or behind pos, as far as searched
+	pending []byte // the block's bytes from earlier pieces
+	yielded bool   // pending was handed out as Raw and is free now
+	joined  []byte // Data of several lines
+
+	line    int   // bytes of the line at hand
+	afterCR bool  // the byte before pos was a CR at the end of a piece: an LF belongs to it
+	bomSeen uint8 // bytes of a leading byte order mark seen; noBOM: past the start
+	begun   bool  // the first block was parsed
+	err     error
+}
+
+const noBOM = 4
+
+// Reset readies the reader for another stream and keeps small buffers.
+func (s *SSE) Reset() {
+	*s = SSE{pending: idle(s.pending), joined: idle(s.joined)}
+}
+
+func idle(b []byte) []byte {
+	if cap(b) > keep {
+		return nil
+	}
+	return b[:0]
+}
+
+// Feed takes the next bytes of the stream. p must stay unchanged until Next has
+// reported false, and as long as the events that point into it are used.
+func (s *SSE) Feed(p []byte) {
+	s.reclaim()
+	if s.pos < len(s.chunk) || s.start < len(s.chunk) { // fed before Next reported false
+		rest := append(bytes.Clone(s.chunk[s.start:]), p...)
+		s.chunk, s.pos, s.start = rest, s.pos-s.start, 0
+	} else {
+		s.chunk, s.pos, s.start = p, 0, 0
+	}
+	s.lf, s.cr = -1, -1
+}
+
+// reclaim makes pending usable again after its event was handed out.
+func (s *SSE) reclaim() {
+	if s.yielded {
+		s.pending, s.yielded = idle(s.pending), false
+	}
+	if len(s.joined) > 0 {
+		s.joined = idle(s.joined)
+	}
+}
+
+// Next returns the next event. Its slices are valid until the next call of Next,
+// Feed or End. It reports false when more input is needed, or after a fault: see Err.
+func (s *SSE) Next() (ev Event, ok bool) {
+	s.reclaim()
+	if s.err != nil {
+		return Event{}, false
+	}
+	end, found := s.scan()
+	if s.err == nil && len(s.pending)+end-s.start > MaxEvent {
+		s.err = ErrEventTooLong
+	}
+	if s.err != nil {
+		s.chunk, s.pending = nil, nil
+		s.pos, s.start = 0, 0
+		return Event{}, false
+	}
+	piece := s.chunk[s.start:end]
+	s.start = end
+	if !found {
+		s.pending = append(s.pending, piece...)
+		s.chunk, s.pos, s.start = nil, 0, 0
+		return Event{}, false
+	}
+	raw := piece
+	if len(s.pending) > 0 {
+		s.pending = append(s.pending, piece...)
+		raw, s.yielded = s.pending, true
+	}
+	return s.parse(raw), true
+}
+
+// Err returns ErrLineTooLong or ErrEventTooLong once the stream has broken a limit.
+func (s *SSE) Err() error { return s.err }
+
+// End tells that the input has ended and returns what stood behind the last blank
+// line, if anything did. A strict client drops such an event; many vendors end so.
+func (s *SSE) End() (ev Event, ok bool, err error) {
+	s.reclaim()
+	if s.err != nil {
+		return Event{}, false, s.err
+	}
+	raw := s.pending
+	if s.start < len(s.chunk) { // Next was not called to its end
+		raw = append(raw, s.chunk[s.start:]...)
+		s.chunk, s.pos, s.start = nil, 0, 0
+	}
+	s.pending, s.yielded = raw, true
+	if len(raw) == 0 {
+		return Event{}, false, nil
+	}
+	ev = s.parse(raw)
+	ev.Partial = raw[len(raw)-1] != '\n' && raw[len(raw)-1] != '\r'
+	return ev, true, nil
+}
+
+// scan looks on from pos for the blank line that ends the block at hand and
+// returns the index behind it; not found: the end of the chunk.
+func (s *SSE) scan() (end int, found bool) {
+	p := s.chunk
+	for s.pos < len(p) {
+		if s.afterCR {
+			s.afterCR = false
+			if p[s.pos] == '\n' {
+				s.pos++
+				continue
+			}
+		}
+		if s.bomSeen < noBOM {
+			if s.skipBOM(p[s.pos]) {
+				s.pos++
+				continue
+			}
+		}
+		eol := s.lineEnd()
+		s.line += eol - s.pos
+		if s.line > MaxLine {
+			s.err = ErrLineTooLong
+			return s.pos, false
+		}
+		s.pos = eol
+		if eol == len(p) {
+			break
+		}
+		s.pos++
+		if p[eol] == '\r' {
+			if s.pos == len(p) {
+				s.afterCR = true
+			} else if p[s.pos] == '\n' {
+				s.pos++
+			}
+		}
+		blank := s.line == 0
+		s.line = 0
+		if blank {
+			return s.pos, true
+		}
+	}
+	return len(p), false
+}
+
+// lineEnd returns the index of the first LF or CR at or behind pos, or the
+// chunk's length. Each byte is searched once, whatever the line ends are.
+func (s *SSE) lineEnd() int {
+	find := func(c byte) int {
+		if i := bytes.IndexByte(s.chunk[s.pos:], c); i >= 0 {
+			return s.pos + i
+		}
+		return len(s.chunk)
+	}
+	if s.lf < s.pos {
+		s.lf = find('\n')
+	}
+	if s.cr < s.pos {
+		s.cr = find('\r')
+	}
+	return min(s.lf, s.cr)
+}
+
+// skipBOM reports whether c belongs to a byte order mark at the start of the
+// stream. Of one that breaks off, the bytes seen count as part of the line.
+func (s *SSE) skipBOM(c byte) bool {
+	if int(s.bomSeen) < len(bom) && c == bom[s.bomSeen] {
+		s.bomSeen++
+		return true
+	}
+	if int(s.bomSeen) < len(bom) {
+		s.line += int(s.bomSeen)
+	}
+	s.bomSeen = noBOM
+	return false
+}
+
+// parse reads the fields of a block. Empty lines are passed over: they are the
+// block's end, or an LF left over from the block before.
+func (s *SSE) parse(raw []byte) Event {
+	ev := Event{Raw: raw, Comment: true}
+	rest := raw
+	if !s.begun {
+		s.begun = true
+		rest = bytes.TrimPrefix(rest, bom)
+	}
+	lines := 0
+	for len(rest) > 0 {
+		var line []byte
+		line, rest = cutLine(rest)
+		name, value, _ := bytes.Cut(line, colon)
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+		}
+		switch string(name) {
+		case "data":
+			if ev.Comment = false; lines == 0 {
+				ev.Data = value[:len(value):len(value)]
+				ev.At = len(raw) - len(rest) - endLen(raw, rest) - len(value)
+			} else {
+				ev.At = -1
+				if lines == 1 {
+					s.joined = append(s.joined[:0], ev.Data...)
+				}
+				s.joined = append(append(s.joined, '\n'), value...)
+				ev.Data = s.joined
+			}
+			lines++
+		case "event":
+			ev.Name = value
+		}
+	}
+	return ev
+}
+
+// endLen returns the length of the line end that stands in raw right before rest.
+func endLen(raw, rest []byte) int {
+	i := len(raw) - len(rest)
+	switch {
+	case i >= 2 && raw[i-2] == '\r' && raw[i-1] == '\n':
+		return 2
+	case i >= 1 && (raw[i-1] == '\n' || raw[i-1] == '\r'):
+		return 1
+	}
+	return 0
+}
+
+var colon = []byte{':'}
+
+// cutLine returns the first line of b without its end, and what follows.
+func cutLine(b []byte) (line, rest []byte) {
+	i := bytes.IndexByte(b, '\n')
+	line = b
+	if i >= 0 {
+		line, rest = b[:i], b[i+1:]
+	}
+	if j := bytes.IndexByte(line, '\r'); j >= 0 {
+		if j+1 == i {
+			return line[:j], rest
+		}
+		return b[:j], b[j+1:]
+	}
+	return line, rest
+}
+
+// AppendData appends an event: its name (left out if empty) and data, one data
+// field a line. Line ends inside the name end it.
+func AppendData(dst []byte, event string, data []byte) []byte {
+	if event != "" {
+		name, _ := cutLine([]byte(event))
+		dst = append(dst, "event: "...)
+		dst = append(dst, name...)
+		dst = append(dst, '\n')
+	}
+	for more := true; more; {
+		var line []byte
+		size := len(data)
+		line, data = cutLine(data)
+		dst = append(dst, "data: "...)
+		dst = append(dst, line...)
+		dst = append(dst, '\n')
+		more = len(data) > 0 || len(line) < size // a line end at the very end opens an empty line
+	}
+	return append(dst, '\n')
+}
+
+// AppendComment appends a comment block, which clients ignore.
+func AppendComment(dst []byte, text string) []byte {
+	for rest := []byte(text); ; {
+		var line []byte
+		line, rest = cutLine(rest)
+		dst = append(dst, ": "...)
+		dst = append(dst, line...)
+		dst = append(dst, '\n')
+		if len(rest) == 0 {
+			return append(dst, '\n')
+		}
+	}
+}
