@@ -272,11 +272,14 @@ func pickEgress(speaks []providers.Egress, own providers.Dialect) providers.Egre
 	return nil
 }
 
+// named finds what a caller calls by name. An account that bears its provider's
+// name ("openai", the usual first one) does not hide the provider's others.
 func (t *Table) named(name string) (*Account, *providers.Provider) {
-	if acc, ok := t.byAccount[name]; ok {
+	acc, pr := t.byAccount[name], t.byName[name]
+	if acc != nil && acc.Provider != pr {
 		return acc, nil
 	}
-	return nil, t.byName[name]
+	return nil, pr
 }
 
 func setRule(p *Plan, rule string) {

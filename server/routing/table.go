@@ -32,6 +32,8 @@ type Catalogue interface {
 	Find(provider, model string) (*providers.Model, bool)
 	Providers(model string) []string
 	Dearest(provider string) providers.Price
+	// Known returns the names of the models of a provider.
+	Known(provider string) []string
 	Version() string
 }
 
