@@ -23,8 +23,10 @@ type Entry struct {
 	RequestID string
 	Hold      *Hold     // EntryHold
 	Row       *UsageRow // EntrySettle
-	// DeltaNano is the change of cost (EntryAdjust), Day the UTC day of the row it corrects.
+	// DeltaNano is the change of cost (EntryAdjust), Day the UTC day of the row it
+	// corrects; a zero Day is found by the request id, if that is a ULID.
 	DeltaNano int64
+	Day       time.Time
 	Note      string
 }
 

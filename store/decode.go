@@ -1,0 +1,381 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// ErrCorrupt says that stored bytes are not a record.
+var ErrCorrupt = errors.New("corrupt record")
+
+// DecodeEntry sets e to what b holds. The strings of e share one copy of b, so b
+// may be reused. A version it does not know gives an error that wraps ErrNewer,
+// anything else that is wrong one that wraps ErrCorrupt; it never panics.
+func DecodeEntry(b []byte, e *Entry) error {
+	if len(b) == 0 {
+		return fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
+	}
+	if b[0] != entryVersion {
+		return fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
+	}
+	*e = Entry{}
+	r := reader{b: b[1:], s: string(b[1:])}
+	for r.next() {
+		switch r.num {
+		case entryBoot:
+			e.Boot = r.text()
+		case entrySeq:
+			e.Seq = r.uint()
+		case entryKind:
+			e.Kind = EntryKind(r.uintMax(math.MaxUint8))
+		case entryTime:
+			e.Time = r.time()
+		case entryRequestID:
+			e.RequestID = r.text()
+		case entryHold:
+			e.Hold = &Hold{}
+			m := r.message()
+			m.hold(e.Hold)
+			r.fail(m.err)
+		case entryRow:
+			e.Row = &UsageRow{}
+			m := r.message()
+			m.versionedRow(e.Row)
+			r.fail(m.err)
+		case entryDelta:
+			e.DeltaNano = protowire.DecodeZigZag(r.uint())
+		case entryDay:
+			e.Day = r.time()
+		case entryNote:
+			e.Note = r.text()
+		default:
+			r.skip()
+		}
+	}
+	switch {
+	case r.err != nil:
+		return fmt.Errorf("cannot decode entry: %w", r.err)
+	case e.Kind == 0:
+		return fmt.Errorf("cannot decode entry: it has no kind: %w", ErrCorrupt)
+	case e.Kind == EntrySettle && e.Row == nil:
+		return fmt.Errorf("cannot decode entry: a settle without a row: %w", ErrCorrupt)
+	}
+	return nil
+}
+
+// DecodeRow sets row to what b holds; errors and sharing as DecodeEntry's.
+func DecodeRow(b []byte, row *UsageRow) error {
+	*row = UsageRow{}
+	r := reader{b: b, s: string(b)}
+	r.versionedRow(row)
+	if r.err != nil {
+		return fmt.Errorf("cannot decode row: %w", r.err)
+	}
+	return nil
+}
+
+// A reader walks the fields of one message. b and s are the same bytes: numbers
+// are read from b, text is cut from s without another copy. The first error
+// stays and ends the walk.
+type reader struct {
+	b   []byte
+	s   string
+	num protowire.Number
+	typ protowire.Type
+	err error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil && err != nil {
+		r.err = err
+		r.b = nil
+	}
+}
+
+func (r *reader) advance(n int) {
+	r.s = r.s[len(r.s)-len(r.b)+n:]
+	r.b = r.b[n:]
+}
+
+func (r *reader) next() bool {
+	if r.err != nil || len(r.b) == 0 {
+		return false
+	}
+	num, typ, n := protowire.ConsumeTag(r.b)
+	if n < 0 {
+		r.fail(fmt.Errorf("bad tag: %w", ErrCorrupt))
+		return false
+	}
+	r.num, r.typ = num, typ
+	r.advance(n)
+	return true
+}
+
+func (r *reader) skip() {
+	n := protowire.ConsumeFieldValue(r.num, r.typ, r.b)
+	if n < 0 {
+		r.fail(fmt.Errorf("bad field %d: %w", r.num, ErrCorrupt))
+		return
+	}
+	r.advance(n)
+}
+
+func (r *reader) uint() uint64 {
+	v, n := protowire.ConsumeVarint(r.b)
+	if r.typ != protowire.VarintType || n < 0 {
+		r.fail(fmt.Errorf("field %d is no number: %w", r.num, ErrCorrupt))
+		return 0
+	}
+	r.advance(n)
+	return v
+}
+
+func (r *reader) uintMax(max uint64) uint64 {
+	v := r.uint()
+	if v > max {
+		r.fail(fmt.Errorf("field %d is %d, at most %d is possible: %w", r.num, v, max, ErrCorrupt))
+		return 0
+	}
+	return v
+}
+
+func (r *reader) int() int64              { return int64(r.uint()) }
+func (r *reader) duration() time.Duration { return time.Duration(r.uint()) }
+func (r *reader) bool() bool              { return r.uint() != 0 }
+
+func (r *reader) time() time.Time {
+	if r.typ != protowire.Fixed64Type || len(r.b) < 8 {
+		r.fail(fmt.Errorf("field %d is no time: %w", r.num, ErrCorrupt))
+		return time.Time{}
+	}
+	t := time.Unix(0, int64(binary.LittleEndian.Uint64(r.b))).UTC()
+	r.advance(8)
+	return t
+}
+
+func (r *reader) text() string {
+	v, n := protowire.ConsumeBytes(r.b)
+	if r.typ != protowire.BytesType || n < 0 {
+		r.fail(fmt.Errorf("field %d is no text: %w", r.num, ErrCorrupt))
+		return ""
+	}
+	s := r.s[n-len(v) : n]
+	r.advance(n)
+	return s
+}
+
+func (r *reader) message() reader {
+	v, n := protowire.ConsumeBytes(r.b)
+	if r.typ != protowire.BytesType || n < 0 {
+		r.fail(fmt.Errorf("field %d is no message: %w", r.num, ErrCorrupt))
+		return reader{err: r.err}
+	}
+	m := reader{b: v, s: r.s[n-len(v) : n]}
+	r.advance(n)
+	return m
+}
+
+func (r *reader) hold(h *Hold) {
+	for r.next() {
+		switch r.num {
+		case holdKeyID:
+			h.KeyID = r.text()
+		case holdKeyName:
+			h.KeyName = r.text()
+		case holdGroup:
+			h.Group = r.text()
+		case holdOperation:
+			h.Operation = r.text()
+		case holdModel:
+			h.Model = r.text()
+		case holdProvider:
+			h.Provider = r.text()
+		case holdAccount:
+			h.Account = r.text()
+		case holdAccountID:
+			h.AccountID = r.text()
+		case holdUpstreamModel:
+			h.UpstreamModel = r.text()
+		case holdStream:
+			h.Stream = r.bool()
+		case holdReserved:
+			h.ReservedNano = r.int()
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) versionedRow(row *UsageRow) {
+	switch {
+	case r.err != nil:
+		return
+	case len(r.b) == 0:
+		r.fail(fmt.Errorf("empty row: %w", ErrCorrupt))
+		return
+	case r.b[0] != rowVersion:
+		r.fail(fmt.Errorf("row of version %d: %w", r.b[0], ErrNewer))
+		return
+	}
+	r.advance(1)
+	for r.next() {
+		if !r.rowText(row) {
+			r.rowField(row)
+		}
+	}
+}
+
+// rowText reads the plain text fields of a row; false if the field is none of them.
+func (r *reader) rowText(row *UsageRow) bool {
+	var dst *string
+	switch r.num {
+	case rowRequestID:
+		dst = &row.RequestID
+	case rowClientRequestID:
+		dst = &row.ClientRequestID
+	case rowKeyID:
+		dst = &row.KeyID
+	case rowKeyName:
+		dst = &row.KeyName
+	case rowGroup:
+		dst = &row.Group
+	case rowEndUser:
+		dst = &row.EndUser
+	case rowOperation:
+		dst = &row.Operation
+	case rowDialect:
+		dst = &row.Dialect
+	case rowModel:
+		dst = &row.Model
+	case rowProvider:
+		dst = &row.Provider
+	case rowAccount:
+		dst = &row.Account
+	case rowAccountID:
+		dst = &row.AccountID
+	case rowUpstreamModel:
+		dst = &row.UpstreamModel
+	case rowUpstreamID:
+		dst = &row.UpstreamID
+	case rowEndReason:
+		dst = &row.EndReason
+	case rowUsageSource:
+		dst = &row.UsageSource
+	case rowPriceVersion:
+		dst = &row.PriceVersion
+	case rowPriceSource:
+		dst = &row.PriceSource
+	case rowError:
+		dst = &row.Error
+	default:
+		return false
+	}
+	*dst = r.text()
+	return true
+}
+
+func (r *reader) rowField(row *UsageRow) {
+	switch r.num {
+	case rowTime:
+		row.Time = r.time()
+	case rowStatus:
+		row.Status = int(r.int())
+	case rowStream:
+		row.Stream = r.bool()
+	case rowAttempt:
+		m := r.message()
+		if len(row.Attempts) == MaxAttempts {
+			r.fail(fmt.Errorf("more than %d attempts: %w", MaxAttempts, ErrCorrupt))
+			return
+		}
+		row.Attempts = append(row.Attempts, Attempt{})
+		m.attempt(&row.Attempts[len(row.Attempts)-1])
+		r.fail(m.err)
+	case rowTokens:
+		m := r.message()
+		m.tokens(&row.Tokens)
+		r.fail(m.err)
+	case rowCost:
+		row.CostNano = r.int()
+	case rowReserved:
+		row.ReservedNano = r.int()
+	case rowFlags:
+		row.Flags = uint32(r.uintMax(math.MaxUint32))
+	case rowTTFT:
+		row.TTFT = r.duration()
+	case rowDuration:
+		row.Duration = r.duration()
+	case rowOverhead:
+		row.Overhead = r.duration()
+	case rowMetadata:
+		m := r.message()
+		k, v := m.pair()
+		r.fail(m.err)
+		if r.err != nil {
+			return
+		}
+		if row.Metadata == nil {
+			row.Metadata = make(map[string]string)
+		}
+		row.Metadata[k] = v
+	default:
+		r.skip()
+	}
+}
+
+func (r *reader) attempt(a *Attempt) {
+	for r.next() {
+		switch r.num {
+		case attemptProvider:
+			a.Provider = r.text()
+		case attemptAccount:
+			a.Account = r.text()
+		case attemptModel:
+			a.Model = r.text()
+		case attemptStatus:
+			a.Status = int(r.int())
+		case attemptOutcome:
+			a.Outcome = r.text()
+		case attemptStart:
+			a.Start = r.duration()
+		case attemptDuration:
+			a.Duration = r.duration()
+		case attemptError:
+			a.Error = r.text()
+		case attemptCost:
+			a.CostNano = r.int()
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) tokens(t *Tokens) {
+	fields := t.fields()
+	for r.next() {
+		if int(r.num) <= len(fields) {
+			*fields[r.num-1] = r.int()
+		} else {
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) pair() (k, v string) {
+	for r.next() {
+		switch r.num {
+		case 1:
+			k = r.text()
+		case 2:
+			v = r.text()
+		default:
+			r.skip()
+		}
+	}
+	return k, v
+}

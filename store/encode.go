@@ -1,0 +1,299 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The stored form of entries and rows: one version byte, then protobuf fields
+// (tag, wire type, value). A field that is its type's zero is left out. A reader
+// skips tags it does not know, so a minor version may add fields; a change that
+// old readers must not misread gets a new version byte.
+const (
+	entryVersion = 1
+	rowVersion   = 1
+)
+
+// Bounds of what is recorded. Longer text is cut at a rune's border, so that a
+// caller cannot make a record of any size he likes.
+const (
+	MaxText     = 512      // bytes of each recorded string
+	MaxMetadata = 16 << 10 // bytes of names and values of a row's metadata together
+	MaxAttempts = 64       // attempts of a row that are kept
+)
+
+// Field numbers. They are the format: never renumber, never reuse.
+const (
+	entryBoot      protowire.Number = 1
+	entrySeq       protowire.Number = 2
+	entryKind      protowire.Number = 3
+	entryTime      protowire.Number = 4
+	entryRequestID protowire.Number = 5
+	entryHold      protowire.Number = 6
+	entryRow       protowire.Number = 7
+	entryDelta     protowire.Number = 8
+	entryDay       protowire.Number = 9
+	entryNote      protowire.Number = 10
+)
+
+const (
+	holdKeyID         protowire.Number = 1
+	holdKeyName       protowire.Number = 2
+	holdGroup         protowire.Number = 3
+	holdOperation     protowire.Number = 4
+	holdModel         protowire.Number = 5
+	holdProvider      protowire.Number = 6
+	holdAccount       protowire.Number = 7
+	holdAccountID     protowire.Number = 8
+	holdUpstreamModel protowire.Number = 9
+	holdStream        protowire.Number = 10
+	holdReserved      protowire.Number = 11
+)
+
+const (
+	rowRequestID       protowire.Number = 1
+	rowClientRequestID protowire.Number = 2
+	rowTime            protowire.Number = 3
+	rowKeyID           protowire.Number = 4
+	rowKeyName         protowire.Number = 5
+	rowGroup           protowire.Number = 6
+	rowEndUser         protowire.Number = 7
+	rowOperation       protowire.Number = 8
+	rowDialect         protowire.Number = 9
+	rowModel           protowire.Number = 10
+	rowProvider        protowire.Number = 11
+	rowAccount         protowire.Number = 12
+	rowAccountID       protowire.Number = 13
+	rowUpstreamModel   protowire.Number = 14
+	rowUpstreamID      protowire.Number = 15
+	rowStatus          protowire.Number = 16
+	rowStream          protowire.Number = 17
+	rowEndReason       protowire.Number = 18
+	rowAttempt         protowire.Number = 19 // repeated
+	rowTokens          protowire.Number = 20
+	rowUsageSource     protowire.Number = 21
+	rowCost            protowire.Number = 22
+	rowReserved        protowire.Number = 23
+	rowPriceVersion    protowire.Number = 24
+	rowPriceSource     protowire.Number = 25
+	rowFlags           protowire.Number = 26
+	rowTTFT            protowire.Number = 27
+	rowDuration        protowire.Number = 28
+	rowOverhead        protowire.Number = 29
+	rowError           protowire.Number = 30
+	rowMetadata        protowire.Number = 31 // repeated: name (1), value (2)
+)
+
+const (
+	attemptProvider protowire.Number = 1
+	attemptAccount  protowire.Number = 2
+	attemptModel    protowire.Number = 3
+	attemptStatus   protowire.Number = 4
+	attemptOutcome  protowire.Number = 5
+	attemptStart    protowire.Number = 6
+	attemptDuration protowire.Number = 7
+	attemptError    protowire.Number = 8
+	attemptCost     protowire.Number = 9
+)
+
+// AppendEntry appends the stored form of e to dst. Text is bounded (MaxText,
+// MaxMetadata, MaxAttempts) and cleaned: invalid UTF-8 and NUL become U+FFFD.
+func AppendEntry(dst []byte, e *Entry) []byte {
+	dst = append(dst, entryVersion)
+	dst = appendText(dst, entryBoot, e.Boot)
+	dst = appendUint(dst, entrySeq, e.Seq)
+	dst = appendUint(dst, entryKind, uint64(e.Kind))
+	dst = appendTime(dst, entryTime, e.Time)
+	dst = appendText(dst, entryRequestID, e.RequestID)
+	if e.Hold != nil {
+		var at int
+		dst, at = open(dst, entryHold)
+		dst = appendHold(dst, e.Hold)
+		closeAt(dst, at)
+	}
+	if e.Row != nil {
+		var at int
+		dst, at = open(dst, entryRow)
+		dst = AppendRow(dst, e.Row)
+		closeAt(dst, at)
+	}
+	dst = appendUint(dst, entryDelta, protowire.EncodeZigZag(e.DeltaNano))
+	dst = appendTime(dst, entryDay, e.Day)
+	return appendText(dst, entryNote, e.Note)
+}
+
+func appendHold(dst []byte, h *Hold) []byte {
+	dst = appendText(dst, holdKeyID, h.KeyID)
+	dst = appendText(dst, holdKeyName, h.KeyName)
+	dst = appendText(dst, holdGroup, h.Group)
+	dst = appendText(dst, holdOperation, h.Operation)
+	dst = appendText(dst, holdModel, h.Model)
+	dst = appendText(dst, holdProvider, h.Provider)
+	dst = appendText(dst, holdAccount, h.Account)
+	dst = appendText(dst, holdAccountID, h.AccountID)
+	dst = appendText(dst, holdUpstreamModel, h.UpstreamModel)
+	dst = appendUint(dst, holdStream, flag(h.Stream))
+	return appendUint(dst, holdReserved, uint64(h.ReservedNano))
+}
+
+// AppendRow appends the stored form of r to dst, bounded and cleaned as AppendEntry says.
+func AppendRow(dst []byte, r *UsageRow) []byte {
+	dst = append(dst, rowVersion)
+	dst = appendText(dst, rowRequestID, r.RequestID)
+	dst = appendText(dst, rowClientRequestID, r.ClientRequestID)
+	dst = appendTime(dst, rowTime, r.Time)
+	dst = appendText(dst, rowKeyID, r.KeyID)
+	dst = appendText(dst, rowKeyName, r.KeyName)
+	dst = appendText(dst, rowGroup, r.Group)
+	dst = appendText(dst, rowEndUser, r.EndUser)
+	dst = appendText(dst, rowOperation, r.Operation)
+	dst = appendText(dst, rowDialect, r.Dialect)
+	dst = appendText(dst, rowModel, r.Model)
+	dst = appendText(dst, rowProvider, r.Provider)
+	dst = appendText(dst, rowAccount, r.Account)
+	dst = appendText(dst, rowAccountID, r.AccountID)
+	dst = appendText(dst, rowUpstreamModel, r.UpstreamModel)
+	dst = appendText(dst, rowUpstreamID, r.UpstreamID)
+	dst = appendUint(dst, rowStatus, uint64(r.Status))
+	dst = appendUint(dst, rowStream, flag(r.Stream))
+	dst = appendText(dst, rowEndReason, r.EndReason)
+	for i := range r.Attempts {
+		if i == MaxAttempts {
+			break
+		}
+		var at int
+		dst, at = open(dst, rowAttempt)
+		dst = appendAttempt(dst, &r.Attempts[i])
+		closeAt(dst, at)
+	}
+	if r.Tokens != (Tokens{}) {
+		var at int
+		dst, at = open(dst, rowTokens)
+		for i, n := range r.Tokens.fields() {
+			dst = appendUint(dst, protowire.Number(i+1), uint64(*n))
+		}
+		closeAt(dst, at)
+	}
+	dst = appendText(dst, rowUsageSource, r.UsageSource)
+	dst = appendUint(dst, rowCost, uint64(r.CostNano))
+	dst = appendUint(dst, rowReserved, uint64(r.ReservedNano))
+	dst = appendText(dst, rowPriceVersion, r.PriceVersion)
+	dst = appendText(dst, rowPriceSource, r.PriceSource)
+	dst = appendUint(dst, rowFlags, uint64(r.Flags))
+	dst = appendUint(dst, rowTTFT, uint64(r.TTFT))
+	dst = appendUint(dst, rowDuration, uint64(r.Duration))
+	dst = appendUint(dst, rowOverhead, uint64(r.Overhead))
+	dst = appendText(dst, rowError, r.Error)
+	return appendMetadata(dst, r.Metadata)
+}
+
+func appendAttempt(dst []byte, a *Attempt) []byte {
+	dst = appendText(dst, attemptProvider, a.Provider)
+	dst = appendText(dst, attemptAccount, a.Account)
+	dst = appendText(dst, attemptModel, a.Model)
+	dst = appendUint(dst, attemptStatus, uint64(a.Status))
+	dst = appendText(dst, attemptOutcome, a.Outcome)
+	dst = appendUint(dst, attemptStart, uint64(a.Start))
+	dst = appendUint(dst, attemptDuration, uint64(a.Duration))
+	dst = appendText(dst, attemptError, a.Error)
+	return appendUint(dst, attemptCost, uint64(a.CostNano))
+}
+
+// appendMetadata writes pairs in the order of their names, so that equal rows
+// have equal bytes, and stops before the pair that would exceed MaxMetadata.
+func appendMetadata(dst []byte, m map[string]string) []byte {
+	if len(m) == 0 {
+		return dst
+	}
+	var few [16]string
+	names := few[:0]
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	left := MaxMetadata
+	for _, name := range names {
+		k, v := clean(name, MaxText), clean(m[name], MaxMetadata)
+		if len(k)+len(v) > left {
+			break
+		}
+		left -= len(k) + len(v)
+		var at int
+		dst, at = open(dst, rowMetadata)
+		dst = appendText(dst, 1, k)
+		dst = protowire.AppendTag(dst, 2, protowire.BytesType)
+		dst = protowire.AppendString(dst, v)
+		closeAt(dst, at)
+	}
+	return dst
+}
+
+// fields lists the buckets in the order of their field numbers, from 1.
+func (t *Tokens) fields() [10]*int64 {
+	return [10]*int64{
+		&t.Input, &t.InputAudio, &t.InputImage, &t.CacheRead, &t.CacheWrite5m, &t.CacheWrite1h,
+		&t.Output, &t.OutputAudio, &t.OutputImage, &t.Reasoning,
+	}
+}
+
+// open begins a nested message whose length is not known yet: three bytes are
+// kept for it, filled by closeAt as a padded varint (legal, up to 2 MiB).
+func open(dst []byte, num protowire.Number) (out []byte, at int) {
+	dst = protowire.AppendTag(dst, num, protowire.BytesType)
+	return append(dst, 0, 0, 0), len(dst) + 3
+}
+
+func closeAt(dst []byte, at int) {
+	n := len(dst) - at
+	if n >= 1<<21 {
+		panic("BUG: a nested record exceeds 2 MiB though its fields are bounded")
+	}
+	dst[at-3], dst[at-2], dst[at-1] = byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)
+}
+
+func appendText(dst []byte, num protowire.Number, s string) []byte {
+	if s == "" {
+		return dst
+	}
+	s = clean(s, MaxText)
+	dst = protowire.AppendTag(dst, num, protowire.BytesType)
+	return protowire.AppendString(dst, s)
+}
+
+func appendUint(dst []byte, num protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return dst
+	}
+	dst = protowire.AppendTag(dst, num, protowire.VarintType)
+	return protowire.AppendVarint(dst, v)
+}
+
+// The first and last moments that nanoseconds since 1970 can say in an int64;
+// times beyond are recorded as these.
+var (
+	minTime = time.Unix(0, -1<<63)
+	maxTime = time.Unix(0, 1<<63-1)
+)
+
+func appendTime(dst []byte, num protowire.Number, t time.Time) []byte {
+	if t.IsZero() {
+		return dst
+	}
+	if t.Before(minTime) {
+		t = minTime
+	} else if t.After(maxTime) {
+		t = maxTime
+	}
+	dst = protowire.AppendTag(dst, num, protowire.Fixed64Type)
+	return binary.LittleEndian.AppendUint64(dst, uint64(t.UnixNano()))
+}
+
+func flag(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}

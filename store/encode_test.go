@@ -1,0 +1,232 @@
+package store
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+var when = time.Date(2026, 11, 23, 11, 56, 7, 123456789, time.UTC)
+
+func typicalRow() *UsageRow {
+	return &UsageRow{
+		RequestID: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNB", Time: when,
+		KeyID: "ab12cd34", KeyName: "production", Operation: "chat", Dialect: "openai_chat",
+		Model: "gpt-4o", Provider: "openai", Account: "openai", AccountID: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNC",
+		UpstreamModel: "gpt-4o-2024-08-06", UpstreamID: "req_0123456789abcdef", Status: 200, Stream: true,
+		EndReason: EndComplete,
+		Attempts:  []Attempt{{Provider: "openai", Account: "openai", Model: "gpt-4o-2024-08-06", Status: 200, Outcome: "ok", Start: 80 * time.Microsecond, Duration: 2 * time.Second, CostNano: 4_250_000}},
+		Tokens:    Tokens{Input: 1200, CacheRead: 800, Output: 321, Reasoning: 64}, UsageSource: SourceProvider,
+		CostNano: 4_250_000, ReservedNano: 50_000_000, PriceVersion: "2026-11-20", PriceSource: "catalogue",
+		TTFT: 300 * time.Millisecond, Duration: 2 * time.Second, Overhead: 120 * time.Microsecond,
+	}
+}
+
+// fullRow has every field set, so that one forgotten in the encoding is seen.
+func fullRow() *UsageRow {
+	r := typicalRow()
+	r.ClientRequestID, r.Group, r.EndUser, r.Error = "client-1", "team", "user-7", "timeout: none came — 超时"
+	r.Flags = FlagClamped | FlagUnknownPrice
+	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
+	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	r.Attempts = append(r.Attempts, Attempt{"p", "a", "m", 500, "http_error", 1, 2, "e", 3})
+	return r
+}
+
+func TestEncodeEveryField(t *testing.T) {
+	f := func(e Entry) {
+		t.Helper()
+		var got Entry
+		if err := DecodeEntry(AppendEntry([]byte("before"), &e)[len("before"):], &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, e) {
+			t.Fatalf("got  %+v\nwant %+v", got, e)
+		}
+	}
+	row := fullRow()
+	everySet(t, reflect.ValueOf(*row))
+	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7}
+	everySet(t, reflect.ValueOf(*hold))
+	f(Entry{Boot: "B", Seq: math.MaxUint64, Kind: EntrySettle, Time: when, RequestID: "r", Row: row})
+	f(Entry{Boot: "B", Seq: 1, Kind: EntryHold, Time: when, RequestID: "r", Hold: hold})
+	f(Entry{Boot: "B", Seq: 2, Kind: EntryVoid, Time: when, RequestID: "r", Note: "nothing was sent"})
+	f(Entry{Boot: "B", Seq: 3, Kind: EntryAdjust, Time: when, RequestID: "r", DeltaNano: -5, Day: when.Truncate(24 * time.Hour)})
+	f(Entry{Kind: EntryAdjust, DeltaNano: math.MinInt64})
+	f(Entry{Kind: EntrySettle, Row: &UsageRow{}})
+	f(Entry{Kind: EntryHold, Hold: &Hold{}})
+}
+
+func everySet(t *testing.T, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Fatalf("%s.%s is zero: the test would not see it lost", v.Type(), v.Type().Field(i).Name)
+		}
+	}
+}
+
+func TestEncodeBoundsAndCleans(t *testing.T) {
+	r := typicalRow()
+	r.Model = strings.Repeat("é", MaxText) // two bytes each
+	r.EndUser = "a\x00b\xffc"
+	r.Error = strings.Repeat("\xff", 2*MaxText)
+	r.Attempts = make([]Attempt, MaxAttempts+5)
+	r.Metadata = map[string]string{"a": strings.Repeat("x", MaxMetadata-2), "b": "fits not", "c": ""}
+	var got UsageRow
+	if err := DecodeRow(AppendRow(nil, r), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Repeat("é", MaxText/2); got.Model != want {
+		t.Errorf("model of %d bytes, want %d", len(got.Model), len(want))
+	}
+	if got.EndUser != "a\uFFFDb\uFFFDc" {
+		t.Errorf("end user %q", got.EndUser)
+	}
+	if len(got.Error) > MaxText || !utf8.ValidString(got.Error) {
+		t.Errorf("error of %d bytes, valid %v", len(got.Error), utf8.ValidString(got.Error))
+	}
+	if len(got.Attempts) != MaxAttempts {
+		t.Errorf("%d attempts", len(got.Attempts))
+	}
+	if len(got.Metadata) != 1 || len(got.Metadata["a"]) != MaxMetadata-2 {
+		t.Errorf("metadata keeps %d names", len(got.Metadata))
+	}
+	// The largest record there can be still has a length its header can say.
+	long := strings.Repeat("x", 4*MaxText)
+	for i := range r.Attempts {
+		r.Attempts[i] = Attempt{Provider: long, Account: long, Model: long, Outcome: long, Error: long}
+	}
+	if err := DecodeEntry(AppendEntry(nil, &Entry{Kind: EntrySettle, Row: r}), new(Entry)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	f := func(in string, max int, want string) {
+		t.Helper()
+		if got := CleanText(in, max); got != want {
+			t.Fatalf("CleanText(%q, %d) = %q, want %q", in, max, got, want)
+		}
+	}
+	f("", 0, "")
+	f("plain", 5, "plain")
+	f("plain", 4, "plai")
+	f("日本語", 9, "日本語")
+	f("日本語", 8, "日本")
+	f("日本語", 2, "")
+	f("\x00", 3, "\uFFFD")
+	f("\x00", 2, "")
+	f("\xed\xa0\x80", 9, "\uFFFD") // a surrogate in UTF-8
+	f("a\xffb", 4, "a\uFFFD")
+}
+
+func TestDecodeVersionsAndUnknownFields(t *testing.T) {
+	b := AppendEntry(nil, &Entry{Boot: "B", Seq: 9, Kind: EntryVoid})
+	b = protowire.AppendTag(b, 1000, protowire.BytesType)
+	b = protowire.AppendString(b, "of a later minor version")
+	var e Entry
+	if err := DecodeEntry(b, &e); err != nil || e.Seq != 9 {
+		t.Fatalf("unknown field: %v, %+v", err, e)
+	}
+	b[0] = entryVersion + 1
+	if err := DecodeEntry(b, &e); !errors.Is(err, ErrNewer) {
+		t.Fatalf("newer version: %v", err)
+	}
+	row := AppendRow(nil, typicalRow())
+	row[0] = rowVersion + 1
+	if err := DecodeRow(row, new(UsageRow)); !errors.Is(err, ErrNewer) {
+		t.Fatalf("newer row: %v", err)
+	}
+	corrupt := func(b []byte) {
+		t.Helper()
+		if err := DecodeEntry(b, new(Entry)); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%x: %v", b, err)
+		}
+	}
+	corrupt(nil)
+	corrupt([]byte{entryVersion})                   // no kind
+	corrupt([]byte{entryVersion, 3 << 3, 2})        // a settle without its row
+	corrupt([]byte{entryVersion, 1<<3 | 2, 5, 'x'}) // text cut short
+	corrupt([]byte{entryVersion, 3<<3 | 2, 0})      // a kind that is text
+	corrupt([]byte{entryVersion, 0})                // field number 0
+	// Cut anywhere inside the row, which is the last field here, it is corrupt.
+	whole := AppendEntry(nil, &Entry{Kind: EntrySettle, Row: fullRow()})
+	for n := 2; n < len(whole); n++ {
+		if err := DecodeEntry(whole[:n], new(Entry)); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("a prefix of %d of %d bytes gives %v", n, len(whole), err)
+		}
+	}
+}
+
+func TestEncodeAllocs(t *testing.T) {
+	e := Entry{Boot: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNB", Seq: 7, Kind: EntrySettle, Time: when, RequestID: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNB", Row: typicalRow()}
+	e.Row.Metadata = map[string]string{"a": "1", "b": "2"}
+	buf := make([]byte, 0, 4096)
+	if n := testing.AllocsPerRun(100, func() { buf = AppendEntry(buf[:0], &e) }); n > 0 {
+		t.Errorf("AppendEntry allocates %v times", n)
+	}
+}
+
+func FuzzLedgerRecord(f *testing.F) {
+	for _, e := range []Entry{
+		{Boot: "B", Seq: 1, Kind: EntrySettle, Time: when, RequestID: "r", Row: fullRow()},
+		{Boot: "B", Seq: 2, Kind: EntryHold, Hold: &Hold{KeyID: "k", ReservedNano: 1}},
+		{Boot: "B", Seq: 3, Kind: EntryAdjust, DeltaNano: -1, Day: when},
+		{Boot: "B", Seq: 4, Kind: EntryVoid, Note: "x"},
+	} {
+		f.Add(AppendEntry(nil, &e))
+	}
+	f.Add([]byte{})
+	f.Add([]byte{entryVersion, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var e Entry
+		err := DecodeEntry(b, &e)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {
+				t.Fatalf("untyped error %v", err)
+			}
+			return
+		}
+		// What was read may hold text that the encoder cleans; from then on nothing changes.
+		once := AppendEntry(nil, &e)
+		var again Entry
+		if err := DecodeEntry(once, &again); err != nil {
+			t.Fatalf("cannot read what was written: %v", err)
+		}
+		var third Entry
+		if err := DecodeEntry(AppendEntry(nil, &again), &third); err != nil || !reflect.DeepEqual(again, third) {
+			t.Fatalf("decode(encode) differs (%v):\n%+v\n%+v", err, again, third)
+		}
+		if again.Seq != e.Seq || again.Kind != e.Kind || again.DeltaNano != e.DeltaNano || !again.Time.Equal(e.Time) {
+			t.Fatalf("numbers changed: %+v, %+v", e, again)
+		}
+	})
+}
+
+func BenchmarkAppendEntry(b *testing.B) {
+	e := Entry{Boot: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNB", Seq: 7, Kind: EntrySettle, Time: when, RequestID: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNB", Row: typicalRow()}
+	buf := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = AppendEntry(buf[:0], &e)
+	}
+	b.ReportMetric(float64(len(buf)), "B/record")
+}
+
+func BenchmarkDecodeEntry(b *testing.B) {
+	buf := AppendEntry(nil, &Entry{Boot: "01KARQ5ZQ8GJ3W9Y8M2T6V4XNB", Seq: 7, Kind: EntrySettle, Time: when, Row: typicalRow()})
+	var e Entry
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := DecodeEntry(buf, &e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
