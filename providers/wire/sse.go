@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"strings"
 )
 
 // Limits of an event stream: what exceeds them is refused, not cut.
@@ -199,17 +200,11 @@ func (s *SSE) scan() (end int, found bool) {
 // lineEnd returns the index of the first LF or CR at or behind pos, or the
 // chunk's length. Each byte is searched once, whatever the line ends are.
 func (s *SSE) lineEnd() int {
-	find := func(c byte) int {
-		if i := bytes.IndexByte(s.chunk[s.pos:], c); i >= 0 {
-			return s.pos + i
-		}
-		return len(s.chunk)
-	}
 	if s.lf < s.pos {
-		s.lf = find('\n')
+		s.lf = indexFrom(s.chunk, s.pos, '\n')
 	}
 	if s.cr < s.pos {
-		s.cr = find('\r')
+		s.cr = indexFrom(s.chunk, s.pos, '\r')
 	}
 	return min(s.lf, s.cr)
 }
@@ -237,28 +232,27 @@ func (s *SSE) parse(raw []byte) Event {
 		s.begun = true
 		rest = bytes.TrimPrefix(rest, bom)
 	}
-	lines := 0
-	for len(rest) > 0 {
-		var line []byte
-		line, rest = cutLine(rest)
+	fields := 0
+	for it := newLines(rest); it.next(); {
+		line := it.line
 		name, value, _ := bytes.Cut(line, colon)
 		if len(value) > 0 && value[0] == ' ' {
 			value = value[1:]
 		}
 		switch string(name) {
 		case "data":
-			if ev.Comment = false; lines == 0 {
+			if ev.Comment = false; fields == 0 {
 				ev.Data = value[:len(value):len(value)]
-				ev.At = len(raw) - len(rest) - endLen(raw, rest) - len(value)
+				ev.At = len(raw) - len(rest) + it.start + len(line) - len(value)
 			} else {
 				ev.At = -1
-				if lines == 1 {
+				if fields == 1 {
 					s.joined = append(s.joined[:0], ev.Data...)
 				}
 				s.joined = append(append(s.joined, '\n'), value...)
 				ev.Data = s.joined
 			}
-			lines++
+			fields++
 		case "event":
 			ev.Name = value
 		}
@@ -266,67 +260,83 @@ func (s *SSE) parse(raw []byte) Event {
 	return ev
 }
 
-// endLen returns the length of the line end that stands in raw right before rest.
-func endLen(raw, rest []byte) int {
-	i := len(raw) - len(rest)
-	switch {
-	case i >= 2 && raw[i-2] == '\r' && raw[i-1] == '\n':
-		return 2
-	case i >= 1 && (raw[i-1] == '\n' || raw[i-1] == '\r'):
-		return 1
-	}
-	return 0
-}
-
 var colon = []byte{':'}
 
-// cutLine returns the first line of b without its end, and what follows.
-func cutLine(b []byte) (line, rest []byte) {
-	i := bytes.IndexByte(b, '\n')
-	line = b
-	if i >= 0 {
-		line, rest = b[:i], b[i+1:]
+// lines walks over the lines of a text, whatever their ends are. Each byte is searched once.
+type lines struct {
+	b           []byte
+	pos, lf, cr int
+	start       int    // where line starts in b
+	line        []byte // without its end
+	ended       bool   // the line had an end
+}
+
+func newLines(b []byte) lines { return lines{b: b, lf: -1, cr: -1, ended: true} }
+
+// next takes the next line; an end at the end of the text opens no further one.
+func (l *lines) next() bool {
+	if l.pos >= len(l.b) {
+		return false
 	}
-	if j := bytes.IndexByte(line, '\r'); j >= 0 {
-		if j+1 == i {
-			return line[:j], rest
-		}
-		return b[:j], b[j+1:]
+	if l.lf < l.pos {
+		l.lf = indexFrom(l.b, l.pos, '\n')
 	}
-	return line, rest
+	if l.cr < l.pos {
+		l.cr = indexFrom(l.b, l.pos, '\r')
+	}
+	eol := min(l.lf, l.cr)
+	l.start = l.pos
+	l.line, l.ended = l.b[l.pos:eol], eol < len(l.b)
+	l.pos = eol + 1
+	if l.cr == eol && l.lf == eol+1 {
+		l.pos++
+	}
+	return true
+}
+
+// indexFrom returns the index of the first c in b at or behind i, or b's length.
+func indexFrom(b []byte, i int, c byte) int {
+	if k := bytes.IndexByte(b[i:], c); k >= 0 {
+		return i + k
+	}
+	return len(b)
 }
 
 // AppendData appends an event: its name (left out if empty) and data, one data
-// field a line. Line ends inside the name end it.
+// field a line. A line end inside the name ends it.
 func AppendData(dst []byte, event string, data []byte) []byte {
 	if event != "" {
-		name, _ := cutLine([]byte(event))
+		if i := strings.IndexAny(event, "\r\n"); i >= 0 {
+			event = event[:i]
+		}
 		dst = append(dst, "event: "...)
-		dst = append(dst, name...)
+		dst = append(dst, event...)
 		dst = append(dst, '\n')
 	}
-	for more := true; more; {
-		var line []byte
-		size := len(data)
-		line, data = cutLine(data)
-		dst = append(dst, "data: "...)
-		dst = append(dst, line...)
-		dst = append(dst, '\n')
-		more = len(data) > 0 || len(line) < size // a line end at the very end opens an empty line
+	it := newLines(data)
+	for it.next() {
+		dst = appendField(dst, "data: ", it.line)
+	}
+	if it.ended { // no data at all, or a line end at its very end: an empty line
+		dst = appendField(dst, "data: ", nil)
 	}
 	return append(dst, '\n')
 }
 
 // AppendComment appends a comment block, which clients ignore.
 func AppendComment(dst []byte, text string) []byte {
-	for rest := []byte(text); ; {
-		var line []byte
-		line, rest = cutLine(rest)
-		dst = append(dst, ": "...)
-		dst = append(dst, line...)
-		dst = append(dst, '\n')
-		if len(rest) == 0 {
-			return append(dst, '\n')
-		}
+	it := newLines([]byte(text))
+	for it.next() {
+		dst = appendField(dst, ": ", it.line)
 	}
+	if text == "" {
+		dst = append(dst, ":\n"...)
+	}
+	return append(dst, '\n')
+}
+
+func appendField(dst []byte, prefix string, value []byte) []byte {
+	dst = append(dst, prefix...)
+	dst = append(dst, value...)
+	return append(dst, '\n')
 }
