@@ -1,0 +1,509 @@
+package anthropic
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+)
+
+func (ingress) NewEncoder(o providers.EncodeOptions) providers.Encoder {
+	return &encoder{o: o, current: -1}
+}
+
+// maxHeld bounds what is held back of blocks that arrive while another is open.
+const maxHeld = 16 << 20
+
+// An encoder writes one streamed answer. This format knows one open block at a
+// time, so a source that interleaves blocks is put in order: text and thinking
+// end when another block begins (and go on in a new block, should more of them
+// come), a tool call stays open until it is whole, and what arrives meanwhile is held.
+type encoder struct {
+	o       providers.EncodeOptions
+	started bool
+	done    bool // the terminal event or an error was written
+	pinged  bool
+
+	blocks  []*outBlock // by the source's index
+	current int         // source index of the block at hand, -1: none
+	held    []int       // source indices of blocks held back, in order
+	size    int         // bytes held
+	count   int         // blocks written so far
+
+	usage    providers.Usage
+	hasUsage bool
+	rawUsage json.RawMessage
+	finish   providers.Event
+	calls    bool
+}
+
+// An outBlock is one block of the source on its way out.
+type outBlock struct {
+	block   providers.Block // kind, id, name and what its start told
+	open    bool            // its content_block_start was written
+	closed  bool            // its content_block_stop was written
+	signed  bool
+	fed     bool // a delta was written
+	stopped bool // held back: the source has stopped it
+
+	held []heldDelta
+}
+
+// A heldDelta is a delta held back; text alone is joined to the one before.
+type heldDelta struct {
+	block providers.Block
+	text  []byte
+	plain bool // it is nothing but text
+}
+
+func (e *encoder) Append(dst []byte, ev *providers.Event) []byte {
+	if e.done || ev.Choice != 0 {
+		return dst
+	}
+	switch ev.Kind {
+	case providers.EventStart:
+		return e.start(dst, ev)
+	case providers.EventBlockStart:
+		return e.blockStart(e.start(dst, nil), ev.Index, &ev.Block)
+	case providers.EventBlockDelta:
+		return e.blockDelta(e.start(dst, nil), ev.Index, &ev.Block)
+	case providers.EventBlockStop:
+		return e.blockStop(dst, ev.Index)
+	case providers.EventUsage:
+		e.usage, e.hasUsage = ev.Usage, true
+		e.rawUsage = bytes.Clone(rawUsage(ev.Extra, ev.Origin))
+	case providers.EventFinish:
+		e.finish = *ev
+		e.finish.Extra = cloneMembers(ev.Extra)
+	case providers.EventError:
+		err := ev.Err
+		if err == nil {
+			err = &providers.Error{Kind: providers.KindUpstream, Message: "the upstream failed"}
+		}
+		return e.Fail(dst, err)
+	case providers.EventPing:
+		if e.pinged {
+			return ingress{}.AppendPing(dst)
+		}
+	}
+	return dst
+}
+
+func cloneMembers(list []providers.Member) []providers.Member {
+	out := make([]providers.Member, len(list))
+	for i, m := range list {
+		out[i] = providers.Member{Name: m.Name, Value: bytes.Clone(m.Value)}
+	}
+	return out
+}
+
+// frame begins an event; end finishes it.
+func frame(dst []byte, name string) []byte {
+	dst = append(dst, "event: "...)
+	dst = append(dst, name...)
+	dst = append(dst, "\ndata: {\"type\":\""...)
+	dst = append(dst, name...)
+	return append(dst, '"')
+}
+
+func end(dst []byte) []byte { return append(dst, "}\n\n"...) }
+
+// start writes message_start, once; ev nil: something else came first.
+func (e *encoder) start(dst []byte, ev *providers.Event) []byte {
+	if e.started {
+		return dst
+	}
+	e.started = true
+	if ev == nil {
+		ev = &providers.Event{}
+	}
+	own := ev.Origin == dialect
+	e.usage = ev.Usage
+	model := ev.Model
+	if e.o.Model != "" {
+		model = e.o.Model
+	}
+	dst = append(key(frame(dst, "message_start"), "message"), '{')
+	dst = putString(dst, "id", messageID(ev.ID, own, e.o.RequestID))
+	dst = append(dst, `,"type":"message","role":"assistant"`...)
+	dst = putString(dst, "model", model)
+	dst = append(dst, `,"content":[],"stop_reason":null,"stop_sequence":null`...)
+	dst = key(dst, "usage")
+	if raw := rawUsage(ev.Extra, ev.Origin); raw != nil {
+		dst = appendRaw(dst, raw)
+	} else {
+		u := ev.Usage
+		if u.Prompt() == 0 { // clients read the size of the context here
+			u.Input = e.o.InputTokens
+		}
+		dst = appendUsage(dst, &u)
+	}
+	if own {
+		for _, m := range ev.Extra {
+			if m.Name != "usage" {
+				dst = putMembers(dst, []providers.Member{m})
+			}
+		}
+	}
+	return end(append(dst, '}'))
+}
+
+func (e *encoder) blockStart(dst []byte, index int, b *providers.Block) []byte {
+	o := e.at(index)
+	if o == nil {
+		return dst
+	}
+	if o.block.Kind != 0 { // an index used again
+		if index == e.current {
+			dst = e.close(dst)
+		}
+		*o = outBlock{}
+	}
+	o.block = *b
+	o.block.Raw, o.block.Citations, o.block.Extra = bytes.Clone(b.Raw), bytes.Clone(b.Citations), cloneMembers(b.Extra)
+	if dst = e.makeWay(dst, index); e.current != index {
+		e.hold(index)
+		return dst
+	}
+	switch b.Kind {
+	case providers.KindToolCall, providers.KindOpaque: // nothing in a delta can change what they are
+		return e.open(dst, o)
+	}
+	return dst
+}
+
+// maxBlocks bounds the blocks of an answer.
+const maxBlocks = 1 << 16
+
+func (e *encoder) at(index int) *outBlock {
+	if index < 0 || index >= maxBlocks {
+		return nil
+	}
+	for len(e.blocks) <= index {
+		e.blocks = append(e.blocks, nil)
+	}
+	if e.blocks[index] == nil {
+		e.blocks[index] = &outBlock{}
+	}
+	return e.blocks[index]
+}
+
+// makeWay makes the block current if the one at hand can end.
+func (e *encoder) makeWay(dst []byte, index int) []byte {
+	if e.current == index {
+		return dst
+	}
+	if e.current >= 0 {
+		switch e.blocks[e.current].block.Kind {
+		case providers.KindText, providers.KindThinking, providers.KindRefusal, providers.KindAudio:
+			dst = e.close(dst)
+		default:
+			return dst
+		}
+	}
+	e.current = index
+	return dst
+}
+
+func (e *encoder) hold(index int) {
+	for _, i := range e.held {
+		if i == index {
+			return
+		}
+	}
+	e.held = append(e.held, index)
+}
+
+func (e *encoder) blockDelta(dst []byte, index int, b *providers.Block) []byte {
+	o := e.at(index)
+	if o == nil {
+		return dst
+	}
+	if o.block.Kind == 0 {
+		o.block = providers.Block{Kind: b.Kind, Origin: b.Origin}
+	}
+	if o.closed {
+		if o.block.Kind == providers.KindToolCall || o.block.Kind == providers.KindOpaque {
+			return dst // behind its end
+		}
+		*o = outBlock{block: providers.Block{Kind: o.block.Kind, Origin: o.block.Origin}}
+	}
+	if dst = e.makeWay(dst, index); e.current != index {
+		e.hold(index)
+		return e.keep(dst, o, b)
+	}
+	return e.write(dst, o, b)
+}
+
+// keep holds a delta back, joined to the one before where nothing else came between.
+func (e *encoder) keep(dst []byte, o *outBlock, b *providers.Block) []byte {
+	e.size += len(b.Text) + len(b.Signature) + len(b.Data) + len(b.Citations) + len(b.Raw)
+	if e.size > maxHeld {
+		return e.Fail(dst, &providers.Error{Kind: providers.KindUpstream, Code: "bad_upstream_response",
+			Message: "cannot put the upstream's interleaved blocks in order: more than 16 MiB would have to be held"})
+	}
+	plain := b.Signature == "" && b.Data == nil && b.Citations == nil && b.Raw == nil
+	if n := len(o.held); plain && n > 0 && o.held[n-1].plain && o.held[n-1].block.Kind == b.Kind {
+		o.held[n-1].text = append(o.held[n-1].text, b.Text...)
+		return dst
+	}
+	h := heldDelta{block: *b, text: []byte(b.Text), plain: plain}
+	h.block.Data, h.block.Citations, h.block.Raw = bytes.Clone(b.Data), bytes.Clone(b.Citations), bytes.Clone(b.Raw)
+	o.held = append(o.held, h)
+	return dst
+}
+
+func (e *encoder) blockStop(dst []byte, index int) []byte {
+	o := e.at(index)
+	if o == nil || o.closed || o.block.Kind == 0 {
+		return dst
+	}
+	if index != e.current {
+		o.stopped = true
+		return dst
+	}
+	return e.release(e.close(dst))
+}
+
+// release writes held blocks as long as none is at hand.
+func (e *encoder) release(dst []byte) []byte {
+	for e.current < 0 && len(e.held) > 0 && !e.done {
+		index := e.held[0]
+		e.held = e.held[1:]
+		o := e.blocks[index]
+		e.current = index
+		if o.block.Kind == providers.KindToolCall || o.block.Kind == providers.KindOpaque {
+			dst = e.open(dst, o)
+		}
+		for i := range o.held {
+			b := &o.held[i].block
+			b.Text = string(o.held[i].text)
+			e.size -= len(b.Text) + len(b.Signature) + len(b.Data) + len(b.Citations) + len(b.Raw)
+			dst = e.write(dst, o, b)
+		}
+		o.held = nil
+		if o.stopped {
+			dst = e.close(dst)
+		}
+	}
+	return dst
+}
+
+// open writes content_block_start, and the ping that the API sends behind the first.
+func (e *encoder) open(dst []byte, o *outBlock) []byte {
+	o.open = true
+	b := &o.block
+	dst = e.index(frame(dst, "content_block_start"))
+	dst = key(dst, "content_block")
+	switch b.Kind {
+	case providers.KindThinking:
+		dst = append(dst, `{"type":"thinking","thinking":"","signature":""`...)
+	case providers.KindRedacted:
+		dst = putString(append(dst, `{"type":"redacted_thinking"`...), "data", markSignature(string(b.Data), b.SignatureOrigin))
+	case providers.KindToolCall:
+		e.calls = true
+		dst = putString(append(dst, `{"type":"tool_use"`...), "id", b.ID)
+		dst = append(putString(dst, "name", b.ToolName), `,"input":{}`...)
+	case providers.KindImage, providers.KindFile:
+		dst = append(dst, '[')
+		at := len(dst)
+		if dst = appendAnswerBlock(dst, b, false); len(dst) == at {
+			dst = append(dst, `{"type":"text","text":""}`...)
+		}
+		dst = append(dst[:at-1], dst[at:len(dst)-1]...) // without the bracket, and open again
+	case providers.KindOpaque:
+		raw := bytes.TrimSpace(b.Raw)
+		if !isObject(raw) {
+			raw = []byte(`{"type":"text","text":""}`)
+		}
+		dst = appendRaw(dst, raw)
+		dst = dst[:len(dst)-1]
+	default:
+		dst = append(dst, `{"type":"text","text":""`...)
+		if b.Origin == dialect && len(b.Citations) > 0 {
+			dst = putRaw(dst, "citations", b.Citations)
+		}
+	}
+	if b.Origin == dialect && b.Kind != providers.KindOpaque {
+		dst = putMembers(dst, b.Extra)
+	}
+	dst = end(append(dst, '}'))
+	if !e.pinged {
+		e.pinged = true
+		dst = ingress{}.AppendPing(dst)
+	}
+	return dst
+}
+
+func (e *encoder) index(dst []byte) []byte { return putInt(dst, "index", int64(e.count)) }
+
+// close ends the block at hand.
+func (e *encoder) close(dst []byte) []byte {
+	o := e.blocks[e.current]
+	e.current = -1
+	o.closed = true
+	own := o.block.Origin == dialect
+	if !o.open {
+		switch o.block.Kind {
+		case providers.KindImage, providers.KindFile, providers.KindRedacted:
+			if len(o.block.Data) == 0 && o.block.URL == "" {
+				return dst
+			}
+		default:
+			if !own {
+				return dst // nothing was in it
+			}
+		}
+		dst = e.open(dst, o)
+	}
+	switch {
+	case o.block.Kind == providers.KindThinking && !o.signed && !own:
+		dst = e.delta(dst, "signature_delta", "signature", markSignature("", ""))
+	case o.block.Kind == providers.KindToolCall && o.block.Custom:
+		if !o.fed {
+			dst = e.delta(dst, "input_json_delta", "partial_json", `{"input":"`)
+		}
+		dst = e.delta(dst, "input_json_delta", "partial_json", `"}`)
+	case o.block.Kind == providers.KindToolCall && !o.fed && !own:
+		dst = e.delta(dst, "input_json_delta", "partial_json", "{}")
+	}
+	dst = end(e.index(frame(dst, "content_block_stop")))
+	e.count++
+	return dst
+}
+
+// delta writes one content_block_delta of one text member.
+func (e *encoder) delta(dst []byte, typ, name, v string) []byte {
+	dst = append(key(e.index(frame(dst, "content_block_delta")), "delta"), '{')
+	dst = putString(putString(dst, "type", typ), name, v)
+	return end(append(dst, '}'))
+}
+
+// write writes what a delta of the block at hand becomes.
+func (e *encoder) write(dst []byte, o *outBlock, b *providers.Block) []byte {
+	kind := b.Kind
+	if kind == 0 || o.block.Kind == providers.KindToolCall || o.block.Kind == providers.KindOpaque {
+		kind = o.block.Kind
+	}
+	switch kind {
+	case providers.KindImage, providers.KindFile, providers.KindRedacted: // whole in their start
+		o.block.Kind = kind
+		o.block.Data = append(o.block.Data, b.Data...)
+		o.block.Text += b.Text
+		if b.SignatureOrigin != "" {
+			o.block.SignatureOrigin = b.SignatureOrigin
+		}
+		return dst
+	}
+	own := b.Origin == dialect
+	if b.Text == "" && b.Signature == "" && len(b.Citations) == 0 && len(b.Raw) == 0 && !own {
+		return dst
+	}
+	if o.open && o.block.Kind != kind { // the source changed its mind: another block, with the same delta
+		at := e.current
+		dst = e.close(dst)
+		*o = outBlock{block: providers.Block{Kind: kind, Origin: b.Origin}}
+		e.current = at
+	}
+	o.block.Kind = kind
+	if !o.open {
+		dst = e.open(dst, o)
+	}
+	first := !o.fed
+	o.fed = o.fed || b.Text != "" || own
+	switch kind {
+	case providers.KindThinking:
+		if b.Text != "" || own && b.Signature == "" {
+			dst = e.delta(dst, "thinking_delta", "thinking", b.Text)
+		}
+		if b.Signature != "" {
+			o.signed = true
+			dst = e.delta(dst, "signature_delta", "signature", markSignature(b.Signature, b.SignatureOrigin))
+		}
+	case providers.KindToolCall:
+		return e.writeArgs(dst, o, b.Text, first)
+	case providers.KindOpaque:
+		if own && isObject(b.Raw) {
+			dst = key(e.index(frame(dst, "content_block_delta")), "delta")
+			return end(appendRaw(dst, b.Raw))
+		}
+		return e.delta(dst, "input_json_delta", "partial_json", b.Text)
+	default:
+		if b.Text != "" || own && len(b.Citations) == 0 {
+			dst = e.delta(dst, "text_delta", "text", b.Text)
+		}
+		if list := citations(b); list != nil {
+			wire.EachElement(list, func(elem []byte) bool {
+				dst = append(key(e.index(frame(dst, "content_block_delta")), "delta"), '{')
+				dst = putRaw(putString(dst, "type", "citations_delta"), "citation", elem)
+				dst = end(append(dst, '}'))
+				return true
+			})
+		}
+	}
+	return dst
+}
+
+// writeArgs writes a fragment of a tool call's arguments. The input of a
+// free-form tool becomes the one member of an object.
+func (e *encoder) writeArgs(dst []byte, o *outBlock, text string, first bool) []byte {
+	if o.block.Custom {
+		quoted := wire.AppendString(nil, text)
+		text = string(quoted[1 : len(quoted)-1])
+		if first {
+			text = `{"input":"` + text
+		}
+	}
+	return e.delta(dst, "input_json_delta", "partial_json", text)
+}
+
+func (e *encoder) End(dst []byte) []byte {
+	if e.done {
+		return dst
+	}
+	dst = e.start(dst, nil)
+	for e.current >= 0 || len(e.held) > 0 {
+		if e.current >= 0 {
+			dst = e.close(dst)
+		}
+		if dst = e.release(dst); e.done {
+			return dst
+		}
+	}
+	e.done = true
+	dst = append(key(frame(dst, "message_delta"), "delta"), '{')
+	f := &e.finish
+	dst = appendStop(dst, f.Finish, f.RawFinish, f.StopSequence, f.Origin, e.calls)
+	var outer []providers.Member
+	if f.Origin == dialect {
+		for _, m := range f.Extra {
+			if m.Name == "context_management" { // beside the delta, not in it
+				outer = append(outer, m)
+				continue
+			}
+			dst = putMembers(dst, []providers.Member{m})
+		}
+	}
+	dst = key(append(dst, '}'), "usage")
+	switch {
+	case e.rawUsage != nil:
+		dst = appendRaw(dst, e.rawUsage)
+	case e.hasUsage:
+		dst = appendUsage(dst, &e.usage)
+	default:
+		dst = strconv.AppendInt(append(dst, `{"output_tokens":`...), e.usage.Completion(), 10)
+		dst = append(dst, '}')
+	}
+	dst = end(putMembers(dst, outer))
+	return end(frame(dst, "message_stop"))
+}
+
+func (e *encoder) Fail(dst []byte, err *providers.Error) []byte {
+	if e.done {
+		return dst
+	}
+	e.done = true
+	return ingress{}.AppendStreamError(dst, err)
+}
