@@ -1,0 +1,267 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+// A Catalogue finds models and prices by provider and name. Its methods may be
+// called at once from several goroutines.
+type Catalogue struct {
+	vendors map[string]*shelf
+	order   []string // of vendors, the makers of models before those that host others'
+
+	mu    sync.RWMutex
+	found map[key]*providers.Model // answers to names that took a search; nil: none
+}
+
+type key struct{ provider, model string }
+
+// A shelf holds one provider's models.
+type shelf struct {
+	exact    map[string]*providers.Model
+	patterns []pattern // the most specific first
+	dearest  providers.Price
+}
+
+type pattern struct {
+	text  string
+	model *providers.Model
+}
+
+// remembered bounds the answers kept: names come from callers.
+const remembered = 4096
+
+// shares tells whose rows stand in where a provider has none of its own for a
+// name: another site of the same vendor, or the maker of the models it hosts.
+var shares = map[string][]string{
+	"qwen-intl": {"qwen"}, "moonshot-intl": {"moonshot"}, "minimax-intl": {"minimax"},
+	"zhipu": {"zai"}, "zai": {"zhipu"},
+	"azure": {"openai"}, "vertex": {"gemini", "anthropic"},
+}
+
+// prefixed lists the providers whose names for models are maker/model, at the
+// makers' own prices: where they have no row, the maker's stands in.
+var prefixed = map[string]bool{"openrouter": true, "vercel": true}
+
+// makers maps the prefixes in such names to our providers where they differ.
+var makers = map[string]string{
+	"google": "gemini", "x-ai": "xai", "mistralai": "mistral", "moonshotai": "moonshot", "z-ai": "zai", "alibaba": "qwen",
+}
+
+// endings are how a vendor's dated and moving names continue a model's name.
+var endings = map[string][]string{
+	"":         {"-20*", "-latest"},
+	"gemini":   {"-0*", "-latest", "-preview*", "-exp*"},
+	"mistral":  {"-2*", "-latest"},
+	"xai":      {"-0*", "-20*", "-latest", "-beta"},
+	"moonshot": {"-0*", "-latest", "-preview*"},
+	"deepseek": {"-0*", "-20*", "-latest"},
+	// OpenRouter's variants (":free", ":nitro", …) are priced apart: they have rows or are unknown.
+	"openrouter": nil,
+}
+
+// firsts are the name patterns of the makers that are not in the table of vendors.
+var firsts = map[string][]string{"anthropic": {"claude-*"}, "gemini": {"gemini-*", "gemma-*"}}
+
+// New returns a catalogue of the embedded facts. It decodes them on the first use in the process.
+func New() *Catalogue {
+	c := &Catalogue{vendors: map[string]*shelf{}, found: map[key]*providers.Model{}}
+	list := Models()
+	for i := range list {
+		m := &list[i]
+		s := c.vendors[m.Provider]
+		if s == nil {
+			s = &shelf{exact: map[string]*providers.Model{}}
+			c.vendors[m.Provider] = s
+			c.order = append(c.order, m.Provider)
+		}
+		s.add(m)
+	}
+	for _, s := range c.vendors {
+		slices.SortStableFunc(s.patterns, func(a, b pattern) int { return literal(b.text) - literal(a.text) })
+	}
+	slices.SortFunc(c.order, func(a, b string) int { return rank(a) - rank(b) })
+	return c
+}
+
+// ranks orders the providers that may serve the same name.
+var ranks = strings.Fields("openai anthropic gemini deepseek qwen moonshot zhipu zai minimax doubao mistral xai cohere perplexity groq cerebras together fireworks azure bedrock openrouter vercel")
+
+func rank(provider string) int {
+	if i := slices.Index(ranks, provider); i >= 0 {
+		return i
+	}
+	return len(ranks)
+}
+
+// literal counts the characters of a pattern that are not wild.
+func literal(p string) int { return len(p) - strings.Count(p, "*") }
+
+func (s *shelf) add(m *providers.Model) {
+	names := append([]string{m.ID}, m.Aliases...)
+	for i, name := range names {
+		if old := s.exact[name]; old == nil || i == 0 && old.ID != name {
+			s.exact[name] = m // an id goes before another row's alias
+		}
+	}
+	for _, p := range m.Match {
+		s.patterns = append(s.patterns, pattern{p, m})
+	}
+	ends, own := endings[m.Provider]
+	if !own {
+		ends = endings[""]
+	}
+	for _, name := range names {
+		if moving(name) {
+			continue
+		}
+		for _, e := range ends {
+			s.patterns = append(s.patterns, pattern{name + e, m})
+		}
+	}
+	if m.Priced && m.Op == providers.OpChat {
+		dearer(&s.dearest, m.Price)
+		for _, t := range m.Tiers {
+			dearer(&s.dearest, t.Price)
+		}
+	}
+}
+
+// moving reports whether a name is a dated or moving one already.
+func moving(name string) bool {
+	last := name[strings.LastIndexByte(name, '-')+1:]
+	return last == "latest" || last == "preview" || len(last) >= 4 && strings.Trim(last, "0123456789") == ""
+}
+
+// dearer raises each rate of p to that of q.
+func dearer(p *providers.Price, q providers.Price) {
+	p.Input, p.InputAudio, p.InputImage = max(p.Input, q.Input), max(p.InputAudio, q.InputAudio), max(p.InputImage, q.InputImage)
+	p.CacheRead, p.CacheWrite5m, p.CacheWrite1h = max(p.CacheRead, q.CacheRead), max(p.CacheWrite5m, q.CacheWrite5m), max(p.CacheWrite1h, q.CacheWrite1h)
+	p.Output, p.OutputAudio, p.OutputImage = max(p.Output, q.Output), max(p.OutputAudio, q.OutputAudio), max(p.OutputImage, q.OutputImage)
+	p.Reasoning, p.Request = max(p.Reasoning, q.Reasoning), max(p.Request, q.Request)
+}
+
+// Find returns what is known of a provider's model: by its name, by another name
+// of it, or by the most specific pattern that fits. The model is shared: do not change it.
+func (c *Catalogue) Find(provider, model string) (*providers.Model, bool) {
+	if s := c.vendors[provider]; s != nil {
+		if m := s.exact[model]; m != nil {
+			return m, true
+		}
+	}
+	k := key{provider, model}
+	c.mu.RLock()
+	m, known := c.found[k]
+	c.mu.RUnlock()
+	if known {
+		return m, m != nil
+	}
+	m = c.search(provider, model)
+	if len(model) <= 256 { // longer ones are no names; they shall not fill memory
+		c.mu.Lock()
+		if len(c.found) >= remembered {
+			clear(c.found)
+		}
+		c.found[key{provider, strings.Clone(model)}] = m
+		c.mu.Unlock()
+	}
+	return m, m != nil
+}
+
+func (c *Catalogue) search(provider, model string) *providers.Model {
+	for _, p := range append([]string{provider}, shares[provider]...) {
+		if m := c.vendors[p].find(model); m != nil {
+			return m
+		}
+	}
+	if maker, name, ok := strings.Cut(model, "/"); ok && prefixed[provider] {
+		if ours := makers[maker]; ours != "" {
+			maker = ours
+		}
+		if m := c.vendors[maker].find(name); m != nil {
+			return m
+		}
+		// They write versions with a point where Anthropic has a hyphen.
+		return c.vendors[maker].find(strings.ReplaceAll(name, ".", "-"))
+	}
+	if c.vendors[provider] == nil && provider == "custom" {
+		for _, maker := range c.order { // likely a relay of the maker's model
+			if makes(maker, model) {
+				return c.vendors[maker].find(model)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *shelf) find(model string) *providers.Model {
+	if s == nil {
+		return nil
+	}
+	if m := s.exact[model]; m != nil {
+		return m
+	}
+	for _, p := range s.patterns {
+		if providers.MatchName(p.text, model) {
+			return p.model
+		}
+	}
+	return nil
+}
+
+// Providers returns the providers known to serve a model of that name, its maker first.
+func (c *Catalogue) Providers(model string) []string {
+	var first, rest []string
+	for _, p := range c.order {
+		if c.vendors[p].find(model) == nil {
+			continue
+		}
+		if makes(p, model) {
+			first = append(first, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return append(first, rest...)
+}
+
+var vendorPatterns = sync.OnceValue(func() map[string][]string {
+	patterns := map[string][]string{}
+	for _, v := range Vendors() {
+		patterns[v.Name] = v.Models
+	}
+	for name, list := range firsts {
+		patterns[name] = list
+	}
+	return patterns
+})
+
+// makes reports whether the model's name is one of the provider's own kind.
+func makes(provider, model string) bool {
+	return slices.ContainsFunc(vendorPatterns()[provider], func(p string) bool {
+		return p != "*/*" && providers.MatchName(p, model)
+	})
+}
+
+// standIn is the host of open models whose rates stand for a provider without any known one.
+const standIn = "together"
+
+// Dearest returns the highest chat rates known of a provider, each kind for
+// itself, to price a model that is not known. A provider without any known rate
+// gets those of a large host of open models, never zero: that a provider runs on
+// the owner's machine and is free, the caller must know.
+func (c *Catalogue) Dearest(provider string) providers.Price {
+	for _, p := range append(append([]string{provider}, shares[provider]...), standIn) {
+		if s := c.vendors[p]; s != nil && s.dearest != (providers.Price{}) {
+			return s.dearest
+		}
+	}
+	panic("BUG: the catalogue has no chat rate of " + standIn)
+}
+
+// Version names the state of the facts: their date, YYYY-MM-DD.
+func (c *Catalogue) Version() string { return Version() }
