@@ -1,0 +1,115 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Key is an API key of a caller as the admin API shows it: never the key itself.
+type Key struct {
+	ID           string            `json:"id"`
+	Name         string            `json:"name"`
+	Prefix       string            `json:"prefix"` // its first characters, for people
+	Scopes       []string          `json:"scopes"` // empty: every relay route
+	Models       []string          `json:"models"` // empty: all; names and patterns with '*'
+	IPAllow      []string          `json:"ip_allow"`
+	Group        string            `json:"group,omitempty"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+	OnDisconnect string            `json:"on_disconnect,omitempty"` // "cancel" or "drain"
+	Markup       string            `json:"markup,omitempty"`        // decimal factor on cost; empty: 1
+	Status       string            `json:"status"`                  // KeyActive, KeyExpired, KeyRevoked
+	CreatedAt    time.Time         `json:"created_at"`
+	CreatedBy    string            `json:"created_by,omitempty"` // id of the key that made it
+	ExpiresAt    *time.Time        `json:"expires_at"`           // null: never
+	RevokedAt    *time.Time        `json:"revoked_at,omitempty"`
+	LastUsedAt   *time.Time        `json:"last_used_at,omitempty"`
+	// PreviousUntil is until when the key from before a rotation is accepted.
+	PreviousUntil *time.Time `json:"previous_until,omitempty"`
+	Weak          bool       `json:"weak,omitempty"` // imported, of less than 128 bits
+}
+
+// States of a key.
+const (
+	KeyActive  = "active"
+	KeyExpired = "expired"
+	KeyRevoked = "revoked"
+)
+
+// A KeyCreate is the body of POST /v1/admin/api-keys.
+type KeyCreate struct {
+	Name         string            `json:"name"`
+	Scopes       []string          `json:"scopes,omitempty"`
+	Models       []string          `json:"models,omitempty"`
+	IPAllow      []string          `json:"ip_allow,omitempty"`   // CIDRs or addresses
+	ExpiresAt    string            `json:"expires_at,omitempty"` // RFC 3339, or from now: "90d", "12h"
+	Group        string            `json:"group,omitempty"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+	OnDisconnect string            `json:"on_disconnect,omitempty"`
+	Markup       string            `json:"markup,omitempty"`
+}
+
+// A KeyPatch is the body of PATCH /v1/admin/api-keys/{id}. Nil members stay as they are.
+type KeyPatch struct {
+	Name         *string            `json:"name,omitempty"`
+	Scopes       *[]string          `json:"scopes,omitempty"`
+	Models       *[]string          `json:"models,omitempty"`
+	IPAllow      *[]string          `json:"ip_allow,omitempty"`
+	ExpiresAt    *string            `json:"expires_at,omitempty"` // also "never"
+	Group        *string            `json:"group,omitempty"`
+	Metadata     *map[string]string `json:"metadata,omitempty"`
+	OnDisconnect *string            `json:"on_disconnect,omitempty"`
+	Markup       *string            `json:"markup,omitempty"`
+	Revoked      *bool              `json:"revoked,omitempty"` // true only: a revoked key stays revoked
+}
+
+// A KeyCreated is a new or rotated key. Key is shown this once.
+type KeyCreated struct {
+	Key
+	Secret string `json:"key"`
+}
+
+// A KeyRotate is the body of POST /v1/admin/api-keys/{id}/rotate.
+type KeyRotate struct {
+	// Grace is how long the old key is still accepted ("24h", "7d"); empty: not at all.
+	Grace string `json:"grace,omitempty"`
+}
+
+// KeysReply is one page of keys.
+type KeysReply struct {
+	Data       []Key  `json:"data"`
+	NextCursor string `json:"next_cursor"`
+}
+
+// Deleted answers a DELETE.
+type Deleted struct {
+	ID      string `json:"id"`
+	Deleted bool   `json:"deleted"`
+}
+
+// A KeySelf is what GET /v1/key tells a caller of its own key.
+type KeySelf struct {
+	ID        string     `json:"id,omitempty"` // empty: a credential that is no stored key
+	Name      string     `json:"name"`
+	Prefix    string     `json:"prefix,omitempty"`
+	Scopes    []string   `json:"scopes"`
+	Models    []string   `json:"models"`
+	Group     string     `json:"group,omitempty"`
+	Admin     bool       `json:"admin"`
+	ExpiresAt *time.Time `json:"expires_at"`
+	Limits    []Limit    `json:"limits"`
+	// Used is what the key has used since UsedSince, the start of this month.
+	Used      *UsageSums `json:"used,omitempty"`
+	UsedSince *time.Time `json:"used_since,omitempty"`
+}
+
+// A Limit is one limit that holds for a key, and how far it is used. Amounts are
+// decimal numbers: of requests, tokens or US dollars, as Kind says.
+type Limit struct {
+	Policy    string      `json:"policy"`
+	Kind      string      `json:"kind"`   // requests, tokens, cost_usd, concurrency
+	Window    string      `json:"window"` // minute, hour, day, week, month, total
+	Limit     json.Number `json:"limit"`
+	Used      json.Number `json:"used"`
+	Remaining json.Number `json:"remaining"`
+	ResetsAt  *time.Time  `json:"resets_at"`
+}
