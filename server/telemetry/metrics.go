@@ -1,0 +1,135 @@
+// Package telemetry holds what the gateway tells its operators: Prometheus
+// metrics with bounded label sets, and the access line.
+package telemetry
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// maxLabelModels bounds the values of the model label; further models are counted as "other".
+const maxLabelModels = 500
+
+// Metrics are the gateway's own. The names are fixed by the interface; see docs.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	overhead prometheus.Histogram
+	ttft     *prometheus.HistogramVec
+	tokens   *prometheus.CounterVec
+	cost     prometheus.Counter
+	InFlight prometheus.Gauge
+	attempts *prometheus.CounterVec
+	limited  *prometheus.CounterVec
+	Panics   prometheus.Counter
+	Dropped  *prometheus.CounterVec
+
+	mu      sync.Mutex
+	series  map[seriesKey]*series
+	models  map[string]bool
+	outcome map[string]prometheus.Counter
+}
+
+type seriesKey struct {
+	op, provider, model string
+	status              int
+}
+
+// series are the resolved handles of one label set, so that a request costs no label lookups.
+type series struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
+	ttft     prometheus.Observer
+}
+
+var latencyBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
+
+// NewMetrics registers all metrics in a registry of their own.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_requests_total", Help: "Requests answered, by outcome."}, []string{"operation", "provider", "model", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ai_gateway_request_duration_seconds", Help: "From admission to the last byte.", Buckets: latencyBuckets}, []string{"operation", "provider"}),
+		overhead: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ai_gateway_overhead_seconds", Help: "Total time less the wait for the upstream.", Buckets: []float64{.00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .05, .25}}),
+		ttft:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ai_gateway_time_to_first_token_seconds", Help: "From admission to the first content of a stream.", Buckets: latencyBuckets}, []string{"provider"}),
+		tokens:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_tokens_total", Help: "Tokens used, by bucket."}, []string{"type"}),
+		cost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_cost_usd_total", Help: "Cost of settled requests."}),
+		InFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_inflight_requests", Help: "Requests being served now."}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_attempts_total", Help: "Attempts at upstreams, by outcome."}, []string{"outcome"}),
+		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_rate_limited_total", Help: "Requests refused by a limit."}, []string{"kind"}),
+		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
+		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
+		series:   map[seriesKey]*series{}, models: map[string]bool{}, outcome: map[string]prometheus.Counter{},
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited,
+		m.Panics, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// A Done tells of one finished request.
+type Done struct {
+	Operation, Provider, Model string
+	Status                     int
+	Duration, TTFT, Overhead   time.Duration // TTFT 0: no content was streamed
+	Tokens                     [4]int64      // input, cache read, cache write, output (reasoning included)
+	CostNano                   int64
+}
+
+var tokenTypes = [4]string{"input", "cache_read", "cache_write", "output"}
+
+// Finish counts one finished request.
+func (m *Metrics) Finish(d *Done) {
+	s := m.lookup(d)
+	s.requests.Inc()
+	s.duration.Observe(d.Duration.Seconds())
+	if d.TTFT > 0 {
+		s.ttft.Observe(d.TTFT.Seconds())
+	}
+	m.overhead.Observe(d.Overhead.Seconds())
+	for i, n := range d.Tokens {
+		if n > 0 {
+			m.tokens.WithLabelValues(tokenTypes[i]).Add(float64(n))
+		}
+	}
+	if d.CostNano > 0 {
+		m.cost.Add(float64(d.CostNano) / 1e9)
+	}
+}
+
+// Attempt counts one attempt at an upstream.
+func (m *Metrics) Attempt(outcome string) { m.attempts.WithLabelValues(outcome).Inc() }
+
+// Limited counts one refusal by a limit.
+func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
+
+func (m *Metrics) lookup(d *Done) *series {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	model := d.Model
+	if !m.models[model] {
+		if len(m.models) >= maxLabelModels || model == "" {
+			model = "other"
+		} else {
+			m.models[model] = true
+		}
+	}
+	k := seriesKey{d.Operation, d.Provider, model, d.Status}
+	s := m.series[k]
+	if s == nil {
+		s = &series{
+			requests: m.requests.WithLabelValues(d.Operation, d.Provider, model, strconv.Itoa(d.Status)),
+			duration: m.duration.WithLabelValues(d.Operation, d.Provider),
+			ttft:     m.ttft.WithLabelValues(d.Provider),
+		}
+		m.series[k] = s
+	}
+	return s
+}

@@ -1,0 +1,53 @@
+package telemetry
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestModelsAreBounded(t *testing.T) {
+	m := NewMetrics("test")
+	for i := range maxLabelModels + 200 {
+		m.Finish(&Done{Operation: "chat", Provider: "p", Model: fmt.Sprint("m", i), Status: 200, Duration: time.Second})
+	}
+	if n := testutil.CollectAndCount(m.requests); n != maxLabelModels+1 {
+		t.Errorf("%d series, want %d", n, maxLabelModels+1)
+	}
+	if v := testutil.ToFloat64(m.requests.WithLabelValues("chat", "p", "other", "200")); v != 200 {
+		t.Errorf("other counts %v, want 200", v)
+	}
+}
+
+func TestNames(t *testing.T) {
+	m := NewMetrics("test")
+	m.Finish(&Done{Operation: "chat", Provider: "p", Model: "m", Status: 200, Duration: time.Second, TTFT: time.Second, Tokens: [4]int64{1, 2, 3, 4}, CostNano: 5})
+	m.Attempt("ok")
+	m.Limited("requests")
+	m.WatchLedger(func() LedgerStats { return LedgerStats{Up: true, Commits: 2, SyncBuckets: map[float64]uint64{1: 2}} })
+	families, err := m.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names strings.Builder
+	for _, f := range families {
+		names.WriteString(f.GetName() + " ")
+	}
+	for _, want := range []string{"requests_total", "request_duration_seconds", "overhead_seconds", "time_to_first_token_seconds", "tokens_total", "cost_usd_total", "inflight_requests", "attempts_total", "rate_limited_total", "ledger_queue", "ledger_fsync_seconds", "build_info"} {
+		if !strings.Contains(names.String(), "ai_gateway_"+want+" ") {
+			t.Errorf("no metric ai_gateway_%s", want)
+		}
+	}
+}
+
+func BenchmarkFinish(b *testing.B) {
+	m := NewMetrics("test")
+	d := Done{Operation: "chat", Provider: "p", Model: "m", Status: 200, Duration: time.Second, TTFT: time.Second, Tokens: [4]int64{1, 2, 3, 4}, CostNano: 5}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Finish(&d)
+	}
+}
