@@ -9,7 +9,7 @@ type Edit struct {
 // Splice appends body to dst with edits applied. The edits are sorted by Start
 // and do not overlap, with one exception: the cuts of two neighbouring members
 // share a comma when the second is the last of its object (see Field); then the
-// comma that stands before the two is dropped as well.
+// comma that stands before the two is dropped as well. A cut given twice counts once.
 func Splice(dst, body []byte, edits []Edit) []byte {
 	base := len(dst)
 	if need := len(body) + grown(edits); cap(dst)-base < need {
@@ -19,7 +19,7 @@ func Splice(dst, body []byte, edits []Edit) []byte {
 	for _, e := range edits {
 		if e.Start >= pos {
 			dst = append(dst, body[pos:e.Start]...)
-		} else if len(e.New) == 0 {
+		} else if len(e.New) == 0 && e.End > pos {
 			dst = trimComma(dst, base)
 		}
 		dst = append(dst, e.New...)
