@@ -83,10 +83,21 @@ func recorded(t testing.TB) []exchange {
 			if x.ID == "anthropic-anthropic-skill-version-create" {
 				continue // another endpoint's answer
 			}
-			if len(x.Response.Chunks) > 0 {
-				x.Response.SSE = frames(t, x.Response.Chunks)
+			if len(x.Response.Chunks) == 0 {
+				list = append(list, x)
+				continue
 			}
-			list = append(list, x)
+			parts := strings.SplitAfter(frames(t, x.Response.Chunks), "data: {\"type\":\"message_stop\"}\n\n")
+			for i, part := range parts { // some files hold the streams of a whole conversation
+				if part == "" {
+					continue
+				}
+				y := x
+				if y.Response.SSE = part; i > 0 {
+					y.ID += fmt.Sprintf("#%d", i)
+				}
+				list = append(list, y)
+			}
 		}
 	}
 	if len(list) < 150 {

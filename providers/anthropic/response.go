@@ -100,6 +100,20 @@ func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 	return r, nil
 }
 
+// CheckResponse tells a whole answer from a 200 that is none: an error report, or what is no message.
+func (e egress) CheckResponse(body []byte) *providers.Error {
+	if _, err := wire.Fields(body, nil, nil); err != nil {
+		return nonsense(err.Error())
+	}
+	if _, _, ok := wire.Path(body, "error"); ok && stringAt(body, "type") != "message" {
+		return e.DecodeError(0, body)
+	}
+	if !isArray(at(body, "content")) {
+		return nonsense("it has no content")
+	}
+	return nil
+}
+
 // nonsense is an answer of the upstream that cannot be understood.
 func nonsense(why string) *providers.Error {
 	return &providers.Error{Kind: providers.KindUpstream, Code: "bad_upstream_response", Message: "cannot read the upstream's answer: " + why}

@@ -44,7 +44,7 @@ func frameInfo(name, data []byte) providers.FrameInfo {
 			return providers.FrameDelta
 		}
 	case "message_start":
-		return providers.FrameUsage | providers.FrameModel
+		return providers.FrameUsage | providers.FrameModel | wholeStart(data)
 	case "message_delta":
 		return providers.FrameUsage | providers.FrameFinish
 	case "message_stop":
@@ -53,6 +53,17 @@ func frameInfo(name, data []byte) providers.FrameInfo {
 		return providers.FrameError
 	}
 	return 0
+}
+
+// wholeStart tells what a message_start says besides: one that holds the whole answer.
+func wholeStart(data []byte) (info providers.FrameInfo) {
+	if _, _, ok := wire.Path(data, "message", "content", "0"); ok {
+		info |= providers.FrameDelta
+	}
+	if start, _, ok := wire.Path(data, "message", "stop_reason"); ok && data[start] == '"' {
+		info |= providers.FrameFinish
+	}
+	return info
 }
 
 // startsWithContent reports whether a content_block_start holds content already:
@@ -223,9 +234,18 @@ func (d *decoder) start(data []byte) {
 		return
 	}
 	ev := providers.Event{Kind: providers.EventStart, Origin: dialect}
+	finish := providers.Event{Kind: providers.EventFinish, Origin: dialect}
+	var content []byte
 	wire.EachMember(at(data, "message"), func(name, v []byte) bool {
 		switch string(name) {
-		case "type", "role", "content", "stop_reason", "stop_sequence":
+		case "type", "role":
+		case "content":
+			content = v
+		case "stop_reason":
+			finish.RawFinish, _ = wire.String(v)
+			finish.Finish = finishOf(finish.RawFinish)
+		case "stop_sequence":
+			finish.StopSequence, _ = wire.String(v)
 		case "id":
 			ev.ID, _ = wire.String(v)
 		case "model":
@@ -240,10 +260,23 @@ func (d *decoder) start(data []byte) {
 		return true
 	})
 	ev.Usage = d.usage
-	if !d.started {
-		d.emit(ev)
+	if d.started {
+		return
 	}
 	d.started = true
+	d.emit(ev)
+	// A turn that only passes on the calls of running code (programmatic tool
+	// calling) comes whole in its message_start, often without a message_delta.
+	index := int64(-1)
+	wire.EachElement(content, func(elem []byte) bool {
+		d.startOf(index, elem)
+		d.blockStop(index)
+		index--
+		return true
+	})
+	if finish.Finish != "" {
+		d.emit(finish)
+	}
 }
 
 // begin opens the block of an upstream index.
@@ -271,10 +304,14 @@ func (d *decoder) delta(open *openBlock, b providers.Block) {
 
 func (d *decoder) blockStart(data []byte) {
 	index, _ := pathInt(data, "index")
-	raw := bytes.Clone(at(data, "content_block"))
-	if len(raw) == 0 {
-		return
+	if raw := at(data, "content_block"); len(raw) > 0 {
+		d.startOf(index, raw)
 	}
+}
+
+// startOf opens a block from what its start told, content included.
+func (d *decoder) startOf(index int64, raw []byte) {
+	raw = bytes.Clone(raw)
 	b := providers.Block{Kind: providers.KindOpaque, Raw: raw, Origin: dialect}
 	var content string
 	switch typ := stringAt(raw, "type"); typ {
