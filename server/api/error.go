@@ -67,8 +67,13 @@ func (e *Error) fill(body []byte) {
 	var b struct {
 		Error     json.RawMessage `json:"error"`
 		RequestID string          `json:"request_id"`
+		Reason    string          `json:"reason"` // of /health and /readyz
 	}
 	if json.Unmarshal(body, &b) != nil {
+		return
+	}
+	if b.Reason != "" && len(b.Error) == 0 {
+		e.Code, e.Message = "unavailable", "the gateway cannot serve: "+b.Reason
 		return
 	}
 	var d struct {
