@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"hash/maphash"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// An OpenHold is a request that was admitted and has not ended.
+type OpenHold struct {
+	RequestID string
+	At        time.Time // admission
+	Hold      *store.Hold
+}
+
+type openHold struct {
+	OpenHold
+	seq uint64 // of its latest entry in the log
+}
+
+// A holdTable is the view of the open holds, exact at any time.
+type holdTable struct {
+	open     map[string]*openHold
+	reserved int64 // nano-USD
+}
+
+func (t *holdTable) add(h *openHold) {
+	t.open[h.RequestID] = h
+	t.reserved += h.Hold.ReservedNano
+}
+
+func (t *holdTable) remove(requestID string) bool {
+	h := t.open[requestID]
+	if h == nil {
+		return false
+	}
+	delete(t.open, requestID)
+	t.reserved -= h.Hold.ReservedNano
+	return true
+}
+
+// Holds returns at most limit open holds, in no order.
+func (l *Ledger) Holds(limit int) []OpenHold {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]OpenHold, 0, min(limit, len(l.holds.open)))
+	for _, h := range l.holds.open {
+		if len(out) == limit {
+			break
+		}
+		out = append(out, h.OpenHold)
+	}
+	return out
+}
+
+// recentIDs remembers at least the last recentSize request ids that were settled,
+// by hash, in two generations.
+type recentIDs struct {
+	seed     maphash.Seed
+	now, old map[uint64]struct{}
+}
+
+const recentSize = 1 << 15
+
+// add reports whether id is new.
+func (r *recentIDs) add(id string) bool {
+	h := maphash.String(r.seed, id)
+	if _, known := r.now[h]; known {
+		return false
+	}
+	if _, known := r.old[h]; known {
+		return false
+	}
+	if r.now == nil || len(r.now) >= recentSize {
+		r.old, r.now = r.now, r.old
+		if r.now == nil {
+			r.now = make(map[uint64]struct{})
+		}
+		clear(r.now)
+	}
+	r.now[h] = struct{}{}
+	return true
+}
+
+// forget lets id be settled again: its settle was not taken.
+func (r *recentIDs) forget(id string) {
+	h := maphash.String(r.seed, id)
+	delete(r.now, h)
+	delete(r.old, h)
+}

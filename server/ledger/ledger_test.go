@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+func TestSettleAndSync(t *testing.T) {
+	s, dir := newMemStore(), t.TempDir()
+	l := open(t, options(dir, s))
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := range 50 {
+				id := fmt.Sprintf("r%d-%d", w, i)
+				if err := l.Hold(id, hold(5), time.Now()); err != nil {
+					t.Error(err)
+				}
+				if i%10 == 9 {
+					l.Void(id)
+					continue
+				}
+				if err := l.Settle(usageRow(id, 3)); err != nil {
+					t.Error(err)
+				}
+				if i%20 == 0 { // a row is visible as soon as its answer was
+					if err := l.Sync(context.Background()); err != nil {
+						t.Error(err)
+					}
+					s.row(t, id)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	st := l.Stats()
+	if st.OpenHolds != 0 || st.ReservedNano != 0 {
+		t.Errorf("open holds %d, reserved %d, want none", st.OpenHolds, st.ReservedNano)
+	}
+	closeLedger(t, l)
+	if n := s.count(); n != 16*45 {
+		t.Errorf("%d rows, want %d", n, 16*45)
+	}
+	if s.kinds[store.EntryHold] != 16*50 || s.kinds[store.EntryVoid] != 16*5 {
+		t.Errorf("kinds %v", s.kinds)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 0 {
+		t.Errorf("after a clean close %v is left (%v)", left, err)
+	}
+	if err := l.Settle(usageRow("late", 1)); err != ErrClosed {
+		t.Errorf("settle after close: %v", err)
+	}
+}
+
+// Holds never wait and never wake the committer, but are durable soon.
+func TestHoldRidesAlone(t *testing.T) {
+	s := newMemStore()
+	l := open(t, options(t.TempDir(), s))
+	if err := l.Hold("a", hold(7), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if st := l.Stats(); st.OpenHolds != 1 || st.ReservedNano != 7 || st.Commits != 0 {
+		t.Errorf("at once: %+v", st)
+	}
+	eventually(t, func() bool { return l.Stats().Committed == 1 })
+	l.Void("a")
+	closeLedger(t, l)
+	if s.kinds[store.EntryVoid] != 1 {
+		t.Errorf("kinds %v", s.kinds)
+	}
+}
+
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come about within 10 s")
+		}
+	}
+}
