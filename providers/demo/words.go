@@ -14,34 +14,22 @@ const longestWord = 16 // letters in one token
 // it reads and for what it writes, so that counts agree.
 func tokens(text string) []string {
 	var list []string
-	start, letters := 0, 0 // of the token being read; letters in it
+	start, letters := 0, 0 // of the token being read: white space, then letters
+	cut := func(at int) {
+		list = append(list, text[start:at])
+		start, letters = at, 0
+	}
 	for i, r := range text {
-		word := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '\''
+		word := (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '\'') && !ideograph(r)
+		if letters > 0 && (!word || letters == longestWord) {
+			cut(i)
+		}
 		switch {
-		case unicode.IsSpace(r):
-			if letters > 0 || (i > start && !spaceOnly(text[start:i])) {
-				list = append(list, text[start:i])
-				start, letters = i, 0
-			}
-		case word && !ideograph(r) && letters < longestWord && (letters > 0 || spaceOnly(text[start:i])):
+		case word:
 			letters++
-		default:
-			if i > start && !spaceOnly(text[start:i]) {
-				list = append(list, text[start:i])
-				start = i
-			}
-			letters = 0
-			if word && !ideograph(r) {
-				letters = 1
-				continue
-			}
-			end := i + utf8.RuneLen(r)
-			if r == utf8.RuneError {
-				_, n := utf8.DecodeRuneInString(text[i:])
-				end = i + n
-			}
-			list = append(list, text[start:end])
-			start = end
+		case !unicode.IsSpace(r):
+			_, n := utf8.DecodeRuneInString(text[i:])
+			cut(i + n)
 		}
 	}
 	if start < len(text) {
@@ -51,8 +39,6 @@ func tokens(text string) []string {
 }
 
 func count(text string) int { return len(tokens(text)) }
-
-func spaceOnly(s string) bool { return strings.TrimSpace(s) == "" }
 
 func ideograph(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
