@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// runBuffered serves a request whose answer is one body.
+func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) {
+	for {
+		if x.isGone() {
+			break
+		}
+		if !x.nextTarget() {
+			break
+		}
+		body, e := x.exchangeOnce()
+		if e == nil {
+			x.endAttemptKeep()
+			if x.finish(store.EndComplete, nil) == nil {
+				x.answer(ctx, body)
+				return
+			}
+			break
+		}
+		x.fail = e
+		if final(e) {
+			break
+		}
+	}
+	switch {
+	case x.isGone():
+		x.finish(store.EndClientGone, nil)
+	default:
+		x.finish(store.EndError, x.fail)
+	}
+	x.answerError(ctx)
+}
+
+// exchangeOnce waits for the answer of the attempt in flight and returns the
+// body for the caller.
+func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
+	if err := x.awaitHead(x.totalBy); err != nil {
+		return nil, x.lost(deadlineFor(err))
+	}
+	if status := x.up.Status(); status < 200 || status > 299 {
+		return nil, x.readError()
+	}
+	body, err := x.readAll(maxAnswer)
+	if err != nil {
+		return nil, x.lost(deadlineFor(err))
+	}
+	out, e := x.convert(body)
+	if e != nil {
+		e.Provider = x.target.Account.Provider.Name
+		e.Message = x.scrub(e.Message)
+		x.endAttempt("bad_response", 0, e.Message)
+		return nil, e
+	}
+	return out, nil
+}
+
+// convert reads usage from a whole answer and makes the caller's of it.
+func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
+	if !isJSON(x.up.ResponseHeader("content-type")) && x.frames == nil {
+		return body, nil // audio, images: nothing to read
+	}
+	if e := x.checkAnswer(body); e != nil {
+		return nil, e
+	}
+	if x.frames.Usage(body, &x.usage) {
+		x.hasUsage = true
+	} else {
+		x.deltas = estimateTokens(body)
+	}
+	if x.same {
+		shown := x.shownModel()
+		if shown == "" {
+			return body, nil
+		}
+		span := x.frames.ModelSpan(body)
+		if !span.Found() {
+			return body, nil
+		}
+		x.out = wire.Splice(x.out[:0], body, []wire.Edit{{Start: span.Start, End: span.End, New: wire.AppendString(nil, shown)}})
+		return x.out, nil
+	}
+	resp, err := x.target.Egress.DecodeResponse(body)
+	if err != nil {
+		var e *providers.Error
+		if errors.As(err, &e) {
+			return nil, e
+		}
+		return nil, badResponse(err.Error())
+	}
+	resp.Model = x.job.Peek.Model
+	x.out, err = x.job.In.AppendResponse(x.out[:0], resp)
+	if err != nil {
+		return nil, badResponse(err.Error())
+	}
+	return x.out, nil
+}
+
+// checkAnswer refuses a 200 that is no answer of its dialect.
+func (x *exchange) checkAnswer(body []byte) *providers.Error {
+	if c, ok := x.frames.(providers.Checker); ok {
+		return c.CheckResponse(body)
+	}
+	return nil
+}
+
+// answer writes a whole answer.
+func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
+	x.writeHead(ctx, true)
+	if kind := x.up.ResponseHeader("content-type"); x.same && kind != "" {
+		ctx.Response.Header.SetContentType(kind)
+	} else {
+		ctx.Response.Header.SetContentType("application/json")
+	}
+	ctx.Response.Header.Set("X-Gateway-Cost-Usd", store.FormatUSD(x.row.CostNano))
+	ctx.Response.Header.Set("X-Gateway-Overhead-Us", strconv.FormatInt(x.row.Overhead.Microseconds(), 10))
+	ctx.Response.SetStatusCode(x.up.Status())
+	ctx.Response.SetBody(body)
+}

@@ -1,0 +1,184 @@
+package relay
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+	"github.com/your-org/ai-api-gateway/server/routing"
+)
+
+// buildCall makes the upstream's request for t: spliced where the dialects are
+// the same, translated otherwise.
+func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Error) {
+	job := x.job
+	c := &providers.Call{
+		Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
+		Secret: pickSecret(t.Account), Options: t.Account.Options,
+	}
+	if t.Egress != nil {
+		c.Dialect = t.Egress.Dialect()
+	} else if job.In != nil {
+		c.Dialect = job.In.Dialect()
+	}
+	if x.same {
+		body, err := x.splice(t)
+		if err != nil {
+			return nil, err
+		}
+		c.Body = body
+		c.Header = append(c.Header, job.Forward...)
+	} else {
+		body, err := x.translate(t)
+		if err != nil {
+			return nil, err
+		}
+		c.Body = body
+		for _, h := range job.Forward { // the caller's dialect headers mean nothing to a foreign upstream
+			if strings.EqualFold(h.Name, "user-agent") {
+				c.Header = append(c.Header, h)
+			}
+		}
+		c.Set("Content-Type", "application/json")
+	}
+	if c.Stream {
+		c.Set("Accept", "text/event-stream")
+	}
+	for name, value := range t.Account.Headers {
+		c.Set(name, value)
+	}
+	p := t.Account.Provider
+	if p.URL != nil {
+		c.URL = p.URL(c)
+	} else {
+		c.URL = providers.DefaultURL(c)
+	}
+	sign := p.Sign
+	if sign == nil {
+		sign = providers.DefaultSign
+	}
+	if err := sign(c); err != nil {
+		return nil, &providers.Error{Kind: providers.KindUpstream, Code: "upstream_auth_failed", Provider: p.Name,
+			Message: "cannot sign the upstream's request: " + x.scrub(err.Error())}
+	}
+	return c, nil
+}
+
+// pickSecret returns the account's first key; an empty one for local providers.
+func pickSecret(a *routing.Account) string {
+	if len(a.Secrets) == 0 {
+		return ""
+	}
+	return a.Secrets[0].Reveal()
+}
+
+// splice performs the closed list of changes on a relayed body: the model's
+// name, the gateway's own members, members the vendor refuses, and the request
+// for stream usage. All other bytes stay as they came.
+func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
+	body, p := x.job.Body, &x.job.Peek
+	var few [8]wire.Edit
+	edits := few[:0]
+	if p.ModelSpan.Found() {
+		name := wire.AppendString(nil, t.Model)
+		if !bytes.Equal(body[p.ModelSpan.Start:p.ModelSpan.End], name) {
+			edits = append(edits, wire.Edit{Start: p.ModelSpan.Start, End: p.ModelSpan.End, New: name})
+		}
+	}
+	quirks := &t.Account.Provider.Quirks
+	for _, own := range p.Own {
+		if own.Name == "provider" && p.ProviderObject && quirks.ProviderObject {
+			continue
+		}
+		if own.Name == "provider" && p.ProviderObject {
+			x.dropped = append(x.dropped, "provider")
+		}
+		edits = append(edits, wire.Edit{Start: own.Cut.Start, End: own.Cut.End})
+	}
+	if len(quirks.Drop) > 0 {
+		fields, err := wire.Fields(body, quirks.Drop, nil)
+		if err != nil {
+			return nil, syntaxError(err)
+		}
+		for _, f := range fields {
+			edits = append(edits, wire.Edit{Start: f.CutStart, End: f.CutEnd})
+			x.dropped = append(x.dropped, f.Name)
+		}
+	}
+	if x.addsUsage(t) {
+		edits = append(edits, usageEdit(body, p.StreamOptions))
+	}
+	if len(edits) == 0 {
+		return body, nil
+	}
+	slices.SortStableFunc(edits, func(a, b wire.Edit) int { return a.Start - b.Start })
+	return wire.Splice(make([]byte, 0, len(body)+64), body, edits), nil
+}
+
+// addsUsage reports whether stream usage must be asked for on the caller's behalf.
+func (x *exchange) addsUsage(t *routing.Target) bool {
+	if !x.job.Peek.Stream || x.job.Peek.IncludeUsage || t.Account.Provider.Quirks.NoStreamUsage {
+		return false
+	}
+	return x.job.In != nil && x.job.In.Dialect() == providers.Chat && (x.job.Op == providers.OpChat || x.job.Op == providers.OpCompletions)
+}
+
+// usageEdit sets stream_options.include_usage, keeping the options the caller gave.
+func usageEdit(body []byte, options providers.Span) wire.Edit {
+	if !options.Found() || body[options.Start] != '{' {
+		const member = `"stream_options":{"include_usage":true}`
+		if options.Found() { // null, or nonsense the vendor would refuse: replaced
+			return wire.Edit{Start: options.Start, End: options.End, New: []byte(`{"include_usage":true}`)}
+		}
+		brace := bytes.IndexByte(body, '{')
+		return wire.Edit{Start: brace + 1, End: brace + 1, New: []byte(member + ",")}
+	}
+	value := []byte(`{"include_usage":true`)
+	wire.EachMember(body[options.Start:options.End], func(name, v []byte) bool {
+		if n, ok := wire.String(name); !ok || n != "include_usage" {
+			value = append(append(append(append(value, ','), name...), ':'), v...)
+		}
+		return true
+	})
+	return wire.Edit{Start: options.Start, End: options.End, New: append(value, '}')}
+}
+
+// translate encodes the request for a target of another dialect.
+func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
+	if x.decoded == nil {
+		req, err := x.job.In.DecodeRequest(x.job.Body)
+		if err != nil {
+			return nil, asError(err)
+		}
+		x.decoded = req
+	}
+	req := *x.decoded
+	req.Model = t.Model
+	req.Stream = x.job.Peek.Stream
+	if t.Entry != nil {
+		req.DefaultMaxTokens = t.Entry.MaxOutput
+	}
+	body, dropped, err := t.Egress.AppendRequest(nil, &req)
+	if err != nil {
+		return nil, asError(err)
+	}
+	x.dropped = dropped
+	return body, nil
+}
+
+// asError returns err as an error for the caller; anything untyped is his request's fault.
+func asError(err error) *providers.Error {
+	var e *providers.Error
+	if errors.As(err, &e) {
+		c := *e
+		return &c
+	}
+	return &providers.Error{Kind: providers.KindInvalidRequest, Message: err.Error()}
+}
+
+func syntaxError(err error) *providers.Error {
+	return &providers.Error{Kind: providers.KindInvalidRequest, Code: "invalid_json", Message: "cannot read the request body: " + err.Error()}
+}

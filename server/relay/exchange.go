@@ -1,0 +1,344 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// An exchange is the state of one job. One goroutine at a time drives it; only
+// hangUp may be called from another.
+type exchange struct {
+	r   *Relay
+	job *Job
+
+	row      store.UsageRow
+	settled  bool
+	released bool
+	fail     *providers.Error // what the caller is told
+	decoded  *providers.Request
+
+	// the attempt in flight
+	next    int // index of the next target
+	tries   int
+	target  *routing.Target
+	same    bool // target speaks the caller's dialect, or the operation is relayed only
+	frames  providers.Egress
+	up      *upstream.Exchange
+	started time.Time // of the attempt
+	gotHead bool
+	headBy  time.Time
+	firstBy time.Time
+	idle    time.Duration
+	totalBy time.Time
+	dropped []string
+
+	usage     providers.Usage
+	hasUsage  bool
+	deltas    int64 // content events seen, for an estimate where the upstream reports nothing
+	estimated bool
+
+	waited time.Duration // for the upstream
+	ttft   time.Duration
+
+	stream streamState
+	rbuf   []byte // upstream bytes
+	out    []byte // bytes for the caller
+
+	watching bool
+	watchFD  int32      // descriptor watched + 1; 0: none
+	mu       sync.Mutex // guards up against hangUp, and gone
+	gone     bool
+}
+
+func (x *exchange) begin(r *Relay, job *Job) {
+	rbuf, out, held := x.rbuf[:0], x.out[:0], x.stream.held[:0]
+	*x = exchange{r: r, job: job, rbuf: rbuf, out: out}
+	x.stream.held = held
+	x.row = store.UsageRow{
+		RequestID: job.ID, ClientRequestID: job.ClientID, Time: job.Accepted.UTC(),
+		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, EndUser: job.EndUser,
+		Operation: string(job.Op), Model: job.Peek.Model, Stream: job.Peek.Stream, Metadata: job.Metadata,
+	}
+	if job.In != nil {
+		x.row.Dialect = string(job.In.Dialect())
+	}
+}
+
+// release gives the exchange back. Nothing may touch it afterwards.
+func (x *exchange) release() {
+	if x.released {
+		return
+	}
+	x.released = true
+	x.unwatch()
+	x.closeUpstream()
+	x.r.o.Metrics.InFlight.Dec()
+	if x.job.Release != nil {
+		x.job.Release()
+	}
+	const keep = 64 << 10 // larger buffers are left to the collector
+	if cap(x.rbuf) > keep {
+		x.rbuf = nil
+	}
+	if cap(x.out) > keep {
+		x.out = nil
+	}
+	if cap(x.stream.held) > keep {
+		x.stream.held = nil
+	}
+	x.job, x.target, x.decoded, x.fail, x.frames = nil, nil, nil, nil, nil
+	x.stream.pipe = nil
+	exchanges.Put(x)
+}
+
+// hold enters the request in the ledger.
+func (x *exchange) hold() *providers.Error {
+	t := &x.job.Plan.Targets[0]
+	h := store.Hold{
+		KeyID: x.job.KeyID, KeyName: x.job.KeyName, Group: x.job.Group, Operation: string(x.job.Op), Model: x.job.Peek.Model,
+		Provider: t.Account.Provider.Name, Account: t.Account.Name, AccountID: t.Account.ID, UpstreamModel: t.Model,
+		Stream: x.job.Peek.Stream, ReservedNano: x.reserve(t),
+	}
+	x.row.ReservedNano = h.ReservedNano
+	if err := x.r.o.Ledger.Hold(x.job.ID, &h, x.job.Accepted); err != nil && !x.r.o.ServeUnmetered {
+		return ledgerDown()
+	}
+	return nil
+}
+
+func ledgerDown() *providers.Error {
+	return &providers.Error{Kind: providers.KindUnavailable, Code: "ledger_unavailable",
+		Message: "the usage ledger cannot be written, so no request is served: see `ai-gateway doctor` and the server's log"}
+}
+
+// nextTarget starts the next attempt. It reports false when there is none left;
+// x.fail then says why.
+func (x *exchange) nextTarget() bool {
+	for x.next < len(x.job.Plan.Targets) && x.tries < maxAttempts {
+		t := &x.job.Plan.Targets[x.next]
+		x.next++
+		if x.isGone() {
+			return false
+		}
+		if err := x.attempt(t); err != nil {
+			x.fail = err
+			if final(err) {
+				return false
+			}
+			continue
+		}
+		return true
+	}
+	if x.fail == nil {
+		x.fail = &providers.Error{Kind: providers.KindUnavailable, Code: "no_target", Message: "no target is left for this request"}
+	}
+	return false
+}
+
+// attempt builds the upstream's request and sends it.
+func (x *exchange) attempt(t *routing.Target) *providers.Error {
+	x.target, x.gotHead, x.dropped = t, false, nil
+	x.frames = t.Egress
+	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()
+	if t.Egress == nil {
+		x.frames = x.job.Frames
+	}
+	x.usage, x.hasUsage, x.deltas = providers.Usage{}, false, 0
+	call, perr := x.buildCall(t)
+	if perr != nil {
+		return perr
+	}
+	x.tries++
+	x.started = x.r.o.Now()
+	to := x.r.o.Timeouts(x.job.Peek.Stream)
+	x.headBy, x.idle = x.started.Add(to.Header), to.Idle
+	x.firstBy = x.started.Add(to.FirstEvent)
+	x.totalBy = x.job.Accepted.Add(to.Total)
+	up, err := x.r.o.Upstream.Start(&upstream.Request{
+		Method: "POST", URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: to, Proxy: t.Account.Proxy,
+	})
+	x.waited += x.r.o.Now().Sub(x.started)
+	if err != nil {
+		return x.lost(err)
+	}
+	x.mu.Lock()
+	x.up = up
+	gone := x.gone
+	x.mu.Unlock()
+	if gone {
+		return x.lost(upstream.ErrCancelled)
+	}
+	return nil
+}
+
+// lost records the end of an attempt that broke, and returns what a caller would be told.
+func (x *exchange) lost(err error) *providers.Error {
+	e, outcome := explainBroken(err, x.gotHead)
+	e.Provider = x.target.Account.Provider.Name
+	if errors.Is(err, upstream.ErrCancelled) {
+		outcome = "cancelled"
+	}
+	var ue *upstream.Error
+	if errors.As(err, &ue) && ue.Sent && outcome != "cancelled" {
+		x.row.Flags |= store.FlagPossibleDuplicate
+	}
+	x.endAttempt(outcome, 0, e.Message)
+	return e
+}
+
+// endAttempt closes the upstream and writes the attempt down.
+func (x *exchange) endAttempt(outcome string, status int, msg string) {
+	if status == 0 && x.gotHead && x.up != nil {
+		status = x.up.Status()
+	}
+	x.closeUpstream()
+	x.row.Attempts = append(x.row.Attempts, store.Attempt{
+		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model,
+		Status: status, Outcome: outcome, Start: x.started.Sub(x.job.Accepted), Duration: x.r.o.Now().Sub(x.started), Error: clip(msg, 256),
+	})
+	x.r.o.Metrics.Attempt(outcome)
+}
+
+func (x *exchange) closeUpstream() {
+	x.mu.Lock()
+	up := x.up
+	x.up = nil
+	x.mu.Unlock()
+	if up != nil {
+		up.Close()
+	}
+}
+
+// hangUp is called by the watcher, from its own goroutine, when the caller has left.
+func (x *exchange) hangUp() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.gone = true
+	if x.up != nil && !x.job.Drain {
+		x.up.Cancel()
+	}
+}
+
+func (x *exchange) isGone() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.gone && !x.job.Drain
+}
+
+// wait calls op, which waits for the upstream until the time it is given, in
+// steps: it starts the hang-up watcher after watchAfter, and returns
+// upstream.ErrTick when until has passed and errDeadline when limit has.
+func (x *exchange) wait(until, limit time.Time, op func(until time.Time) error) error {
+	for {
+		now := x.r.o.Now()
+		if !now.Before(limit) {
+			return errDeadline
+		}
+		if !now.Before(until) {
+			return upstream.ErrTick
+		}
+		step := earlier(until, limit)
+		if !x.watching {
+			step = earlier(step, now.Add(watchAfter))
+		}
+		err := op(step)
+		x.waited += x.r.o.Now().Sub(now)
+		if !errors.Is(err, upstream.ErrTick) {
+			return err
+		}
+		x.startWatch()
+	}
+}
+
+var errDeadline = errors.New("deadline passed")
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// awaitHead waits for the upstream's status. A nil error with ok false means the
+// attempt failed with x.fail set.
+func (x *exchange) awaitHead(until time.Time) error {
+	err := x.wait(until, earlier(x.headBy, x.totalBy), x.up.Header)
+	if err == nil {
+		x.gotHead = true
+		if id := x.up.ResponseHeader("x-request-id"); id != "" {
+			x.row.UpstreamID = clip(id, 128)
+		} else if id := x.up.ResponseHeader("request-id"); id != "" {
+			x.row.UpstreamID = clip(id, 128)
+		}
+	}
+	return err
+}
+
+// readError reads the body of an error answer and says what to tell the caller.
+func (x *exchange) readError() *providers.Error {
+	status := x.up.Status()
+	body, err := x.readAll(maxErrorBody)
+	if err != nil {
+		body = nil
+	}
+	var e *providers.Error
+	if x.frames != nil {
+		e = x.frames.DecodeError(status, body)
+	} else {
+		e = &providers.Error{Kind: providers.KindUpstream, Status: status, Message: http.StatusText(status)}
+	}
+	e.Provider = x.target.Account.Provider.Name
+	e.Message = x.scrub(e.Message)
+	if e.RetryAfter == 0 {
+		e.RetryAfter = retryAfter(x.up, x.r.o.Now())
+	}
+	switch {
+	case status >= 300 && status < 400:
+		*e = providers.Error{Kind: providers.KindUpstream, Code: "upstream_redirect", Provider: e.Provider,
+			Message: fmt.Sprintf("the upstream answered %d, a redirect, which is never followed: check the account's base_url", status)}
+	case status == 401 || status == 403:
+		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: e.Provider,
+			Message: fmt.Sprintf("provider %s refused the gateway's own credentials (%d): `ai-gateway providers test %s`", e.Provider, status, x.target.Account.Name)}
+	case x.same && !x.leaks(body):
+		e.Raw = append([]byte(nil), body...)
+	}
+	x.endAttempt("http_error", status, e.Message)
+	return e
+}
+
+// readAll reads the rest of the upstream's body, at most limit bytes, into x.rbuf.
+func (x *exchange) readAll(limit int) ([]byte, error) {
+	buf := x.rbuf[:0]
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, make([]byte, max(4096, min(cap(buf), 1<<20)))...)[:len(buf)]
+		}
+		var n int
+		err := x.wait(x.totalBy, earlier(x.r.o.Now().Add(x.idle), x.totalBy), func(until time.Time) (err error) {
+			n, err = x.up.Read(buf[len(buf):cap(buf)], until)
+			if n > 0 && errors.Is(err, upstream.ErrTick) {
+				err = nil
+			}
+			return err
+		})
+		buf = buf[:len(buf)+n]
+		x.rbuf = buf
+		if len(buf) > limit {
+			return buf, errTooLarge
+		}
+		if err != nil {
+			if isEOF(err) {
+				return buf, nil
+			}
+			return buf, err
+		}
+	}
+}

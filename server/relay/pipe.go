@@ -1,0 +1,209 @@
+package relay
+
+import (
+	"errors"
+	"io"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+)
+
+// A pipe turns an upstream's stream bytes into the caller's. Relaying and
+// translating are its two implementations.
+type pipe interface {
+	// feed takes upstream bytes and hands every resulting piece to put, with what
+	// it means. It stops early when put reports false.
+	feed(p []byte, put func(piece []byte, info providers.FrameInfo) bool) error
+	// end tells that the upstream's body has ended properly; its error says the
+	// stream was not whole.
+	end(put func(piece []byte, info providers.FrameInfo) bool) error
+	// terminal returns the bytes that complete the caller's stream, if the pipe makes them itself.
+	terminal(dst []byte) []byte
+}
+
+// A relayPipe passes events on as they are.
+type relayPipe struct {
+	x        *exchange
+	sse      wire.SSE
+	model    []byte // the name to show, quoted; nil: leave the upstream's
+	cutUsage bool   // the caller did not ask for the usage event
+	finished bool
+	whole    bool // the terminal event was seen
+	noDone   bool // the vendor may leave it out
+	scratch  []byte
+}
+
+func (x *exchange) newRelayPipe() *relayPipe {
+	t := x.target
+	p := &relayPipe{x: x, cutUsage: x.addsUsage(t), noDone: t.Account.Provider.Quirks.NoDone}
+	if x.shownModel() != "" {
+		p.model = wire.AppendString(nil, x.shownModel())
+	}
+	return p
+}
+
+// shownModel returns the name the caller used where it is not the upstream's; "" otherwise.
+func (x *exchange) shownModel() string {
+	if x.target.Model != x.job.Peek.Model && x.job.Peek.ModelSpan.Found() {
+		return x.job.Peek.Model
+	}
+	return ""
+}
+
+func (p *relayPipe) feed(b []byte, put func([]byte, providers.FrameInfo) bool) error {
+	p.sse.Feed(b)
+	for {
+		ev, ok := p.sse.Next()
+		if !ok {
+			return p.sse.Err()
+		}
+		if !p.event(&ev, put) {
+			return nil
+		}
+	}
+}
+
+func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) bool) bool {
+	if len(ev.Data) == 0 {
+		return put(ev.Raw, 0)
+	}
+	x := p.x
+	info := x.frames.Frame(string(ev.Name), ev.Data)
+	if info&providers.FrameUsage != 0 && x.frames.Usage(ev.Data, &x.usage) {
+		x.hasUsage = true
+	}
+	if info&providers.FrameDelta != 0 {
+		x.deltas++
+	}
+	if info&providers.FrameFinish != 0 {
+		p.finished = true
+	}
+	if info&providers.FrameTerminal != 0 {
+		p.whole = true
+	}
+	if info&providers.FrameError != 0 {
+		return put(ev.Data, info)
+	}
+	if p.cutUsage && info&providers.FrameUsageOnly != 0 {
+		return put(nil, info)
+	}
+	return put(p.rename(ev), info)
+}
+
+// rename puts the caller's name of the model into an event that carries one.
+func (p *relayPipe) rename(ev *wire.Event) []byte {
+	if p.model == nil {
+		return ev.Raw
+	}
+	span := p.x.frames.ModelSpan(ev.Data)
+	if !span.Found() {
+		return ev.Raw
+	}
+	at := ev.At
+	if at < 0 { // data joined from several lines: written anew
+		data := wire.Splice(nil, ev.Data, []wire.Edit{{Start: span.Start, End: span.End, New: p.model}})
+		p.scratch = wire.AppendData(p.scratch[:0], string(ev.Name), data)
+		return p.scratch
+	}
+	p.scratch = wire.Splice(p.scratch[:0], ev.Raw, []wire.Edit{{Start: at + span.Start, End: at + span.End, New: p.model}})
+	return p.scratch
+}
+
+func (p *relayPipe) end(put func([]byte, providers.FrameInfo) bool) error {
+	ev, ok, err := p.sse.End()
+	if ok && !p.event(&ev, put) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if p.whole || p.finished && p.noDone {
+		return nil
+	}
+	return io.ErrUnexpectedEOF
+}
+
+func (p *relayPipe) terminal(dst []byte) []byte { return dst }
+
+// A translatePipe goes through the neutral events.
+type translatePipe struct {
+	x    *exchange
+	dec  providers.Decoder
+	enc  providers.Encoder
+	buf  []byte
+	done bool
+}
+
+func (x *exchange) newTranslatePipe() *translatePipe {
+	return &translatePipe{x: x, dec: x.target.Egress.NewDecoder(), enc: x.job.In.NewEncoder(providers.EncodeOptions{
+		Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix(),
+	})}
+}
+
+func (p *translatePipe) feed(b []byte, put func([]byte, providers.FrameInfo) bool) error {
+	p.dec.Feed(b)
+	p.drain(put)
+	return nil
+}
+
+func (p *translatePipe) drain(put func([]byte, providers.FrameInfo) bool) {
+	var ev providers.Event
+	for p.dec.Next(&ev) {
+		info := p.note(&ev)
+		if info&providers.FrameError != 0 {
+			p.x.stream.err = ev.Err
+			put(nil, info)
+			return
+		}
+		p.buf = p.buf[:0]
+		if info&providers.FrameTerminal == 0 {
+			p.buf = p.enc.Append(p.buf, &ev)
+		}
+		if (len(p.buf) > 0 || info != 0) && !put(p.buf, info) {
+			return
+		}
+	}
+}
+
+// note takes from an event what the gateway keeps, and says what it means.
+func (p *translatePipe) note(ev *providers.Event) providers.FrameInfo {
+	switch ev.Kind {
+	case providers.EventStart, providers.EventUsage:
+		if ev.Kind == providers.EventUsage || !ev.Usage.Zero() {
+			p.x.usage, p.x.hasUsage = ev.Usage, true
+		}
+	case providers.EventBlockDelta:
+		p.x.deltas++
+		return providers.FrameDelta
+	case providers.EventFinish:
+		return providers.FrameFinish
+	case providers.EventError:
+		return providers.FrameError
+	case providers.EventEnd:
+		p.done = true
+		return providers.FrameTerminal
+	}
+	return 0
+}
+
+func (p *translatePipe) end(put func([]byte, providers.FrameInfo) bool) error {
+	if p.done {
+		return nil
+	}
+	err := p.dec.End()
+	p.drain(put)
+	if p.done || p.x.stream.err != nil {
+		return nil
+	}
+	if err != nil {
+		var e *providers.Error
+		if errors.As(err, &e) {
+			p.x.stream.err = e
+		}
+		return err
+	}
+	put(nil, providers.FrameTerminal)
+	return nil
+}
+
+func (p *translatePipe) terminal(dst []byte) []byte { return p.enc.End(dst) }

@@ -1,0 +1,137 @@
+// Package relay serves one request: it takes a body in the caller's dialect and
+// a plan of targets, and gives the caller one answer. Where caller and upstream
+// speak the same dialect the bytes pass through, but for a closed list of
+// splices; elsewhere both sides go through the neutral types.
+//
+// Every request ends in exactly one ledger row, written before the caller holds
+// the last byte of its answer.
+package relay
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/ledger"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// Bounds and paces of an exchange.
+const (
+	maxAttempts    = 3
+	maxAnswer      = 64 << 20               // a buffered answer
+	maxErrorBody   = 1 << 20                // an upstream's error
+	earlyCommit    = 5 * time.Second        // a stream without content by then gets its 200 and heartbeats
+	heartbeatEvery = 15 * time.Second       // of silence
+	watchAfter     = 100 * time.Millisecond // a call waiting longer than this is watched for a hang-up
+	reuseWait      = 5 * time.Millisecond   // for the end of an upstream's body after its terminal event
+)
+
+// Ledger is what the relay needs of the usage ledger.
+type Ledger interface {
+	Hold(requestID string, h *store.Hold, at time.Time) error
+	Settle(row *store.UsageRow) error
+	Void(requestID string)
+}
+
+var _ Ledger = (*ledger.Ledger)(nil)
+
+// Options configure a Relay.
+type Options struct {
+	Upstream *upstream.Client
+	Ledger   Ledger
+	Metrics  *telemetry.Metrics
+	Now      func() time.Time
+	// ServeUnmetered answers even when the ledger has failed.
+	ServeUnmetered bool
+	// UnknownPrice is "dearest", "deny" or "zero".
+	UnknownPrice string
+	Timeouts     func(stream bool) upstream.Timeouts
+	// Finished is told of every settled row; it must not block. May be nil.
+	Finished func(row *store.UsageRow)
+	// Panicked is told of a contained panic. May be nil.
+	Panicked func(where string, v any)
+}
+
+// A Relay serves jobs. It is safe for concurrent use.
+type Relay struct {
+	o     Options
+	watch *hangups
+}
+
+// New starts a relay; Close stops what it started.
+func New(o Options) *Relay {
+	return &Relay{o: o, watch: newHangups()}
+}
+
+// Close stops the hang-up watcher.
+func (r *Relay) Close() { r.watch.close() }
+
+// A Job is one admitted request: authenticated, peeked and planned.
+type Job struct {
+	ID       string // ULID
+	ClientID string // the caller's own x-request-id, if valid
+	Op       providers.Op
+	Path     string // below /v1, for operations that are relayed only
+	In       providers.Ingress
+	// Frames reads usage and stream events of operations that are relayed only.
+	Frames      providers.Egress
+	Peek        providers.Peek
+	Body        []byte // owned by the job until Do's answer has been written
+	Forward     []providers.Header
+	Plan        *routing.Plan
+	KeyID       string
+	KeyName     string
+	Group       string
+	EndUser     string
+	Metadata    map[string]string
+	Drain       bool // run on when the caller leaves
+	Accepted    time.Time
+	Conn        net.Conn // the caller's, for the hang-up watcher
+	ShowAccount bool     // name the account in the answer's headers
+	// Release is called once, after the last use of Body.
+	Release func()
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// Do serves job on ctx. For a stream it returns once the answer has begun (or
+// its error is known); the rest is written by the body stream it leaves in ctx.
+func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
+	x := exchanges.Get().(*exchange)
+	x.begin(r, job)
+	r.o.Metrics.InFlight.Inc()
+	defer func() {
+		if v := recover(); v != nil {
+			r.panicked("relay", v)
+			x.finish(store.EndError, &providers.Error{Kind: providers.KindInternal, Code: "internal_error", Message: "internal error"})
+			x.answerError(ctx)
+			x.release()
+		}
+	}()
+	if err := x.hold(); err != nil {
+		x.finish(store.EndRejected, err)
+		x.answerError(ctx)
+		x.release()
+		return
+	}
+	if x.job.Peek.Stream {
+		x.startStream(ctx)
+		return
+	}
+	x.runBuffered(ctx)
+	x.release()
+}
+
+func (r *Relay) panicked(where string, v any) {
+	r.o.Metrics.Panics.Inc()
+	if r.o.Panicked != nil {
+		r.o.Panicked(where, v)
+	}
+}

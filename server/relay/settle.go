@@ -1,0 +1,185 @@
+package relay
+
+import (
+	"time"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// finish settles the request: it writes the row, once, and returns the error to
+// show instead of the answer when the ledger cannot take it. e is the failure
+// the caller is told of, nil for a whole answer.
+func (x *exchange) finish(end string, e *providers.Error) *providers.Error {
+	if x.settled {
+		return nil
+	}
+	x.settled = true
+	switch {
+	case e != nil:
+		e.RequestID, e.Attempts = x.job.ID, len(x.row.Attempts)
+		x.fail = e
+		x.row.Status = e.HTTPStatus()
+		x.row.Error = clip(errorWord(e)+": "+e.Message, 512)
+	case end == store.EndClientGone && x.ttft == 0 && !x.stream.early:
+		x.row.Status = 499
+	default:
+		x.row.Status = 200
+	}
+	x.row.EndReason = end
+	x.price(end)
+	now := x.r.o.Now()
+	x.row.Duration = now.Sub(x.job.Accepted)
+	x.row.TTFT = x.ttft
+	x.row.Overhead = max(0, x.row.Duration-x.waited)
+	err := x.r.o.Ledger.Settle(&x.row)
+	x.report()
+	if err != nil && !x.r.o.ServeUnmetered {
+		down := ledgerDown()
+		down.RequestID = x.job.ID
+		x.fail = down
+		return down
+	}
+	return nil
+}
+
+func errorWord(e *providers.Error) string {
+	if e.Code != "" {
+		return e.Code
+	}
+	return string(e.Kind)
+}
+
+// price fills the row's target, tokens and cost.
+func (x *exchange) price(end string) {
+	t := x.target
+	if t == nil {
+		x.row.UsageSource = store.SourceNone
+		return
+	}
+	p := t.Account.Provider
+	x.row.Provider, x.row.Account, x.row.AccountID, x.row.UpstreamModel = p.Name, t.Account.Name, t.Account.ID, t.Model
+	u := x.usage
+	switch {
+	case x.hasUsage && end == store.EndComplete:
+		x.row.UsageSource = store.SourceProvider
+	case x.hasUsage:
+		// What the upstream had reported before the end; the output it had not counted yet is counted by events.
+		x.row.UsageSource = store.SourceProviderPartial
+		if u.Completion() < x.deltas {
+			u.Output += x.deltas - u.Completion()
+		}
+	case end == store.EndComplete || x.deltas > 0:
+		x.row.UsageSource = store.SourceEstimated
+		u.Input = estimateTokens(x.job.Body)
+		u.Output = x.deltas
+	default:
+		x.row.UsageSource = store.SourceNone
+	}
+	if u.Clamped {
+		x.row.Flags |= store.FlagClamped
+	}
+	x.row.Tokens = store.Tokens{
+		Input: u.Input, InputAudio: u.InputAudio, InputImage: u.InputImage, CacheRead: u.CacheRead, CacheWrite5m: u.CacheWrite5m,
+		CacheWrite1h: u.CacheWrite1h, Output: u.Output, OutputAudio: u.OutputAudio, OutputImage: u.OutputImage, Reasoning: u.Reasoning,
+	}
+	price, version, source := x.r.priceOf(t, u.Prompt())
+	x.row.PriceVersion, x.row.PriceSource = version, source
+	cost, saturated := price.Cost(u)
+	if u.Zero() && x.row.UsageSource == store.SourceNone {
+		cost = 0
+	}
+	if u.HasCost && source != sourceLocal {
+		cost, x.row.PriceSource = u.CostNano, sourceProvider
+	}
+	x.row.CostNano = cost
+	if saturated {
+		x.row.Flags |= store.FlagSaturated
+	}
+	if source == sourceFallback {
+		x.row.Flags |= store.FlagUnknownPrice
+	}
+	if n := len(x.row.Attempts); n > 0 {
+		x.row.Attempts[n-1].CostNano = cost
+	}
+}
+
+// Where a price is from, as rows say it.
+const (
+	sourceCatalogue = "catalogue"
+	sourceFallback  = "fallback"
+	sourceLocal     = "local"
+	sourceProvider  = "provider"
+	sourceZero      = "zero"
+)
+
+// priceOf returns the rates that hold for a prompt of that many tokens at t.
+func (r *Relay) priceOf(t *routing.Target, prompt int64) (p providers.Price, version, source string) {
+	cat := t.Catalogue
+	version = cat.Version()
+	switch {
+	case t.Account.Provider.Local:
+		return providers.Price{}, version, sourceLocal
+	case t.Entry != nil && t.Entry.Priced:
+		return t.Entry.PriceFor(prompt), version, sourceCatalogue
+	case r.o.UnknownPrice == "zero":
+		return providers.Price{}, version, sourceZero
+	}
+	return cat.Dearest(t.Account.Provider.Name), version, sourceFallback
+}
+
+// reserve bounds what the request may cost at t, in nano-USD: the whole body as
+// prompt, and the output the caller allowed or a usual one.
+func (x *exchange) reserve(t *routing.Target) int64 {
+	const usualOutput = 4096
+	out := x.job.Peek.MaxTokens
+	if out <= 0 {
+		out = usualOutput
+	}
+	if t.Entry != nil && t.Entry.MaxOutput > 0 {
+		out = min(out, t.Entry.MaxOutput)
+	}
+	in := estimateTokens(x.job.Body)
+	price, _, _ := x.r.priceOf(t, in)
+	cost, _ := price.Cost(providers.Usage{Input: in, Output: out * max(1, x.job.Peek.N)})
+	return cost
+}
+
+// estimateTokens guesses the tokens of a text by its bytes: a quarter for ASCII,
+// and a token for each three bytes beyond it (a CJK character is three bytes).
+func estimateTokens(b []byte) int64 {
+	var wide int64
+	for _, c := range b {
+		if c >= 0x80 {
+			wide++
+		}
+	}
+	return (int64(len(b))-wide+3)/4 + (wide+2)/3
+}
+
+// report counts the settled request and tells who listens.
+func (x *exchange) report() {
+	row := &x.row
+	model := "other"
+	if x.target != nil && x.target.Entry != nil {
+		model = x.target.Entry.ID
+	}
+	t := &row.Tokens
+	x.r.o.Metrics.Finish(&telemetry.Done{
+		Operation: row.Operation, Provider: row.Provider, Model: model, Status: row.Status,
+		Duration: row.Duration, TTFT: row.TTFT, Overhead: row.Overhead, CostNano: row.CostNano,
+		Tokens: [4]int64{t.Input + t.InputAudio + t.InputImage, t.CacheRead, t.CacheWrite5m + t.CacheWrite1h, t.Completion()},
+	})
+	if x.r.o.Finished != nil {
+		x.r.o.Finished(row)
+	}
+}
+
+// firstContent notes the time to the first token.
+func (x *exchange) firstContent(now time.Time) {
+	if x.ttft == 0 {
+		x.ttft = max(1, now.Sub(x.job.Accepted))
+	}
+}

@@ -1,0 +1,366 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// phase is where a streamed answer stands.
+type phase uint8
+
+const (
+	// phasePreamble: no content yet; what came is held, another target may still take over.
+	phasePreamble phase = iota
+	// phaseContent: content flows; a failure can only be told in the stream.
+	phaseContent
+	// phaseFinishing: the model has stopped; the rest is held until the request is settled.
+	phaseFinishing
+	// phaseDone: settled; what is left in out is the last.
+	phaseDone
+)
+
+type streamState struct {
+	pipe    pipe
+	phase   phase
+	held    []byte
+	err     *providers.Error // reported by the upstream inside the stream
+	early   bool             // the 200 has gone out before any content
+	written bool             // something was written to the caller
+}
+
+var errClientGone = errors.New("the caller has left")
+
+// startStream waits for the first content, at most earlyCommit, and leaves the
+// rest of the answer to the body stream.
+func (x *exchange) startStream(ctx *fasthttp.RequestCtx) {
+	err := x.advance(x.job.Accepted.Add(earlyCommit))
+	switch {
+	case errors.Is(err, upstream.ErrTick):
+		x.stream.early = true
+		ctx.Response.ImmediateHeaderFlush = true
+		x.out = x.job.In.AppendPing(x.out)
+	case err != nil:
+		if x.isGone() {
+			x.finish(store.EndClientGone, nil)
+		} else {
+			x.finish(store.EndError, x.fail)
+		}
+		x.answerError(ctx)
+		x.release()
+		return
+	}
+	x.writeHead(ctx, !x.stream.early)
+	ctx.Response.Header.SetContentType("text/event-stream")
+	ctx.Response.Header.Set("Cache-Control", "no-cache")
+	ctx.Response.Header.Set("X-Accel-Buffering", "no")
+	ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
+}
+
+// advance drives the exchange until there are bytes for the caller (nil), until
+// passes (upstream.ErrTick), or no target is left (x.fail says why; any other error).
+func (x *exchange) advance(until time.Time) error {
+	for {
+		if x.isGone() {
+			return errClientGone
+		}
+		if x.up == nil && !x.nextTarget() {
+			return x.fail
+		}
+		if !x.gotHead {
+			switch err := x.awaitHead(until); {
+			case errors.Is(err, upstream.ErrTick):
+				return err
+			case err != nil:
+				if x.stop(x.lost(err)) {
+					return x.fail
+				}
+				continue
+			}
+			if e := x.openPipe(); e != nil {
+				if x.stop(e) {
+					return x.fail
+				}
+				continue
+			}
+		}
+		err := x.pump(until)
+		if err == nil || errors.Is(err, upstream.ErrTick) || errors.Is(err, errClientGone) {
+			return err
+		}
+		e := x.broken(err)
+		if x.settled || x.stream.phase != phasePreamble || x.stop(e) {
+			x.fail = e
+			return e
+		}
+	}
+}
+
+// stop notes why an attempt failed and reports whether that ends the request.
+func (x *exchange) stop(e *providers.Error) bool {
+	x.fail = e
+	x.stream.held, x.stream.err = x.stream.held[:0], nil
+	return final(e) || x.isGone()
+}
+
+// openPipe looks at the upstream's head and prepares for its stream.
+func (x *exchange) openPipe() *providers.Error {
+	if status := x.up.Status(); status < 200 || status > 299 {
+		return x.readError()
+	}
+	if kind := x.up.ResponseHeader("content-type"); kind != "" && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
+		return x.notAStream(kind)
+	}
+	x.stream.phase, x.stream.err, x.stream.held = phasePreamble, nil, x.stream.held[:0]
+	if x.same {
+		x.stream.pipe = x.newRelayPipe()
+	} else {
+		x.stream.pipe = x.newTranslatePipe()
+	}
+	return nil
+}
+
+// notAStream explains a 200 that is no stream: most often an error in JSON.
+func (x *exchange) notAStream(kind string) *providers.Error {
+	body, err := x.readAll(maxErrorBody)
+	e := badResponse("a stream was asked for, " + clip(kind, 64) + " came")
+	if err == nil && strings.Contains(kind, "json") && hasError(body) {
+		e = x.frames.DecodeError(0, body)
+		e.Message = x.scrub(e.Message)
+	}
+	e.Provider = x.target.Account.Provider.Name
+	x.endAttempt("bad_response", 0, e.Message)
+	return e
+}
+
+func hasError(body []byte) bool {
+	s, e, ok := wire.Path(body, "error")
+	return ok && string(body[s:e]) != "null"
+}
+
+// pump reads from the upstream until x.out has bytes for the caller.
+func (x *exchange) pump(until time.Time) error {
+	if cap(x.rbuf) < 16<<10 {
+		x.rbuf = make([]byte, 16<<10)
+	}
+	for {
+		limit := x.r.o.Now().Add(x.idle)
+		if x.stream.phase == phasePreamble && x.deltas == 0 {
+			limit = x.firstBy
+		}
+		var n int
+		buf := x.rbuf[:cap(x.rbuf)]
+		err := x.wait(until, earlier(limit, x.totalBy), func(until time.Time) (err error) {
+			n, err = x.up.Read(buf, until)
+			if n > 0 {
+				return nil // what came counts first; an error will come again
+			}
+			return err
+		})
+		switch {
+		case n > 0:
+			err = x.stream.pipe.feed(buf[:n], x.put)
+		case isEOF(err):
+			err = x.stream.pipe.end(x.put)
+			if err == nil && x.stream.err == nil && x.stream.phase != phaseDone {
+				err = x.complete() // formats whose end of input is the terminal event
+			}
+		case err != nil:
+			return err
+		}
+		switch {
+		case x.stream.err != nil:
+			return errInStream
+		case err != nil:
+			return err
+		case len(x.out) > 0 || x.stream.phase == phaseDone:
+			return nil
+		}
+	}
+}
+
+var errInStream = errors.New("the upstream reported an error in its stream")
+
+// put takes one piece of the caller's stream from the pipe. It reports whether the pipe is to go on.
+func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
+	s := &x.stream
+	if s.phase == phaseDone {
+		return false
+	}
+	if info&providers.FrameError != 0 {
+		if s.err == nil {
+			s.err = x.frames.DecodeError(0, piece)
+		}
+		return false
+	}
+	if info&providers.FrameDelta != 0 {
+		x.firstContent(x.r.o.Now())
+		x.out = append(x.out, s.held...)
+		s.held, s.phase = s.held[:0], phaseContent
+	}
+	if info&providers.FrameFinish != 0 {
+		s.phase = phaseFinishing
+	}
+	if info&providers.FrameTerminal != 0 {
+		s.held = append(s.held, piece...)
+		if err := x.complete(); err != nil {
+			s.err = x.fail
+		}
+		return false
+	}
+	if s.phase == phaseContent {
+		x.out = append(x.out, piece...)
+	} else {
+		s.held = append(s.held, piece...)
+		if len(s.held) > maxHeld {
+			s.err = badResponse("its events before any content exceed the limit")
+			return false
+		}
+	}
+	return true
+}
+
+// maxHeld bounds what is held of a stream before its first content and after its end.
+const maxHeld = 32 << 20
+
+// complete settles a whole answer and then lets its last bytes go.
+func (x *exchange) complete() error {
+	x.endAttemptKeep()
+	if down := x.finish(store.EndComplete, nil); down != nil {
+		return down
+	}
+	x.out = append(x.out, x.stream.held...)
+	x.out = x.stream.pipe.terminal(x.out)
+	x.stream.held, x.stream.phase = x.stream.held[:0], phaseDone
+	return nil
+}
+
+// endAttemptKeep writes a successful attempt down and leaves the connection to be reused.
+func (x *exchange) endAttemptKeep() {
+	x.row.Attempts = append(x.row.Attempts, store.Attempt{
+		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model, Status: x.up.Status(),
+		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.r.o.Now().Sub(x.started),
+	})
+	x.r.o.Metrics.Attempt("ok")
+}
+
+// broken explains why a stream that had begun to come has failed.
+func (x *exchange) broken(err error) *providers.Error {
+	if x.settled { // the ledger refused; its error stands
+		return x.fail
+	}
+	e := x.stream.err
+	outcome := "stream_error"
+	switch {
+	case e != nil:
+		e.Message, e.Provider = x.scrub(e.Message), x.target.Account.Provider.Name
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e = &providers.Error{Kind: providers.KindUpstream, Code: "upstream_cut", Message: "the upstream's stream ended before it was whole"}
+		outcome = "cut"
+	case errors.Is(err, wire.ErrLineTooLong) || errors.Is(err, wire.ErrEventTooLong):
+		e = &providers.Error{Kind: providers.KindUpstream, Code: "upstream_event_too_large", Message: "an event of the upstream exceeds the limit"}
+		outcome = "bad_response"
+	default:
+		return x.lost(err)
+	}
+	e.Provider = x.target.Account.Provider.Name
+	x.endAttempt(outcome, 0, e.Message)
+	return e
+}
+
+// drainUpstream reads what is left of the upstream's body after its terminal
+// event, so that the connection can be used again.
+func (x *exchange) drainUpstream() {
+	if x.up == nil {
+		return
+	}
+	until := x.r.o.Now().Add(reuseWait)
+	for range 8 {
+		if _, err := x.up.Read(x.rbuf[:cap(x.rbuf)], until); err != nil {
+			return
+		}
+	}
+}
+
+// A bodyStream writes the rest of a streamed answer. fasthttp calls WriteTo from
+// the connection's goroutine after the handler has returned, then Close.
+type bodyStream struct{ x *exchange }
+
+// SupportsBodyWriteTo lets fasthttp call WriteTo: one write is one chunk.
+func (b *bodyStream) SupportsBodyWriteTo() bool { return true }
+
+// Read is never called: fasthttp prefers WriteTo.
+func (b *bodyStream) Read([]byte) (int, error) { panic("BUG: a body stream is written, not read") }
+
+// WriteTo writes the answer to its end. A panic becomes the stream's error event.
+func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
+	x := b.x
+	defer func() {
+		if v := recover(); v != nil {
+			x.r.panicked("stream", v)
+			e := &providers.Error{Kind: providers.KindInternal, Code: "internal_error", Message: "internal error"}
+			x.finish(store.EndStreamError, e)
+			_, _ = w.Write(x.job.In.AppendStreamError(nil, e))
+		}
+	}()
+	for {
+		if len(x.out) > 0 {
+			m, err := w.Write(x.out)
+			n += int64(m)
+			x.out = x.out[:0]
+			if err != nil {
+				return n, x.left(err)
+			}
+		}
+		if x.stream.phase == phaseDone {
+			x.drainUpstream()
+			return n, nil
+		}
+		err := x.advance(x.r.o.Now().Add(heartbeatEvery))
+		switch {
+		case errors.Is(err, upstream.ErrTick):
+			x.out = x.job.In.AppendPing(x.out)
+		case errors.Is(err, errClientGone) || err != nil && x.isGone():
+			return n, x.left(errClientGone)
+		case err != nil:
+			return n, x.failStream(w)
+		}
+	}
+}
+
+// failStream settles and ends the stream with an error event.
+func (x *exchange) failStream(w io.Writer) error {
+	x.finish(store.EndStreamError, x.fail)
+	x.out = append(x.out[:0], x.job.In.AppendStreamError(nil, x.fail)...)
+	x.stream.phase = phaseDone
+	_, err := w.Write(x.out)
+	x.out = x.out[:0]
+	return err
+}
+
+// left settles a request whose caller has gone away.
+func (x *exchange) left(cause error) error {
+	if x.up != nil && !x.settled {
+		x.endAttempt("cancelled", 0, "")
+	}
+	x.finish(store.EndClientGone, nil)
+	return cause
+}
+
+// Close settles what is still open and gives everything back. It is idempotent.
+func (b *bodyStream) Close() error {
+	if x := b.x; x != nil {
+		b.x = nil
+		x.left(errClientGone)
+		x.release()
+	}
+	return nil
+}
