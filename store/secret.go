@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // A SecretString holds a secret and never shows it: every way of printing,
@@ -34,3 +35,12 @@ func (s SecretString) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(reda
 func (s SecretString) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 func (s SecretString) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (s SecretString) LogValue() slog.Value         { return slog.StringValue(redacted) }
+
+// Scrub replaces the secret wherever it stands in text. Secrets too short to be
+// told from ordinary words are left.
+func (s SecretString) Scrub(text string) string {
+	if len(s.s) < 8 {
+		return text
+	}
+	return strings.ReplaceAll(text, s.s, redacted)
+}

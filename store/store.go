@@ -12,6 +12,8 @@ var (
 	ErrConflict = errors.New("already exists") // a name or alias is taken
 	ErrLocked   = errors.New("store is locked by another process")
 	ErrNewer    = errors.New("store was written by a newer version")
+	ErrStale    = errors.New("changed meanwhile") // Change.IfRev is not the revision
+	ErrQuery    = errors.New("invalid query")     // a cursor or a grouping that cannot be
 )
 
 // A Snapshot is all configuration that the store holds, immutable.
@@ -33,8 +35,11 @@ type Change struct {
 	Meta    *MetaValue
 	Delete  *Ref
 	// Create makes it an error (ErrConflict) if the id, the name of an account, or the alias of a mapping exists.
+	// Without it the record is put, new or not; names are unique either way.
 	Create bool
-	Audit  *AuditRow
+	// IfRev, if not 0, makes it an error (ErrStale) if the store has another revision.
+	IfRev uint64
+	Audit *AuditRow
 }
 
 // A MetaValue is one named value of the store's own.
@@ -95,14 +100,14 @@ const ScanLimit = 200_000
 // A UsagePage is one page of rows.
 type UsagePage struct {
 	Rows    []UsageRow
-	Next    string // cursor of the next page; "": none
+	Next    string // cursor of the next page; "": none. With filters that page may be empty.
 	Partial bool   // ScanLimit was reached before Limit rows were found
 }
 
 // A TotalsQuery selects and groups roll-ups.
 type TotalsQuery struct {
 	Since, Until time.Time      // UTC; widened to 15-minute borders
-	GroupBy      []string       // of: model, key, provider, account, end_reason, day, hour
+	GroupBy      []string       // of: model, key, provider, account, end_reason, group, day, hour
 	Zone         *time.Location // for day and hour; nil = UTC
 	KeyID        string         // "" = all
 	Model        string
@@ -111,11 +116,14 @@ type TotalsQuery struct {
 
 // A Total is the sum of one group, counted in Tokens' disjoint buckets.
 type Total struct {
-	Group     map[string]string // by the names of GroupBy; key is the key's id
-	KeyName   string            // where grouped by key
+	// Group holds a value by each name of GroupBy: key is the key's id, day is
+	// "2006-01-02" and hour RFC 3339, its start in the zone (two in the hour that
+	// daylight saving repeats differ by their offset).
+	Group     map[string]string
+	KeyName   string // where grouped by key
 	Requests  int64
-	Errors    int64
-	Estimated int64 // rows whose usage_source is not provider
+	Errors    int64 // rows that UsageRow.Failed
+	Estimated int64 // rows that UsageRow.Uncertain: counted by us, in part or whole
 	Tokens    Tokens
 	CostNano  int64
 	Duration  time.Duration // sum

@@ -98,6 +98,38 @@ type UsageRow struct {
 	Metadata map[string]string
 }
 
+// Failed reports whether the request counts as an error: it was answered with
+// one, or ended early for a reason that is not the caller's leaving.
+func (r *UsageRow) Failed() bool {
+	switch r.EndReason {
+	case EndComplete, "":
+		return r.Status >= 400
+	case EndClientGone:
+		return false
+	}
+	return true
+}
+
+// Uncertain reports whether the row's counts are not wholly the provider's.
+// A row without any usage (SourceNone) is certain, unless a crash hid its end.
+func (r *UsageRow) Uncertain() bool {
+	switch r.UsageSource {
+	case SourceProvider:
+		return false
+	case SourceNone, "":
+		return r.Flags&FlagCrashRecovered != 0
+	}
+	return true
+}
+
+// Add adds the buckets of u to t; sums stop at the largest int64.
+func (t *Tokens) Add(u *Tokens) {
+	to, from := t.fields(), u.fields()
+	for i := range to {
+		*to[i] = AddNano(*to[i], *from[i])
+	}
+}
+
 // Row flags.
 const (
 	FlagClamped           uint32 = 1 << iota // a reported count was corrected

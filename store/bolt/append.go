@@ -1,0 +1,394 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"go.etcd.io/bbolt"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// A row key is 16 bytes: the row's time in nanoseconds since 1970 (8), the index of
+// its boot in the file (2), its seq (6). Rows thus lie in the order of their time
+// and no two are the same.
+const rowKeyLen = 16
+
+// slotRows is the number of rows after which the index by request id begins a new
+// slot. The ids' ends are random: within one slot all insertions fall on a few
+// dozen pages, while one great index would touch a page a row. A search asks
+// each slot of the day once.
+const slotRows = 4096
+
+const tailLen = 8 // of a request id, in the index
+
+// An adjustment is a correction that was made to a row, to be made to its roll-up.
+type adjustment struct {
+	entry *store.Entry
+	time  time.Time
+	dims  dims
+	found bool
+}
+
+// A batch is one Append on its way.
+type batch struct {
+	days    map[string][]*store.Entry
+	rows    []*store.UsageRow
+	times   []time.Time // rowTime of each of rows
+	adjusts []*adjustment
+	high    map[string]uint64 // applied positions after it
+}
+
+// Append applies entries: first each day's rows in one transaction of the day's
+// file, then roll-ups and positions in one of gateway.db. Each of the files has its
+// own applied positions, so what a crash in between left half done is completed,
+// and not doubled, when the entries are given again.
+func (s *Store) Append(ctx context.Context, entries []store.Entry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.append.Lock()
+	defer s.append.Unlock()
+	b, err := s.sort(entries)
+	if err != nil || len(b.high) == 0 {
+		return err
+	}
+	for _, day := range slices.Sorted(maps.Keys(b.days)) {
+		if err := s.appendDay(day, b); err != nil {
+			return err
+		}
+	}
+	if s.opts.between != nil {
+		if err := s.opts.between(); err != nil {
+			return err
+		}
+	}
+	return s.appendSums(b)
+}
+
+// sort drops what is applied already and sorts the rest by the days it belongs to.
+func (s *Store) sort(entries []store.Entry) (*batch, error) {
+	b := &batch{days: map[string][]*store.Entry{}, high: map[string]uint64{}}
+	var here map[string]string // request id → day, for adjustments of rows of this batch
+	var day string
+	var dayStart, dayEnd int64
+	for i := range entries {
+		e := &entries[i]
+		if e.Seq <= max(b.high[e.Boot], s.applied[e.Boot]) {
+			continue
+		}
+		b.high[e.Boot] = e.Seq
+		switch e.Kind {
+		case store.EntrySettle:
+			if e.Row == nil {
+				return nil, fmt.Errorf("cannot append entry %s/%d: a settle without a row: %w", e.Boot, e.Seq, store.ErrCorrupt)
+			}
+			t := rowTime(e)
+			if n := t.UnixNano(); day == "" || n < dayStart || n >= dayEnd {
+				start := t.Truncate(24 * time.Hour)
+				day, dayStart, dayEnd = start.Format(dayLayout), start.UnixNano(), start.Add(24*time.Hour).UnixNano()
+			}
+			b.days[day] = append(b.days[day], e)
+			b.rows, b.times = append(b.rows, e.Row), append(b.times, t)
+		case store.EntryAdjust:
+			if here == nil {
+				here = settledDays(entries)
+			}
+			day, err := s.dayOf(e, here)
+			if err != nil {
+				return nil, err
+			}
+			if day == "" {
+				s.log.Warn("correction of a row that is not kept", "request_id", e.RequestID)
+				continue
+			}
+			b.days[day] = append(b.days[day], e)
+			b.adjusts = append(b.adjusts, &adjustment{entry: e})
+		}
+	}
+	return b, nil
+}
+
+// rowTime is the time a row is kept under: its own, else the entry's, within what
+// a row key can say.
+func rowTime(e *store.Entry) time.Time {
+	t := e.Row.Time
+	if t.IsZero() {
+		t = e.Time
+	}
+	if t.Year() < 1970 {
+		t = time.Unix(0, 0)
+	} else if t.Year() > 2261 {
+		t = time.Date(2261, 12, 31, 0, 0, 0, 0, time.UTC)
+	}
+	return t.UTC()
+}
+
+func settledDays(entries []store.Entry) map[string]string {
+	days := map[string]string{}
+	for i := range entries {
+		if e := &entries[i]; e.Kind == store.EntrySettle && e.Row != nil {
+			days[e.Row.RequestID] = rowTime(e).Format(dayLayout)
+		}
+	}
+	return days
+}
+
+// dayOf finds the day of the row that e corrects: it says so, or the row is in this
+// batch, or the request id tells the time of admission within a minute; "" = none.
+func (s *Store) dayOf(e *store.Entry, here map[string]string) (string, error) {
+	if !e.Day.IsZero() {
+		return e.Day.UTC().Format(dayLayout), nil
+	}
+	if day := here[e.RequestID]; day != "" {
+		return day, nil
+	}
+	for _, day := range daysOfID(e.RequestID) {
+		f, err := s.days.acquire(day, false)
+		if errors.Is(err, errNoDay) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		found := false
+		err = f.db.View(func(tx *bbolt.Tx) error {
+			key, _, err := findRow(tx, e.RequestID)
+			found = key != nil
+			return err
+		})
+		s.days.release(f)
+		if err != nil || found {
+			return day, err
+		}
+	}
+	return "", nil
+}
+
+// daysOfID returns the days that a row of this request id may be on: that of its
+// ULID's time, and the one it is within a minute of.
+func daysOfID(id string) []string {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return nil
+	}
+	t := ulid.Time(u.Time()).UTC()
+	out := []string{t.Format(dayLayout)}
+	for _, d := range []time.Duration{-time.Minute, time.Minute} {
+		if day := t.Add(d).Format(dayLayout); day != out[0] {
+			out = append(out, day)
+		}
+	}
+	return out
+}
+
+// appendDay applies the entries of one day to its file.
+func (s *Store) appendDay(day string, b *batch) error {
+	entries := b.days[day]
+	// A row that is not kept any more needs no file to be corrected in.
+	create := slices.ContainsFunc(entries, func(e *store.Entry) bool { return e.Kind == store.EntrySettle })
+	f, err := s.days.acquire(day, create)
+	if errors.Is(err, errNoDay) {
+		s.log.Warn("correction of rows that are not kept", "day", day, "corrections", len(entries))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer s.days.release(f)
+	err = f.db.Update(func(tx *bbolt.Tx) error {
+		w := newDayWriter(tx)
+		for _, e := range entries {
+			if err := w.write(e, b); err != nil {
+				return err
+			}
+		}
+		return w.finish()
+	})
+	if err != nil {
+		return fmt.Errorf("cannot append usage of %s: %w", day, err)
+	}
+	return nil
+}
+
+// A dayWriter writes entries within one transaction of a day file.
+type dayWriter struct {
+	rows, byKey, byReq, boots *bbolt.Bucket
+	tx                        *bbolt.Tx
+	seen                      map[string]*bootState
+	count                     uint64 // of rows
+	mem                       []byte // where values live until the commit
+}
+
+type bootState struct {
+	index   uint16
+	applied uint64
+	changed bool
+}
+
+func newDayWriter(tx *bbolt.Tx) *dayWriter {
+	w := &dayWriter{
+		tx: tx, rows: tx.Bucket(bRows), byKey: tx.Bucket(bByKey), byReq: tx.Bucket(bByReq), boots: tx.Bucket(bOrigin),
+		seen: map[string]*bootState{},
+	}
+	// Rows come nearly in the order of their keys: full pages suit them.
+	w.rows.FillPercent, w.byReq.FillPercent = 0.9, 0.9
+	w.count = w.rows.Sequence()
+	return w
+}
+
+func (w *dayWriter) boot(id string) (*bootState, error) {
+	if st := w.seen[id]; st != nil {
+		return st, nil
+	}
+	st := &bootState{}
+	if v := w.boots.Get([]byte(id)); len(v) == 10 {
+		st.index, st.applied = binary.BigEndian.Uint16(v), binary.BigEndian.Uint64(v[2:])
+	} else {
+		n, err := w.boots.NextSequence()
+		if err != nil {
+			return nil, err
+		}
+		if n > 1<<16-1 {
+			return nil, fmt.Errorf("more than %d starts of the gateway in one day", 1<<16-1)
+		}
+		st.index = uint16(n)
+	}
+	w.seen[id] = st
+	return st, nil
+}
+
+func (w *dayWriter) write(e *store.Entry, b *batch) error {
+	st, err := w.boot(e.Boot)
+	if err != nil {
+		return err
+	}
+	again := e.Seq <= st.applied
+	if !again {
+		st.applied, st.changed = e.Seq, true
+	}
+	if e.Kind == store.EntryAdjust {
+		return w.adjust(e, b, again)
+	}
+	if again {
+		return nil
+	}
+	return w.insert(e, st)
+}
+
+func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
+	row := e.Row
+	t := rowTime(e)
+	if !t.Equal(row.Time) {
+		copied := *row
+		copied.Time = t
+		row = &copied
+	}
+	if cap(w.mem)-len(w.mem) < 4<<10 {
+		w.mem = make([]byte, 0, 256<<10)
+	}
+	at := len(w.mem)
+	w.mem = binary.BigEndian.AppendUint64(w.mem, uint64(t.UnixNano()))
+	w.mem = binary.BigEndian.AppendUint16(w.mem, st.index)
+	w.mem = append48(w.mem, e.Seq)
+	key := w.mem[at:len(w.mem):len(w.mem)]
+	w.mem = store.AppendRow(w.mem, row)
+	if err := w.rows.Put(key, w.mem[at+rowKeyLen:len(w.mem):len(w.mem)]); err != nil {
+		return err
+	}
+	var buf [1024]byte
+	index := append(append(buf[:0], store.CleanText(row.KeyID, store.MaxText)...), 0)
+	if err := w.byKey.Put(append(index, key...), nil); err != nil {
+		return err
+	}
+	index = reqPrefix(buf[:0], uint32(w.count/slotRows), row.RequestID)
+	w.count++
+	return w.byReq.Put(append(index, key...), nil)
+}
+
+func append48(b []byte, v uint64) []byte {
+	return append(b, byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+}
+
+// reqPrefix appends what keys of the index by request id begin with: the slot and
+// the last 8 bytes of the id, a shorter one filled with NUL.
+func reqPrefix(dst []byte, slot uint32, id string) []byte {
+	id = store.CleanText(id, store.MaxText)
+	dst = binary.BigEndian.AppendUint32(dst, slot)
+	dst = append(dst, id[max(0, len(id)-tailLen):]...)
+	for n := len(id); n < tailLen; n++ {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+// adjust corrects the cost of a row, once, and notes for gateway.db which roll-up
+// the row is in, each time.
+func (w *dayWriter) adjust(e *store.Entry, b *batch, again bool) error {
+	key, row, err := findRow(w.tx, e.RequestID)
+	if err != nil || key == nil {
+		return err
+	}
+	for _, a := range b.adjusts {
+		if a.entry == e {
+			a.time, a.dims, a.found = row.Time, dimsOf(row), true
+		}
+	}
+	if again {
+		return nil
+	}
+	row.CostNano = store.AddNano(row.CostNano, e.DeltaNano)
+	return w.rows.Put(key, store.AppendRow(nil, row))
+}
+
+func (w *dayWriter) finish() error {
+	if err := w.rows.SetSequence(w.count); err != nil {
+		return err
+	}
+	for id, st := range w.seen {
+		if !st.changed {
+			continue
+		}
+		v := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint16(nil, st.index), st.applied)
+		if err := w.boots.Put([]byte(id), v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findRow returns the key and the row of a whole request id, nil if there is none.
+func findRow(tx *bbolt.Tx, id string) ([]byte, *store.UsageRow, error) {
+	var key []byte
+	var found *store.UsageRow
+	err := eachRequest(tx, id, func(k []byte, row *store.UsageRow) {
+		if row.RequestID == id {
+			key, found = k, row
+		}
+	})
+	return key, found, err
+}
+
+// eachRequest calls f for the rows whose request ids end as id does, in no order.
+func eachRequest(tx *bbolt.Tx, id string, f func(key []byte, row *store.UsageRow)) error {
+	rows, c := tx.Bucket(bRows), tx.Bucket(bByReq).Cursor()
+	var buf [64]byte
+	for slot := uint32(0); uint64(slot) <= rows.Sequence()/slotRows; slot++ {
+		prefix := reqPrefix(buf[:0], slot, id)
+		for k, _ := c.Seek(prefix); len(k) == len(prefix)+rowKeyLen && string(k[:len(prefix)]) == string(prefix); k, _ = c.Next() {
+			key := slices.Clone(k[len(prefix):])
+			row := new(store.UsageRow)
+			if err := store.DecodeRow(rows.Get(key), row); err != nil {
+				return err
+			}
+			f(key, row)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// slotSeconds is the width of a roll-up: a quarter of an hour, so that days and
+// hours of every time zone are sums of whole ones.
+const slotSeconds = 15 * 60
+
+// dims are what roll-ups are kept apart by.
+type dims struct{ key, model, provider, account, end, group string }
+
+func dimsOf(r *store.UsageRow) dims {
+	return dims{
+		key: text(r.KeyID), model: text(r.Model), provider: text(r.Provider),
+		account: text(r.Account), end: text(r.EndReason), group: text(r.Group),
+	}
+}
+
+func text(s string) string { return store.CleanText(s, store.MaxText) }
+
+// encode joins the dims; cleaned text has no NUL.
+func (d dims) encode() []byte {
+	b := make([]byte, 1, 64)
+	b[0] = recordVersion
+	for _, s := range [...]string{d.key, d.model, d.provider, d.account, d.end, d.group} {
+		b = append(append(b, s...), 0)
+	}
+	return b
+}
+
+func decodeDims(b []byte) (d dims, err error) {
+	if len(b) == 0 || b[0] != recordVersion {
+		return d, fmt.Errorf("unknown series: %w", store.ErrCorrupt)
+	}
+	s := string(b[1:])
+	for _, dst := range [...]*string{&d.key, &d.model, &d.provider, &d.account, &d.end, &d.group} {
+		n := 0
+		for n < len(s) && s[n] != 0 {
+			n++
+		}
+		if n == len(s) {
+			return d, fmt.Errorf("series cut short: %w", store.ErrCorrupt)
+		}
+		*dst, s = s[:n], s[n+1:]
+	}
+	return d, nil
+}
+
+// sums are what a roll-up holds.
+type sums struct {
+	requests, errors, estimated, cost, duration int64
+	tokens                                      store.Tokens
+}
+
+func (s *sums) list() [15]*int64 {
+	t := &s.tokens
+	return [15]*int64{
+		&s.requests, &s.errors, &s.estimated, &s.cost, &s.duration,
+		&t.Input, &t.Output, &t.CacheRead, &t.Reasoning, &t.CacheWrite5m, &t.CacheWrite1h,
+		&t.InputAudio, &t.InputImage, &t.OutputAudio, &t.OutputImage,
+	}
+}
+
+func (s *sums) add(o *sums) {
+	to, from := s.list(), o.list()
+	for i := range to {
+		*to[i] = store.AddNano(*to[i], *from[i])
+	}
+}
+
+func (s *sums) addRow(r *store.UsageRow) {
+	s.requests++
+	if r.Failed() {
+		s.errors++
+	}
+	if r.Uncertain() {
+		s.estimated++
+	}
+	s.cost = store.AddNano(s.cost, r.CostNano)
+	s.duration = store.AddNano(s.duration, int64(r.Duration))
+	s.tokens.Add(&r.Tokens)
+}
+
+// append writes the numbers as varints; zeros at the end are left out.
+func (s *sums) append(dst []byte) []byte {
+	list := s.list()
+	n := len(list)
+	for n > 0 && *list[n-1] == 0 {
+		n--
+	}
+	dst = append(dst, recordVersion)
+	for _, v := range list[:n] {
+		dst = binary.AppendVarint(dst, *v)
+	}
+	return dst
+}
+
+func (s *sums) decode(b []byte) error {
+	if len(b) == 0 || b[0] != recordVersion {
+		return fmt.Errorf("unknown roll-up: %w", store.ErrCorrupt)
+	}
+	b = b[1:]
+	*s = sums{}
+	for _, dst := range s.list() {
+		if len(b) == 0 {
+			return nil
+		}
+		if b[0] < 0x80 { // nearly all, or 0
+			*dst = int64(b[0]>>1) ^ -int64(b[0]&1)
+			b = b[1:]
+			continue
+		}
+		v, n := binary.Varint(b)
+		if n <= 0 {
+			return fmt.Errorf("roll-up cut short: %w", store.ErrCorrupt)
+		}
+		*dst, b = v, b[n:]
+	}
+	return nil
+}
+
+// A cell is one roll-up.
+type cell struct {
+	slot uint32
+	dims dims
+}
+
+func slotOf(t time.Time) uint32 { return uint32(t.Unix() / slotSeconds) }
+
+// sumsWriter writes roll-ups within one transaction; what it learns is kept by the
+// store only after the commit.
+type sumsWriter struct {
+	s                 *Store
+	cells, series, of *bbolt.Bucket
+	meta              *bbolt.Bucket
+	learnt            map[dims]uint32
+	day, count        uint32
+	counted           bool
+}
+
+// appendSums adds a batch to the roll-ups and moves the applied positions.
+func (s *Store) appendSums(b *batch) error {
+	cells, names := b.cells()
+	var learnt map[dims]uint32
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		w := &sumsWriter{s: s, cells: tx.Bucket(bSums), series: tx.Bucket(bSeries), of: tx.Bucket(bSeriesOf), meta: tx.Bucket(bMeta), learnt: map[dims]uint32{}}
+		w.cells.FillPercent = 0.9
+		if v := w.meta.Get(kSeries); len(v) == 8 {
+			w.day, w.count = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+		}
+		for c, sum := range cells {
+			if err := w.add(c, sum); err != nil {
+				return err
+			}
+		}
+		if w.counted {
+			v := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w.day), w.count)
+			if err := w.meta.Put(kSeries, v); err != nil {
+				return err
+			}
+		}
+		for id, name := range names {
+			if s.names[id] == name {
+				continue
+			}
+			if err := tx.Bucket(bKeyNames).Put([]byte(id), []byte(name)); err != nil {
+				return err
+			}
+		}
+		for boot, seq := range b.high {
+			if err := tx.Bucket(bApplied).Put([]byte(boot), be64(seq)); err != nil {
+				return err
+			}
+		}
+		learnt = w.learnt
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cannot append roll-ups: %w", err)
+	}
+	s.remember(b, learnt, names)
+	return nil
+}
+
+// remember keeps what a committed batch taught, within bounds.
+func (s *Store) remember(b *batch, learnt map[dims]uint32, names map[string]string) {
+	const most = 1 << 16
+	for boot, seq := range b.high {
+		s.applied[boot] = seq
+	}
+	if len(s.series)+len(learnt) > most {
+		clear(s.series)
+	}
+	for d, id := range learnt {
+		s.series[d] = id
+	}
+	if len(s.names)+len(names) > most {
+		clear(s.names)
+	}
+	for id, name := range names {
+		s.names[id] = name
+	}
+}
+
+// cells sums the rows and corrections of a batch by roll-up, and notes the names of keys.
+func (b *batch) cells() (map[cell]*sums, map[string]string) {
+	cells, names := map[cell]*sums{}, map[string]string{}
+	at := func(c cell) *sums {
+		sum := cells[c]
+		if sum == nil {
+			sum = new(sums)
+			cells[c] = sum
+		}
+		return sum
+	}
+	for i, r := range b.rows {
+		d := dimsOf(r)
+		at(cell{slotOf(b.times[i]), d}).addRow(r)
+		if d.key != "" {
+			names[d.key] = text(r.KeyName)
+		}
+	}
+	for _, a := range b.adjusts {
+		if a.found {
+			sum := at(cell{slotOf(a.time), a.dims})
+			sum.cost = store.AddNano(sum.cost, a.entry.DeltaNano)
+		}
+	}
+	return cells, names
+}
+
+func (w *sumsWriter) add(c cell, sum *sums) error {
+	id, err := w.seriesID(c)
+	if err != nil {
+		return err
+	}
+	key := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, c.slot), id)
+	if v := w.cells.Get(key); v != nil {
+		var old sums
+		if err := old.decode(v); err != nil {
+			return err
+		}
+		sum.add(&old)
+	}
+	return w.cells.Put(key, sum.append(nil))
+}
+
+// seriesID returns the number that stands for the dims of c. Once too many new ones
+// have come in a day, models not seen before are summed up as "other".
+func (w *sumsWriter) seriesID(c cell) (uint32, error) {
+	d := c.dims
+	if id, ok := w.find(d); ok {
+		return id, nil
+	}
+	if day := c.slot / (24 * 3600 / slotSeconds); day > w.day {
+		w.day, w.count = day, 0
+	}
+	if int(w.count) >= w.s.opts.NewSeriesPerDay {
+		d.model = "other"
+		if id, ok := w.find(d); ok {
+			return id, nil
+		}
+	}
+	w.count++
+	w.counted = true
+	n, err := w.series.NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	if n > 1<<32-1 {
+		return 0, fmt.Errorf("more than %d series", uint32(1<<32-1))
+	}
+	id := uint32(n)
+	w.learnt[d] = id
+	name, encoded := binary.BigEndian.AppendUint32(nil, id), d.encode()
+	if err := w.series.Put(name, encoded); err != nil {
+		return 0, err
+	}
+	return id, w.of.Put(encoded, name)
+}
+
+func (w *sumsWriter) find(d dims) (uint32, bool) {
+	if id, ok := w.s.series[d]; ok {
+		return id, true
+	}
+	if id, ok := w.learnt[d]; ok {
+		return id, true
+	}
+	v := w.of.Get(d.encode())
+	if len(v) != 4 {
+		return 0, false
+	}
+	id := binary.BigEndian.Uint32(v)
+	w.learnt[d] = id
+	return id, true
+}
