@@ -15,6 +15,7 @@ func Provider() *providers.Provider {
 		Name: "anthropic", Title: "Anthropic", Aliases: []string{"claude"},
 		BaseURL: "https://api.anthropic.com",
 		EnvKeys: []string{"ANTHROPIC_API_KEY"},
+		Speaks:  []providers.Egress{MessagesEgress(providers.Quirks{})},
 		Ops:     []providers.Op{providers.OpCountTokens, providers.OpModels},
 		Models:  []string{"claude-*"},
 		URL:     URL,
