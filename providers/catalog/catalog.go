@@ -47,8 +47,8 @@ var shares = map[string][]string{
 // makers' own prices: where they have no row, the maker's stands in.
 var prefixed = map[string]bool{"openrouter": true, "vercel": true}
 
-// makers maps the prefixes in such names to our providers where they differ.
-var makers = map[string]string{
+// makerOf maps the prefixes in such names to our providers where they differ.
+var makerOf = map[string]string{
 	"google": "gemini", "x-ai": "xai", "mistralai": "mistral", "moonshotai": "moonshot", "z-ai": "zai", "alibaba": "qwen",
 }
 
@@ -179,7 +179,7 @@ func (c *Catalogue) search(provider, model string) *providers.Model {
 		}
 	}
 	if maker, name, ok := strings.Cut(model, "/"); ok && prefixed[provider] {
-		if ours := makers[maker]; ours != "" {
+		if ours := makerOf[maker]; ours != "" {
 			maker = ours
 		}
 		if m := c.vendors[maker].find(name); m != nil {

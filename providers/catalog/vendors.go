@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -17,7 +18,7 @@ import (
 // environment. What a vendor refuses (Quirks) is either in its documentation or
 // counted in recorded traffic; unknown members of others are passed on.
 func Vendors() []*providers.Provider {
-	rows := append(append(global(), chinese()...), local()...)
+	rows := slices.Concat(makers(), chinese(), hosts(), local())
 	for _, p := range rows {
 		p.Speaks = speaks(p)
 	}
@@ -39,7 +40,8 @@ func compatible(q providers.Quirks) providers.Quirks {
 	return q
 }
 
-func global() []*providers.Provider {
+// makers lists the vendors outside China that make the models they serve.
+func makers() []*providers.Provider {
 	return []*providers.Provider{
 		{
 			Name: "openai", Title: "OpenAI",
@@ -63,19 +65,41 @@ func global() []*providers.Provider {
 			}),
 		},
 		{
+			Name: "xai", Title: "xAI", Aliases: []string{"grok", "x-ai"},
+			BaseURL: "https://api.x.ai/v1", EnvKeys: []string{"XAI_API_KEY"},
+			Ops:    []providers.Op{providers.OpModels, providers.OpImages},
+			Models: []string{"grok-*"},
+			Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content"}),
+		},
+		{
+			Name: "perplexity", Title: "Perplexity", Aliases: []string{"pplx"},
+			BaseURL: "https://api.perplexity.ai", EnvKeys: []string{"PERPLEXITY_API_KEY"},
+			Ops:    []providers.Op{providers.OpEmbeddings},
+			Models: []string{"sonar*", "pplx-*", "r1-1776"},
+			Quirks: compatible(providers.Quirks{NoDone: true}),
+			URL:    perplexityURL,
+		},
+		{
+			Name: "cohere", Title: "Cohere",
+			BaseURL: "https://api.cohere.ai/compatibility/v1", EnvKeys: []string{"COHERE_API_KEY", "CO_API_KEY"},
+			Ops:    []providers.Op{providers.OpEmbeddings},
+			Models: []string{"command-*", "c4ai-*", "embed-*"},
+			// The compatibility endpoint refuses stream_options.
+			Quirks: compatible(providers.Quirks{NoStreamUsage: true}),
+		},
+	}
+}
+
+// hosts lists the vendors that serve the models of others.
+func hosts() []*providers.Provider {
+	return []*providers.Provider{
+		{
 			Name: "groq", Title: "Groq",
 			BaseURL: "https://api.groq.com/openai/v1", EnvKeys: []string{"GROQ_API_KEY"},
 			Ops:    []providers.Op{providers.OpModels, providers.OpAudio},
 			Models: []string{"llama-*", "meta-llama/*", "openai/gpt-oss-*", "qwen/*", "moonshotai/*", "groq/*", "compound*", "gemma*-it", "whisper-large-*", "playai-tts*", "canopylabs/*"},
 			// Documented: logprobs, logit_bias, top_logprobs and messages[].name are a 400.
 			Quirks: providers.Quirks{NoDeveloper: true, NoNames: true, ReasoningField: "reasoning", Drop: []string{"logprobs", "logit_bias", "top_logprobs"}},
-		},
-		{
-			Name: "xai", Title: "xAI", Aliases: []string{"grok", "x-ai"},
-			BaseURL: "https://api.x.ai/v1", EnvKeys: []string{"XAI_API_KEY"},
-			Ops:    []providers.Op{providers.OpModels, providers.OpImages},
-			Models: []string{"grok-*"},
-			Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content"}),
 		},
 		{
 			Name: "together", Title: "Together AI", Aliases: []string{"togetherai", "together-ai"},
@@ -97,22 +121,6 @@ func global() []*providers.Provider {
 			Ops:    opsText,
 			Models: []string{"*/*"},
 			Quirks: providers.Quirks{MaxTokensField: "max_tokens", ReasoningField: "reasoning", ProviderObject: true},
-		},
-		{
-			Name: "perplexity", Title: "Perplexity", Aliases: []string{"pplx"},
-			BaseURL: "https://api.perplexity.ai", EnvKeys: []string{"PERPLEXITY_API_KEY"},
-			Ops:    []providers.Op{providers.OpEmbeddings},
-			Models: []string{"sonar*", "pplx-*", "r1-1776"},
-			Quirks: compatible(providers.Quirks{NoDone: true}),
-			URL:    perplexityURL,
-		},
-		{
-			Name: "cohere", Title: "Cohere",
-			BaseURL: "https://api.cohere.ai/compatibility/v1", EnvKeys: []string{"COHERE_API_KEY", "CO_API_KEY"},
-			Ops:    []providers.Op{providers.OpEmbeddings},
-			Models: []string{"command-*", "c4ai-*", "embed-*"},
-			// The compatibility endpoint refuses stream_options.
-			Quirks: compatible(providers.Quirks{NoStreamUsage: true}),
 		},
 		{
 			Name: "cerebras", Title: "Cerebras",
