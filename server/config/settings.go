@@ -1,0 +1,208 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A setting is one scalar of the configuration. Its row is all there is to it:
+// file member, environment variable, flag, default and schema follow from it.
+type setting struct {
+	path  string // "log.level"; AI_GATEWAY_LOG_LEVEL, --log-level
+	def   string
+	ptr   any      // where it goes; its type says how it is read
+	enum  []string // the words allowed; nil: any
+	check func(string) error
+	doc   string
+}
+
+// size is an int64 read as a number of bytes.
+type size int64
+
+func (s setting) env() string {
+	return "AI_GATEWAY_" + strings.ToUpper(strings.ReplaceAll(s.path, ".", "_"))
+}
+
+// Flag returns the name of the flag of the setting at path.
+func Flag(path string) string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(path)
+}
+
+// settings returns the rows, bound to c. Defaults of limits and timeouts are
+// those the documentation's table of limits states.
+func (c *Config) settings() []setting {
+	t, u, l := &c.Timeouts, &c.Timeouts.Upstream, &c.Limits
+	b := func(p *int64) *size { return (*size)(p) }
+	return []setting{
+		{"listen", "127.0.0.1:8080,[::1]:8080", &c.Listen, nil, checkListen, "addresses to serve; ':8080' is all interfaces"},
+		{"public_url", "", &c.PublicURL, nil, checkPublicURL, "the address callers use, if a proxy stands before the gateway"},
+		{"data_dir", "", &c.DataDir, nil, nil, "folder of the store and its log; default $XDG_DATA_HOME/ai-gateway"},
+		{"log.level", "info", &c.Log.Level, []string{"debug", "info", "warn", "error"}, nil, "what is logged"},
+		{"log.format", "auto", &c.Log.Format, []string{"auto", "json", "text"}, nil, "auto is text on a terminal, else json"},
+		{"time_zone", "UTC", &c.TimeZone, nil, checkZone, "zone of days in reports that name none: a name such as Asia/Shanghai, UTC or Local"},
+		{"trusted_proxies", "", &c.TrustedProxies, nil, nil, "networks whose X-Forwarded-For is believed"},
+		{"master_key_file", "", &c.MasterKeyFile, nil, nil, "key that seals provider secrets; default <data_dir>/master.key"},
+		{"proxy", "", &c.Proxy, nil, checkProxy, "proxy of upstream calls (http, https, socks5h, 'direct'); default HTTPS_PROXY and NO_PROXY"},
+		{"drain_delay", "5s", &c.DrainDelay, nil, nil, "how long the gateway is unready but still accepts after SIGTERM"},
+		{"drain_timeout", "30s", &c.DrainTimeout, nil, nil, "how long answers under way may take to end"},
+		{"unknown_price", "dearest", &c.UnknownPrice, []string{"dearest", "deny", "zero"}, nil, "what a model without a known price costs: its vendor's dearest rate, a refusal, or nothing"},
+		{"metrics.listen", "", &c.MetricsListen, nil, checkOneListen, "address that serves /metrics without a key; default none"},
+		{"ledger.durability", "sync", &c.Ledger.Durability, []string{"sync", "async"}, nil, "sync: the last byte of an answer waits until its usage is on disk"},
+		{"ledger.on_failure", "reject", &c.Ledger.OnFailure, []string{"reject", "serve_unmetered"}, nil, "what happens to requests while usage cannot be written"},
+		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "charge_input", "release"}, nil, "what a request cut by a crash is charged"},
+		{"retention.rows", "90d", &c.Retention.Rows, nil, nil, "how long usage rows are kept; 0 = for ever"},
+		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
+		{"limits.header", "32KiB", b(&l.Header), nil, atLeast(4 << 10), "request line and headers together"},
+		{"limits.headers", "100", &l.Headers, nil, atLeast(10), "headers of a request"},
+		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
+		{"limits.max_multipart", "100MiB", b(&l.Multipart), nil, atLeast(1 << 10), "a multipart request"},
+		{"limits.json_depth", "64", &l.JSONDepth, nil, atLeast(8), "nesting of a JSON request"},
+		{"limits.messages", "100000", &l.Messages, nil, atLeast(1), "messages of a request"},
+		{"limits.tools", "4096", &l.Tools, nil, atLeast(1), "tools of a request"},
+		{"limits.upstream_line", "16MiB", b(&l.UpstreamLine), nil, atLeast(64 << 10), "a line of an upstream's event stream"},
+		{"limits.upstream_event", "32MiB", b(&l.UpstreamEvent), nil, atLeast(64 << 10), "an event of an upstream's stream"},
+		{"limits.upstream_body", "64MiB", b(&l.UpstreamBody), nil, atLeast(64 << 10), "a buffered answer of an upstream"},
+		{"limits.requests_per_connection", "10000", &l.RequestsPerConn, nil, atLeast(1), "requests served over one connection"},
+		{"limits.connections_per_ip", "0", &l.ConnsPerIP, nil, nil, "connections of one address; 0 = no limit"},
+		{"limits.inflight_body", "0", b(&l.InflightBody), nil, nil, "request bodies in memory together; 0 = a quarter of the memory limit"},
+		{"timeouts.read_header", "10s", &t.ReadHeader, nil, positive, "a caller's request line and headers"},
+		{"timeouts.read_body", "30s", &t.ReadBody, nil, positive, "a caller's body, plus a second for each 100 KB"},
+		{"timeouts.keep_alive", "75s", &t.KeepAlive, nil, positive, "an idle connection of a caller"},
+		{"timeouts.write", "30s", &t.Write, nil, positive, "one write to a caller"},
+		{"timeouts.queue_wait", "1s", &t.QueueWait, nil, nil, "waiting for a free place under a concurrency limit"},
+		{"timeouts.dial", "3s", &u.Dial, nil, positive, "connecting to an upstream"},
+		{"timeouts.tls", "5s", &u.TLS, nil, positive, "the TLS handshake with an upstream"},
+		{"timeouts.ttfb", "300s", &u.TTFB, nil, positive, "an upstream's response headers, buffered answers"},
+		{"timeouts.ttfb_stream", "60s", &u.TTFBStream, nil, positive, "an upstream's response headers, streamed answers"},
+		{"timeouts.first_event", "120s", &u.FirstEvent, nil, positive, "the first event of a stream"},
+		{"timeouts.idle", "120s", &u.Idle, nil, positive, "silence within a stream"},
+		{"timeouts.total", "600s", &u.Total, nil, positive, "a whole buffered answer"},
+		{"timeouts.total_stream", "3600s", &u.TotalStream, nil, positive, "a whole streamed answer"},
+		{"timeouts.heartbeat", "15s", &t.Heartbeat, nil, positive, "silence after which a caller's stream gets a comment"},
+		{"timeouts.store", "2s", &t.Store, nil, positive, "one operation of the store"},
+	}
+}
+
+// upstreamTimers are the names of the timers an account may set.
+var upstreamTimers = []string{"dial", "tls", "ttfb", "ttfb_stream", "first_event", "idle", "total", "total_stream"}
+
+// assign reads text into the setting.
+func (s setting) assign(text string) error {
+	if len(s.enum) > 0 && !slices.Contains(s.enum, text) {
+		return fmt.Errorf("must be one of %s, not %q%s", strings.Join(s.enum, ", "), text, suggest(text, s.enum))
+	}
+	if s.check != nil {
+		if _, isList := s.ptr.(*[]string); !isList {
+			if err := s.check(text); err != nil {
+				return err
+			}
+		}
+	}
+	switch p := s.ptr.(type) {
+	case *string:
+		*p = text
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return fmt.Errorf("must be a whole number, not %q", text)
+		}
+		*p = n
+	case *size:
+		n, err := parseSize(text)
+		if err != nil {
+			return err
+		}
+		*p = size(n)
+	case *time.Duration:
+		d, err := parseDuration(text)
+		if err != nil {
+			return err
+		}
+		*p = d
+	case *[]string:
+		return s.assignList(splitList(text))
+	case *[]netip.Prefix:
+		return s.assignList(splitList(text))
+	default:
+		panic(fmt.Sprintf("BUG: setting %s has a type that is not read: %T", s.path, s.ptr))
+	}
+	return nil
+}
+
+// assignList reads the items of a list.
+func (s setting) assignList(items []string) error {
+	for _, item := range items {
+		if s.check != nil {
+			if err := s.check(item); err != nil {
+				return err
+			}
+		}
+	}
+	switch p := s.ptr.(type) {
+	case *[]string:
+		*p = items
+	case *[]netip.Prefix:
+		list := make([]netip.Prefix, 0, len(items))
+		for _, item := range items {
+			prefix, err := parsePrefix(item)
+			if err != nil {
+				return err
+			}
+			list = append(list, prefix)
+		}
+		*p = list
+	default:
+		panic("BUG: setting " + s.path + " is no list")
+	}
+	return nil
+}
+
+// list reports whether the setting takes several values.
+func (s setting) list() bool {
+	switch s.ptr.(type) {
+	case *[]string, *[]netip.Prefix:
+		return true
+	}
+	return false
+}
+
+// format writes the value at ptr as the file would have it.
+func format(ptr any) string {
+	switch p := ptr.(type) {
+	case *string:
+		return *p
+	case *int:
+		return strconv.Itoa(*p)
+	case *size:
+		return formatSize(int64(*p))
+	case *time.Duration:
+		return formatDuration(*p)
+	case *[]string:
+		return strings.Join(*p, ",")
+	case *[]netip.Prefix:
+		var items []string
+		for _, prefix := range *p {
+			items = append(items, prefix.String())
+		}
+		return strings.Join(items, ",")
+	}
+	panic(fmt.Sprintf("BUG: a setting of type %T is not written", ptr))
+}
+
+func (c *Config) setDefaults(rows []setting, env *environ) error {
+	for _, row := range rows {
+		def := row.def
+		if row.path == "data_dir" {
+			def = defaultDataDir(env)
+		}
+		if err := row.assign(def); err != nil {
+			panic("BUG: default of " + row.path + ": " + err.Error())
+		}
+		c.origins[row.path] = source{kind: OriginDefault}
+	}
+	return nil
+}
