@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,11 +14,18 @@ type ErrorBody struct {
 
 // An ErrorDetail is the inside of an ErrorBody. Param and Code are null where there is none.
 type ErrorDetail struct {
-	Message   string  `json:"message"`
-	Type      string  `json:"type"`
-	Param     *string `json:"param"`
-	Code      *string `json:"code"`
-	RequestID string  `json:"request_id,omitempty"`
+	Message  string         `json:"message"`
+	Type     string         `json:"type"`
+	Param    *string        `json:"param"`
+	Code     *string        `json:"code"`
+	Metadata *ErrorMetadata `json:"metadata,omitempty"`
+}
+
+// ErrorMetadata is what the gateway adds to an error.
+type ErrorMetadata struct {
+	RequestID string `json:"request_id,omitempty"`
+	Provider  string `json:"provider,omitempty"` // where an upstream's error came from
+	Attempts  int    `json:"attempts,omitempty"`
 }
 
 // An Error is a refusal by the gateway, or a failure it reports.
@@ -77,11 +85,11 @@ func (e *Error) fill(body []byte) {
 		return
 	}
 	var d struct {
-		Message   string `json:"message"`
-		Type      string `json:"type"`
-		Param     any    `json:"param"`
-		Code      any    `json:"code"`
-		RequestID string `json:"request_id"`
+		Message  string        `json:"message"`
+		Type     string        `json:"type"`
+		Param    any           `json:"param"`
+		Code     any           `json:"code"`
+		Metadata ErrorMetadata `json:"metadata"`
 	}
 	if json.Unmarshal(b.Error, &d) != nil {
 		_ = json.Unmarshal(b.Error, &e.Message) // "error": "text"; anything else leaves it empty
@@ -89,11 +97,7 @@ func (e *Error) fill(body []byte) {
 	}
 	e.Message, e.Type = d.Message, d.Type
 	e.Param, e.Code = word(d.Param), word(d.Code)
-	for _, id := range []string{d.RequestID, b.RequestID} {
-		if e.RequestID == "" {
-			e.RequestID = id
-		}
-	}
+	e.RequestID = cmp.Or(e.RequestID, d.Metadata.RequestID, b.RequestID)
 }
 
 func word(v any) string {

@@ -21,7 +21,7 @@ type UsageSums struct {
 }
 
 // GroupNames are what usage can be grouped by, in the order they are shown.
-var GroupNames = []string{"day", "hour", "model", "key", "provider", "account", "end_reason"}
+var GroupNames = []string{"day", "hour", "model", "key", "provider", "account", "group", "end_reason"}
 
 // A UsageGroup is the sums of one group. On the wire the group's members stand
 // beside the sums: {"model": "gpt-4o", "requests": 3, …}.
