@@ -41,7 +41,10 @@ func (d *disk) prepare(path string, size int64) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot create segment: %w", err)
 	}
-	if err := d.fill(f, size); err != nil {
+	if err = d.fill(f, size); err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
 		_ = f.Close()
 		_ = os.Remove(path)
 		return nil, fmt.Errorf("cannot prepare segment %q: %w", path, err)
@@ -60,10 +63,7 @@ func (d *disk) fill(f *os.File, size int64) error {
 			return err
 		}
 	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(f.Name()))
+	return f.Sync()
 }
 
 // prepareBallast reserves size bytes at path. On failure no file is left.
