@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"strings"
+
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/wire"
 )
@@ -37,8 +39,8 @@ func requestMember(r *providers.Request, name, v []byte) (err error) {
 		return decodeMessages(r, v)
 	case "system":
 		r.System, err = decodeContent(v)
-		if e, ok := err.(*providers.Error); ok && e.Param == "content" {
-			e.Param = "system"
+		if e, ok := err.(*providers.Error); ok {
+			e.Param = "system" + strings.TrimPrefix(e.Param, "content")
 		}
 	case "max_tokens":
 		r.MaxTokens, err = integer(name, v)
