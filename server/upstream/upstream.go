@@ -1,0 +1,181 @@
+// Package upstream is the HTTP/1.1 exchange with a provider: connection pool,
+// dialling (proxies, TLS, address guard), writing the request, and readers of the
+// answer's header and body that a deadline interrupts without losing anything.
+//
+// It has its own pool and header reader because the exchange must be cancelled at
+// any point, must tell a cut from an end, must retry a stale connection only when
+// no byte of an answer came, and must see conflicting framing headers. Nothing
+// here starts a goroutine for an exchange.
+package upstream
+
+import (
+	"crypto/tls"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+// Options configure a Client. The zero value is usable.
+type Options struct {
+	// Dial holds in-memory hosts by "scheme://host" as the URL spells them; they
+	// are dialled without guard, proxy and TLS (the built-in demo).
+	Dial map[string]func() (net.Conn, error)
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+	// Proxy chooses the proxy of a target for accounts that name none; nil or a
+	// nil URL: direct. It is asked once for each host.
+	Proxy func(*url.URL) (*url.URL, error)
+	// InstanceID goes into the via header, by which a loop is seen.
+	InstanceID string
+	// TLS is the base of all TLS configurations (roots); nil: the system's.
+	TLS *tls.Config
+	// MaxConns bounds the connections to one host, in use and idle. 0: 16384.
+	MaxConns int
+	// MaxIdle bounds the idle connections kept for one host. 0: 512.
+	MaxIdle int
+	// IdleTimeout is how long an idle connection is kept. 0: 90 s.
+	IdleTimeout time.Duration
+	// MaxHeader bounds the header block of an answer, in bytes. 0: 64 KiB.
+	MaxHeader int
+}
+
+// Timeouts bound the phases of an exchange; 0 means the default.
+type Timeouts struct {
+	Dial   time.Duration // connect, proxy included; 3 s
+	TLS    time.Duration // handshake; 5 s
+	Header time.Duration // from the start of the exchange to the answer's header; 300 s
+	// The exchange does not know what an event is and gives these to its caller
+	// only, who passes the times to Header and Read.
+	FirstEvent time.Duration // 120 s
+	Idle       time.Duration // between reads; 120 s
+	Total      time.Duration // 600 s
+}
+
+// StreamDefaults are the timeouts of a streamed answer, Defaults those of a buffered one.
+var (
+	Defaults = Timeouts{
+		Dial: 3 * time.Second, TLS: 5 * time.Second, Header: 300 * time.Second,
+		FirstEvent: 120 * time.Second, Idle: 120 * time.Second, Total: 600 * time.Second,
+	}
+	StreamDefaults = Timeouts{
+		Dial: 3 * time.Second, TLS: 5 * time.Second, Header: 60 * time.Second,
+		FirstEvent: 120 * time.Second, Idle: 120 * time.Second, Total: 3600 * time.Second,
+	}
+)
+
+// Or returns t with what is 0 taken from d.
+func (t Timeouts) Or(d Timeouts) Timeouts {
+	for _, p := range [...]struct {
+		to   *time.Duration
+		from time.Duration
+	}{{&t.Dial, d.Dial}, {&t.TLS, d.TLS}, {&t.Header, d.Header}, {&t.FirstEvent, d.FirstEvent}, {&t.Idle, d.Idle}, {&t.Total, d.Total}} {
+		if *p.to == 0 {
+			*p.to = p.from
+		}
+	}
+	return t
+}
+
+// A Request is what is sent. Header and Body must stay unchanged until the
+// exchange's Header has succeeded: a stale connection makes it write them again.
+type Request struct {
+	Method string
+	URL    string // http or https, absolute
+	// Header are the headers to send. host, content-length, transfer-encoding,
+	// connection, accept-encoding and via are the exchange's own and are skipped.
+	Header   []providers.Header
+	Body     []byte
+	Timeouts Timeouts
+	// Proxy is the account's: "" asks Options.Proxy, "direct" uses none, else a
+	// URL with scheme http, https, socks5 or socks5h.
+	Proxy string
+}
+
+// A Client holds the connections to all upstreams. It is safe for concurrent use.
+type Client struct {
+	o       Options
+	via     string
+	tls     *tls.Config
+	buffers sync.Pool // *[bufferSize]byte
+
+	mu     sync.Mutex
+	hosts  map[hostKey]*host
+	timer  *time.Timer // closes what has been idle too long; nil: nothing is idle
+	closed bool
+}
+
+// bufferSize is what an exchange reads and writes through; it holds one only while it runs.
+const bufferSize = 16 << 10
+
+// New returns a client.
+func New(o Options) *Client {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 16384
+	}
+	if o.MaxIdle == 0 {
+		o.MaxIdle = 512
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = 90 * time.Second
+	}
+	if o.MaxHeader == 0 {
+		o.MaxHeader = 64 << 10
+	}
+	c := &Client{o: o, via: "1.1 ai-gateway-" + o.InstanceID, hosts: map[hostKey]*host{}}
+	if o.TLS != nil {
+		c.tls = o.TLS.Clone()
+	} else {
+		c.tls = &tls.Config{}
+	}
+	c.tls.MinVersion = max(c.tls.MinVersion, tls.VersionTLS12)
+	c.tls.NextProtos = []string{"http/1.1"}
+	if c.tls.ClientSessionCache == nil {
+		c.tls.ClientSessionCache = tls.NewLRUClientSessionCache(256)
+	}
+	c.buffers.New = func() any { return new([bufferSize]byte) }
+	return c
+}
+
+// Close closes the idle connections; those in use are closed when their exchange is.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	hosts := c.hosts
+	c.hosts = map[hostKey]*host{}
+	c.mu.Unlock()
+	for _, h := range hosts {
+		h.retire()
+	}
+}
+
+// Start sends a request over a pooled or new connection. It returns when the
+// request is written; the exchange must be closed. Its error is an *Error.
+func (c *Client) Start(req *Request) (*Exchange, error) {
+	if err := checkRequest(req); err != nil {
+		return nil, &Error{Kind: BadRequest, Err: err}
+	}
+	h, target, err := c.host(req)
+	if err != nil {
+		return nil, err
+	}
+	x := &Exchange{c: c, host: h, req: *req, target: target}
+	x.req.Timeouts = req.Timeouts.Or(Defaults)
+	x.headBy = c.o.Now().Add(x.req.Timeouts.Header)
+	x.pooled = c.buffers.Get().(*[bufferSize]byte)
+	x.buf = x.pooled[:]
+	if err := x.start(); err != nil {
+		x.Close()
+		return nil, err
+	}
+	return x, nil
+}
