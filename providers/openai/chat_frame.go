@@ -1,0 +1,118 @@
+package openai
+
+import (
+	"bytes"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+)
+
+var done = []byte("[DONE]")
+
+// Frame classifies one event of a stream. It walks over the members of the
+// root, of the choices and of their deltas, skipping values without reading
+// them, so that text inside a tool's arguments is never taken for a member.
+//
+// A choice of the legacy completions, which has text instead of a delta, counts too.
+func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
+	if event == "error" {
+		return providers.FrameError
+	}
+	if len(data) < 16 && bytes.Equal(bytes.TrimSpace(data), done) {
+		return providers.FrameTerminal
+	}
+	var info providers.FrameInfo
+	empty := false
+	wire.EachMember(data, func(name, v []byte) bool {
+		switch string(name) {
+		case "choices":
+			if len(v) > 0 && v[0] == '[' {
+				empty = len(bytes.TrimSpace(v[1:len(v)-1])) == 0
+				if !empty {
+					info |= frameChoices(v)
+				}
+			}
+		case "usage":
+			if isObject(v) {
+				info |= providers.FrameUsage
+			}
+		case "x_groq":
+			if isObject(at(v, "usage")) {
+				info |= providers.FrameUsage
+			}
+		case "model":
+			if isText(v) {
+				info |= providers.FrameModel
+			}
+		case "error":
+			if !isNull(v) {
+				info |= providers.FrameError
+			}
+		}
+		return true
+	})
+	if empty && info&providers.FrameUsage != 0 && info&providers.FrameError == 0 {
+		info |= providers.FrameUsageOnly
+	}
+	return info
+}
+
+func frameChoices(v []byte) (info providers.FrameInfo) {
+	wire.EachElement(v, func(choice []byte) bool {
+		wire.EachMember(choice, func(name, v []byte) bool {
+			switch string(name) {
+			case "delta":
+				if hasContent(v) {
+					info |= providers.FrameDelta
+				}
+			case "text":
+				if filled(v) {
+					info |= providers.FrameDelta
+				}
+			case "finish_reason":
+				if filled(v) {
+					info |= providers.FrameFinish
+				}
+			}
+			return true
+		})
+		return true
+	})
+	return info
+}
+
+// hasContent reports whether a delta holds more than its role.
+func hasContent(delta []byte) (found bool) {
+	wire.EachMember(delta, func(name, v []byte) bool {
+		switch string(name) {
+		case "content", "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks",
+			"tool_calls", "refusal", "audio", "function_call", "images":
+			found = filled(v)
+		}
+		return !found
+	})
+	return found
+}
+
+// filled reports whether v is a string, list or object with something in it.
+func filled(v []byte) bool {
+	if len(v) <= 2 {
+		return false
+	}
+	switch v[0] {
+	case '"':
+		return true
+	case '[', '{':
+		return len(bytes.TrimSpace(v[1:len(v)-1])) > 0
+	}
+	return false
+}
+
+// ModelSpan finds the model's name in a chunk or a whole answer.
+func (chatEgress) ModelSpan(data []byte) providers.Span {
+	start, end, ok := wire.Path(data, "model")
+	if !ok || data[start] != '"' {
+		return providers.Span{}
+	}
+	return providers.Span{Start: start, End: end}
+}

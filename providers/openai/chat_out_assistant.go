@@ -1,0 +1,177 @@
+package openai
+
+import (
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+// writeAssistant writes a model's turn.
+func (w *requestWriter) writeAssistant(m *providers.Message) {
+	var parts, calls []providers.Block
+	refusal := ""
+	for i := range m.Blocks {
+		b := &m.Blocks[i]
+		own := b.Origin == dialect
+		switch b.Kind {
+		case providers.KindToolCall:
+			calls = append(calls, *b)
+		case providers.KindThinking, providers.KindRedacted:
+			if isPart(b) {
+				parts = append(parts, *b)
+			}
+		case providers.KindRefusal:
+			if own && b.Raw == nil {
+				refusal = b.Text
+			} else {
+				parts = append(parts, *b)
+			}
+		case providers.KindAudio: // an earlier spoken answer is a member of its own
+		case providers.KindText:
+			if own || b.Text != "" {
+				parts = append(parts, *b)
+			}
+		case providers.KindOpaque:
+			if own {
+				parts = append(parts, *b)
+			} else {
+				w.drop("messages." + opaqueName(b))
+			}
+		case providers.KindImage, providers.KindFile:
+			if own {
+				parts = append(parts, *b)
+			} else {
+				w.drop("messages.image") // models are not shown pictures as their own words
+			}
+		}
+	}
+	if !w.own && len(parts) == 0 && len(calls) == 0 {
+		w.writeThinking(m.Blocks, false) // reports what is lost with the turn
+		return
+	}
+	w.dst = append(comma(w.dst), `{"role":"assistant"`...)
+	switch {
+	case parts != nil:
+		w.writeContent(parts, "", true)
+	case len(calls) == 0 && refusal == "":
+		w.dst = putString(w.dst, "content", "")
+	default:
+		w.dst = append(key(w.dst, "content"), "null"...)
+	}
+	w.writeName(m.Name)
+	w.writeThinking(m.Blocks, true)
+	if refusal != "" {
+		w.dst = putString(w.dst, "refusal", refusal)
+	}
+	w.writeSpoken(m.Blocks)
+	if len(calls) > 0 {
+		w.dst = append(key(w.dst, "tool_calls"), '[')
+		for i := range calls {
+			w.writeCall(&calls[i])
+		}
+		w.dst = append(w.dst, ']')
+	}
+	if len(parts) == 1 && bare(&parts[0]) && len(parts[0].Cache) > 0 {
+		w.dst = putRaw(w.dst, "cache_control", parts[0].Cache)
+	}
+	if w.own {
+		w.dst = putMembers(w.dst, m.Extra)
+	}
+	w.dst = append(w.dst, '}')
+}
+
+// writeSpoken writes the reference to an earlier spoken answer, or the answer's audio as it came.
+func (w *requestWriter) writeSpoken(blocks []providers.Block) {
+	for i := range blocks {
+		b := &blocks[i]
+		if b.Kind != providers.KindAudio {
+			continue
+		}
+		if b.Origin == dialect && b.Raw != nil {
+			w.dst = putRaw(w.dst, "audio", b.Raw)
+		} else {
+			w.drop("messages.audio")
+		}
+		return
+	}
+}
+
+// writeThinking writes the thinking of a turn. A chat caller's goes back as it
+// came. A foreign one goes where the vendor wants it: back in its reasoning
+// member, or as reasoning_details with the proof. write false only reports the loss.
+func (w *requestWriter) writeThinking(blocks []providers.Block, write bool) {
+	if raw := ownReasoning(blocks); raw != nil {
+		if write {
+			w.dst = putObjectMembers(w.dst, raw)
+		}
+		return
+	}
+	var plain []byte
+	thinks, redacted := false, false
+	for i := range blocks {
+		b := &blocks[i]
+		switch {
+		case b.Kind == providers.KindThinking && !isPart(b):
+			thinks = true
+			plain = append(plain, b.Text...)
+		case b.Kind == providers.KindRedacted:
+			redacted = true
+		}
+	}
+	switch {
+	case !thinks && !redacted:
+	case write && w.q.ProviderObject && signed(blocks): // OpenRouter hands it to whom it is from
+		w.dst = putDetails(w.dst, blocks)
+	case write && w.q.ReasoningBack && w.q.ReasoningField != "" && len(plain) > 0:
+		w.dst = putString(w.dst, w.q.ReasoningField, string(plain))
+		if redacted {
+			w.drop("messages.redacted_thinking")
+		}
+	default:
+		if thinks {
+			w.drop("messages.thinking")
+		}
+		if redacted {
+			w.drop("messages.redacted_thinking")
+		}
+	}
+}
+
+func (w *requestWriter) writeCall(b *providers.Block) {
+	own := b.Origin == dialect
+	w.dst = append(comma(w.dst), '{')
+	if b.ID != "" || !own {
+		w.dst = putString(w.dst, "id", w.callID(b.ID))
+	}
+	w.dst = putCall(w.dst, b)
+	switch {
+	case own:
+		if len(b.Cache) > 0 {
+			w.dst = putRaw(w.dst, "cache_control", b.Cache)
+		}
+		w.dst = putMembers(w.dst, b.Extra)
+	case b.Signature != "" && b.SignatureOrigin == providers.Gemini:
+		w.dst = putThoughtSignature(w.dst, b.Signature)
+	}
+	w.dst = append(w.dst, '}')
+}
+
+// putCall writes the members of a call that requests and answers share.
+func putCall(dst []byte, b *providers.Block) []byte {
+	if b.Custom {
+		dst = append(putString(dst, "type", "custom"), `,"custom":{`...)
+		dst = putString(dst, "name", b.ToolName)
+		return append(putString(dst, "input", b.Text), '}')
+	}
+	dst = append(putString(dst, "type", "function"), `,"function":{`...)
+	dst = putString(dst, "name", b.ToolName)
+	args := string(b.Args)
+	if args == "" {
+		args = "{}"
+	}
+	return append(putString(dst, "arguments", args), '}')
+}
+
+// putThoughtSignature writes a Gemini signature where Google's compatible endpoint has it.
+func putThoughtSignature(dst []byte, signature string) []byte {
+	dst = append(key(dst, "extra_content"), `{"google":{`...)
+	return append(putString(dst, "thought_signature", signature), "}}"...)
+}

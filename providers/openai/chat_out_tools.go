@@ -1,0 +1,157 @@
+package openai
+
+import (
+	"slices"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+func (w *requestWriter) writeTools() {
+	r := w.r
+	if r.Tools == nil && !w.own {
+		return
+	}
+	sent := 0
+	if r.Tools != nil && (w.own || len(r.Tools) > 0) {
+		start := len(w.dst)
+		w.dst = append(key(w.dst, "tools"), '[')
+		for i := range r.Tools {
+			if !w.barred(r.Tools[i].Name) && w.writeTool(&r.Tools[i]) {
+				sent++
+			}
+		}
+		w.dst = append(w.dst, ']')
+		if sent == 0 && !w.own {
+			w.dst = w.dst[:start]
+		}
+	}
+	if sent == 0 && !w.own {
+		return
+	}
+	w.writeToolChoice()
+	if r.ParallelTools != nil {
+		if w.q.NoParallelTools {
+			if !*r.ParallelTools {
+				w.drop("parallel_tool_calls")
+			}
+		} else if w.allows("parallel_tool_calls") {
+			w.dst = putBool(w.dst, "parallel_tool_calls", *r.ParallelTools)
+		}
+	}
+}
+
+// barred reports whether the choice leaves the tool out. Only OpenAI knows
+// allowed_tools; elsewhere the other tools are not sent.
+func (w *requestWriter) barred(name string) bool {
+	c := &w.r.ToolChoice
+	return c.Mode == providers.ToolAllowed && !w.own && !w.openAI() && !slices.Contains(c.Allowed, name)
+}
+
+// writeTool writes one tool; it reports false for another vendor's own tool, which means nothing here.
+func (w *requestWriter) writeTool(t *providers.Tool) bool {
+	own := t.Origin == dialect
+	switch {
+	case own && t.Raw != nil:
+		w.dst = appendRaw(comma(w.dst), t.Raw)
+		return true
+	case t.Custom:
+		w.dst = append(comma(w.dst), `{"type":"custom","custom":{`...)
+		w.dst = putString(w.dst, "name", t.Name)
+		if t.Description != "" {
+			w.dst = putString(w.dst, "description", t.Description)
+		}
+		if format := at(t.Raw, "format"); format != nil && t.Origin == providers.Responses {
+			w.dst = putRaw(w.dst, "format", format)
+		}
+		w.dst = append(w.dst, "}}"...)
+		return true
+	case t.Raw != nil && t.Schema == nil:
+		name := textAt(t.Raw, "type")
+		if name == "" {
+			name = t.Name
+		}
+		w.drop("tools." + name)
+		return false
+	}
+	w.dst = append(comma(w.dst), `{"type":"function","function":{`...)
+	w.dst = putString(w.dst, "name", t.Name)
+	if t.Description != "" {
+		w.dst = putString(w.dst, "description", t.Description)
+	}
+	if t.Schema != nil {
+		w.dst = putRaw(w.dst, "parameters", t.Schema)
+	}
+	if t.Strict != nil {
+		if w.q.NoStrict {
+			w.drop("tools.strict")
+		} else {
+			w.dst = putBool(w.dst, "strict", *t.Strict)
+		}
+	}
+	if own {
+		for _, m := range t.Extra {
+			if name, inside := cutPrefix(m.Name, "function."); inside {
+				w.dst = putMember(w.dst, providers.Member{Name: name, Value: m.Value})
+			}
+		}
+	}
+	w.dst = append(w.dst, '}')
+	if len(t.Cache) > 0 {
+		if own || w.q.ProviderObject {
+			w.dst = putRaw(w.dst, "cache_control", t.Cache)
+		} else {
+			w.drop("cache_control")
+		}
+	}
+	if own {
+		for _, m := range t.Extra {
+			if _, inside := cutPrefix(m.Name, "function."); !inside {
+				w.dst = putMember(w.dst, m)
+			}
+		}
+	}
+	w.dst = append(w.dst, '}')
+	return true
+}
+
+func cutPrefix(s, prefix string) (string, bool) {
+	if len(s) >= len(prefix) && s[:len(prefix)] == prefix {
+		return s[len(prefix):], true
+	}
+	return s, false
+}
+
+func (w *requestWriter) writeToolChoice() {
+	c := &w.r.ToolChoice
+	if c.Mode == "" || !w.allows("tool_choice") {
+		return
+	}
+	if w.own && c.Raw != nil {
+		w.dst = putRaw(w.dst, "tool_choice", c.Raw)
+		return
+	}
+	switch c.Mode {
+	case providers.ToolNamed:
+		w.dst = append(key(w.dst, "tool_choice"), `{"type":"function","function":{`...)
+		w.dst = append(putString(w.dst, "name", c.Name), "}}"...)
+	case providers.ToolAllowed:
+		mode := "auto"
+		if c.Required {
+			mode = "required"
+		}
+		if !w.openAI() {
+			w.dst = putString(w.dst, "tool_choice", mode)
+			return
+		}
+		w.dst = append(key(w.dst, "tool_choice"), `{"type":"allowed_tools","allowed_tools":{`...)
+		w.dst = putString(w.dst, "mode", mode)
+		w.dst = append(key(w.dst, "tools"), '[')
+		for _, name := range c.Allowed {
+			w.dst = append(comma(w.dst), `{"type":"function","function":{`...)
+			w.dst = append(putString(w.dst, "name", name), "}}"...)
+		}
+		w.dst = append(w.dst, "]}}"...)
+	default:
+		w.dst = putString(w.dst, "tool_choice", string(c.Mode))
+	}
+}

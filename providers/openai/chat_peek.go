@@ -1,0 +1,199 @@
+package openai
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+)
+
+// Limits of a request.
+const (
+	maxMessages  = 100_000
+	maxTools     = 4_096
+	maxModelName = 256 // bytes
+)
+
+// refused are members that would steer the gateway past its own configuration.
+var refused = []string{"api_base", "base_url", "api_key", "custom_llm_provider", "extra_headers", "organization"}
+
+// peeked are the members Peek looks for; the refused ones follow.
+var peeked = append([]string{
+	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "user",
+	"provider", "fallbacks", "messages", "tools",
+}, refused...)
+
+// peek finds what routing needs in one pass over the body. chat tells whether
+// the members of a chat are demanded.
+func peek(body []byte, chat bool) (providers.Peek, error) {
+	var p providers.Peek
+	var buf [20]wire.Field
+	fields, err := wire.Fields(body, peeked, buf[:0])
+	if err != nil {
+		return p, syntax(err)
+	}
+	messages := false
+	for i := range fields {
+		f := &fields[i]
+		messages = messages || f.Name == "messages"
+		if e := peekField(&p, f, body[f.Start:f.End], chat); e != nil {
+			return p, named(e)
+		}
+	}
+	if !p.ModelSpan.Found() {
+		return p, named(missing("model"))
+	}
+	if chat && !messages {
+		return p, named(missing("messages"))
+	}
+	return p, nil
+}
+
+func missing(name string) *providers.Error {
+	e := bad(name, "is required")
+	e.Code = "missing_required_parameter"
+	return e
+}
+
+// syntax turns a fault of the field finder into an error for the caller; the message has the byte offset.
+func syntax(err error) *providers.Error {
+	return &providers.Error{Kind: providers.KindInvalidRequest, Code: "invalid_json",
+		Message: "cannot parse the request body: " + err.Error()}
+}
+
+func peekField(p *providers.Peek, f *wire.Field, v []byte, chat bool) *providers.Error {
+	switch f.Name {
+	case "model":
+		model, e := modelName(v)
+		if e != nil {
+			return e
+		}
+		p.Model, p.ModelSpan = model, providers.Span{Start: f.Start, End: f.End}
+		return nil
+	case "provider", "fallbacks":
+		return peekOwn(p, f, v)
+	}
+	if isNull(v) {
+		if chat && f.Name == "messages" {
+			return bad("messages", "must be a list")
+		}
+		return nil
+	}
+	switch f.Name {
+	case "stream":
+		if !isBool(v) {
+			return bad("stream", "must be a boolean")
+		}
+		p.Stream = isTrue(v)
+	case "stream_options":
+		if !isObject(v) {
+			return bad("stream_options", "must be an object")
+		}
+		p.StreamOptions = providers.Span{Start: f.Start, End: f.End}
+		p.IncludeUsage = isTrue(at(v, "include_usage"))
+	case "max_tokens", "max_completion_tokens":
+		n, ok := wire.Int(v)
+		if !ok || n < 0 {
+			return bad(f.Name, "must be an integer of at least 0")
+		}
+		if !p.MaxTokensSpan.Found() || f.Name == "max_completion_tokens" { // the newer name wins
+			p.MaxTokens, p.MaxTokensSpan = n, providers.Span{Start: f.Start, End: f.End}
+		}
+	case "n":
+		n, ok := wire.Int(v)
+		if !ok || n < 1 {
+			return bad("n", "must be an integer of at least 1")
+		}
+		p.N = n
+	case "user":
+		p.User = clean(text(v))
+	case "messages":
+		return count(&p.Messages, f, v, chat, maxMessages)
+	case "tools":
+		return count(&p.Tools, f, v, chat, maxTools)
+	default:
+		e := bad(f.Name, "is not supported: the gateway's configuration decides it")
+		e.Code = "unsupported_parameter"
+		return e
+	}
+	return nil
+}
+
+func count(n *int, f *wire.Field, v []byte, chat bool, limit int) *providers.Error {
+	if !isArray(v) {
+		if !chat {
+			return nil
+		}
+		return bad(f.Name, "must be a list")
+	}
+	if *n = f.Count; f.Count > limit {
+		return bad(f.Name, fmt.Sprintf("has too many elements: %d, the limit is %d", f.Count, limit))
+	}
+	return nil
+}
+
+// peekOwn reads a member that is the gateway's. provider is OpenRouter's as well, with an object.
+func peekOwn(p *providers.Peek, f *wire.Field, v []byte) *providers.Error {
+	p.Own = append(p.Own, providers.OwnMember{Name: f.Name, Cut: providers.Span{Start: f.CutStart, End: f.CutEnd}})
+	if isNull(v) {
+		return nil
+	}
+	if f.Name == "provider" {
+		s, ok := wire.String(v)
+		switch {
+		case ok:
+			p.Provider = s
+		case isObject(v):
+			p.ProviderObject = true
+		default:
+			return bad("provider", "must be the name of a provider or an account")
+		}
+		return nil
+	}
+	if !isArray(v) {
+		return bad("fallbacks", "must be a list of model names")
+	}
+	var e *providers.Error
+	wire.EachElement(v, func(elem []byte) bool {
+		s, ok := wire.String(elem)
+		if !ok || s == "" {
+			e = bad("fallbacks", "must be a list of model names")
+			return false
+		}
+		p.Fallbacks = append(p.Fallbacks, s)
+		return true
+	})
+	return e
+}
+
+func modelName(v []byte) (string, *providers.Error) {
+	s, ok := wire.String(v)
+	switch {
+	case !ok:
+		return "", bad("model", "must be a string")
+	case s == "":
+		return "", bad("model", "must not be empty")
+	case len(s) > maxModelName:
+		e := bad("model", fmt.Sprintf("must not be longer than %d bytes", maxModelName))
+		e.Kind, e.Code = providers.KindModelNotFound, "model_not_found" // no model has such a name
+		return "", e
+	}
+	for _, r := range s {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return "", bad("model", "must consist of printable characters")
+		}
+	}
+	return s, nil
+}
+
+// clean makes a name safe to record: control characters go, what was no UTF-8 stays U+FFFD.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
