@@ -295,7 +295,7 @@ func (x *exchange) readError() *providers.Error {
 	} else {
 		e = &providers.Error{Kind: providers.KindUpstream, Status: status, Message: http.StatusText(status)}
 	}
-	e.Provider = x.target.Account.Provider.Name
+	e.Provider, e.Raw = x.target.Account.Provider.Name, nil
 	e.Message = x.scrub(e.Message)
 	if e.RetryAfter == 0 {
 		e.RetryAfter = retryAfter(x.up, x.r.o.Now())

@@ -33,8 +33,9 @@ type streamState struct {
 	phase   phase
 	held    []byte
 	err     *providers.Error // reported by the upstream inside the stream
+	cause   error            // broke the stream; told after the content that came before it
+	ended   bool             // the terminal event was seen, and is held
 	early   bool             // the 200 has gone out before any content
-	written bool             // something was written to the caller
 }
 
 var errClientGone = errors.New("the caller has left")
@@ -107,7 +108,7 @@ func (x *exchange) advance(until time.Time) error {
 // stop notes why an attempt failed and reports whether that ends the request.
 func (x *exchange) stop(e *providers.Error) bool {
 	x.fail = e
-	x.stream.held, x.stream.err = x.stream.held[:0], nil
+	x.stream.held, x.stream.err, x.stream.cause, x.stream.ended = x.stream.held[:0], nil, nil, false
 	return final(e) || x.isGone()
 }
 
@@ -119,7 +120,7 @@ func (x *exchange) openPipe() *providers.Error {
 	if kind := x.up.ResponseHeader("content-type"); kind != "" && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
 		return x.notAStream(kind)
 	}
-	x.stream.phase, x.stream.err, x.stream.held = phasePreamble, nil, x.stream.held[:0]
+	x.stream.phase, x.stream.held = phasePreamble, x.stream.held[:0]
 	if x.same {
 		x.stream.pipe = x.newRelayPipe()
 	} else {
@@ -151,9 +152,18 @@ func (x *exchange) pump(until time.Time) error {
 	if cap(x.rbuf) < 16<<10 {
 		x.rbuf = make([]byte, 16<<10)
 	}
+	s := &x.stream
 	for {
+		switch {
+		case s.cause != nil:
+			return s.cause
+		case s.err != nil:
+			return errInStream
+		case s.ended:
+			return x.complete()
+		}
 		limit := x.r.o.Now().Add(x.idle)
-		if x.stream.phase == phasePreamble && x.deltas == 0 {
+		if s.phase == phasePreamble && x.deltas == 0 {
 			limit = x.firstBy
 		}
 		var n int
@@ -167,21 +177,16 @@ func (x *exchange) pump(until time.Time) error {
 		})
 		switch {
 		case n > 0:
-			err = x.stream.pipe.feed(buf[:n], x.put)
+			s.cause = s.pipe.feed(buf[:n], x.put)
 		case isEOF(err):
-			err = x.stream.pipe.end(x.put)
-			if err == nil && x.stream.err == nil && x.stream.phase != phaseDone {
-				err = x.complete() // formats whose end of input is the terminal event
+			if s.cause = s.pipe.end(x.put); s.cause == nil && s.err == nil {
+				s.ended = true // formats whose end of input is the terminal event
 			}
 		case err != nil:
 			return err
 		}
-		switch {
-		case x.stream.err != nil:
-			return errInStream
-		case err != nil:
-			return err
-		case len(x.out) > 0 || x.stream.phase == phaseDone:
+		// Content goes out before what came with it is told or settled.
+		if len(x.out) > 0 {
 			return nil
 		}
 	}
@@ -192,7 +197,7 @@ var errInStream = errors.New("the upstream reported an error in its stream")
 // put takes one piece of the caller's stream from the pipe. It reports whether the pipe is to go on.
 func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 	s := &x.stream
-	if s.phase == phaseDone {
+	if s.ended {
 		return false
 	}
 	if info&providers.FrameError != 0 {
@@ -211,9 +216,7 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 	}
 	if info&providers.FrameTerminal != 0 {
 		s.held = append(s.held, piece...)
-		if err := x.complete(); err != nil {
-			s.err = x.fail
-		}
+		s.ended = true
 		return false
 	}
 	if s.phase == phaseContent {
