@@ -326,6 +326,7 @@ func decodeTools(r *providers.Request, v []byte) (err error) {
 	if !isArray(v) {
 		return bad("tools", "must be a list")
 	}
+	r.Tools = []providers.Tool{}
 	wire.EachElement(v, func(elem []byte) bool {
 		var t providers.Tool
 		if t, err = decodeTool(elem); err != nil {
@@ -388,7 +389,9 @@ func toolFunction(t *providers.Tool, fn []byte) {
 		case "name":
 			t.Name = text(v)
 		case "description":
-			t.Description = text(v)
+			if t.Description = text(v); t.Description == "" {
+				t.Extra = keep(t.Extra, "function.description", v)
+			}
 		case "parameters":
 			t.Schema = v
 		case "strict":

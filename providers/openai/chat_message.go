@@ -211,6 +211,9 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 		if !isArray(v) {
 			return true, bad("tool_calls", "must be a list")
 		}
+		if at(v, "0") == nil {
+			return false, nil
+		}
 		wire.EachElement(v, func(elem []byte) bool {
 			var b providers.Block
 			if b, err = toolCall(elem, answer); err != nil {
@@ -249,7 +252,7 @@ func toolCall(raw []byte, answer bool) (providers.Block, error) {
 		case "custom":
 			if b.Custom {
 				b.ToolName, b.Text = textAt(v, "name"), textAt(v, "input")
-			} else if textAt(v, "name") != "" { // one vendor sends an empty one with each call
+			} else { // one vendor sends an empty one with each call
 				b.Extra = keep(b.Extra, "custom", v)
 			}
 		case "cache_control":

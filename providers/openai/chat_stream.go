@@ -138,7 +138,7 @@ func (d *decoder) event(ev *wire.Event) {
 		return
 	case bytes.Equal(data, done):
 		for _, n := range d.order {
-			d.stopAll(d.choices[n])
+			d.unsaid(d.choices[n])
 		}
 		d.done = true
 		d.emit(providers.Event{Kind: providers.EventEnd})
@@ -272,6 +272,16 @@ func (d *decoder) attach(c *choiceState, first int, logprobs json.RawMessage) {
 	if c.open != nil {
 		d.emit(providers.Event{Kind: providers.EventBlockDelta, Index: c.open.index, Choice: c.index,
 			Block: providers.Block{Kind: c.open.kind, Origin: dialect}, Logprobs: logprobs})
+	}
+}
+
+// unsaid ends a choice of a whole stream whose reason was never given (or empty).
+func (d *decoder) unsaid(c *choiceState) {
+	called := len(c.calls) > 0
+	d.stopAll(c)
+	if !c.finished {
+		c.finished = true
+		d.emit(providers.Event{Kind: providers.EventFinish, Choice: c.index, Finish: finish("", called, "")})
 	}
 }
 

@@ -45,6 +45,9 @@ func readUsage(raw []byte, u *providers.Usage) bool {
 	if c.prompt < 0 && c.hit >= 0 {
 		c.prompt = c.hit + max(c.miss, 0)
 	}
+	if c.prompt < 0 && c.completion < 0 { // embeddings (Voyage) may tell the total alone
+		c.prompt = c.total
+	}
 	told := false
 	if c.prompt >= 0 {
 		c.input(u)
