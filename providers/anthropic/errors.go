@@ -134,8 +134,8 @@ func (egress) DecodeError(status int, body []byte) *providers.Error {
 	}
 	if e.Message == "" {
 		e.Message = "the upstream failed without saying why"
-		if e.Status != 0 {
-			e.Message = strings.TrimSpace("the upstream answered " + strconv.Itoa(e.Status) + " " + http.StatusText(e.Status))
+		if status != 0 {
+			e.Message = strings.TrimSpace("the upstream answered " + strconv.Itoa(status) + " " + http.StatusText(status))
 		}
 	}
 	return e
