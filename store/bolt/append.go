@@ -20,14 +20,6 @@ import (
 // and no two are the same.
 const rowKeyLen = 16
 
-// slotRows is the number of rows after which the index by request id begins a new
-// slot. The ids' ends are random: within one slot all insertions fall on a few
-// dozen pages, while one great index would touch a page a row. A search asks
-// each slot of the day once.
-const slotRows = 4096
-
-const tailLen = 8 // of a request id, in the index
-
 // An adjustment is a correction that was made to a row, to be made to its roll-up.
 type adjustment struct {
 	entry *store.Entry
@@ -219,11 +211,11 @@ func (s *Store) appendDay(day string, b *batch) error {
 
 // A dayWriter writes entries within one transaction of a day file.
 type dayWriter struct {
-	rows, byKey, byReq, boots *bbolt.Bucket
-	tx                        *bbolt.Tx
-	seen                      map[string]*bootState
-	count                     uint64 // of rows
-	mem                       []byte // where values live until the commit
+	rows, boots *bbolt.Bucket
+	tx          *bbolt.Tx
+	index       indexWriter
+	seen        map[string]*bootState
+	mem         []byte // where values live until the commit
 }
 
 type bootState struct {
@@ -234,12 +226,12 @@ type bootState struct {
 
 func newDayWriter(tx *bbolt.Tx) *dayWriter {
 	w := &dayWriter{
-		tx: tx, rows: tx.Bucket(bRows), byKey: tx.Bucket(bByKey), byReq: tx.Bucket(bByReq), boots: tx.Bucket(bOrigin),
-		seen: map[string]*bootState{},
+		tx: tx, rows: tx.Bucket(bRows), boots: tx.Bucket(bBoots), seen: map[string]*bootState{},
 	}
 	// Rows come nearly in the order of their keys: full pages suit them.
-	w.rows.FillPercent, w.byReq.FillPercent = 0.9, 0.9
-	w.count = w.rows.Sequence()
+	w.rows.FillPercent = 0.9
+	w.index = indexWriter{slots: tx.Bucket(bIndex), count: w.rows.Sequence()}
+	w.index.slots.FillPercent = 0.9
 	return w
 }
 
@@ -302,35 +294,19 @@ func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
 	if err := w.rows.Put(key, w.mem[at+rowKeyLen:len(w.mem):len(w.mem)]); err != nil {
 		return err
 	}
-	var buf [1024]byte
-	index := append(append(buf[:0], store.CleanText(row.KeyID, store.MaxText)...), 0)
-	if err := w.byKey.Put(append(index, key...), nil); err != nil {
-		return err
-	}
-	index = reqPrefix(buf[:0], uint32(w.count/slotRows), row.RequestID)
-	w.count++
-	return w.byReq.Put(append(index, key...), nil)
+	return w.index.add(row, key)
 }
 
 func append48(b []byte, v uint64) []byte {
 	return append(b, byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 }
 
-// reqPrefix appends what keys of the index by request id begin with: the slot and
-// the last 8 bytes of the id, a shorter one filled with NUL.
-func reqPrefix(dst []byte, slot uint32, id string) []byte {
-	id = store.CleanText(id, store.MaxText)
-	dst = binary.BigEndian.AppendUint32(dst, slot)
-	dst = append(dst, id[max(0, len(id)-tailLen):]...)
-	for n := len(id); n < tailLen; n++ {
-		dst = append(dst, 0)
-	}
-	return dst
-}
-
 // adjust corrects the cost of a row, once, and notes for gateway.db which roll-up
 // the row is in, each time.
 func (w *dayWriter) adjust(e *store.Entry, b *batch, again bool) error {
+	if err := w.index.flush(); err != nil { // the row may be of this batch
+		return err
+	}
 	key, row, err := findRow(w.tx, e.RequestID)
 	if err != nil || key == nil {
 		return err
@@ -348,7 +324,10 @@ func (w *dayWriter) adjust(e *store.Entry, b *batch, again bool) error {
 }
 
 func (w *dayWriter) finish() error {
-	if err := w.rows.SetSequence(w.count); err != nil {
+	if err := w.index.flush(); err != nil {
+		return err
+	}
+	if err := w.rows.SetSequence(w.index.count); err != nil {
 		return err
 	}
 	for id, st := range w.seen {
@@ -358,36 +337,6 @@ func (w *dayWriter) finish() error {
 		v := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint16(nil, st.index), st.applied)
 		if err := w.boots.Put([]byte(id), v); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// findRow returns the key and the row of a whole request id, nil if there is none.
-func findRow(tx *bbolt.Tx, id string) ([]byte, *store.UsageRow, error) {
-	var key []byte
-	var found *store.UsageRow
-	err := eachRequest(tx, id, func(k []byte, row *store.UsageRow) {
-		if row.RequestID == id {
-			key, found = k, row
-		}
-	})
-	return key, found, err
-}
-
-// eachRequest calls f for the rows whose request ids end as id does, in no order.
-func eachRequest(tx *bbolt.Tx, id string, f func(key []byte, row *store.UsageRow)) error {
-	rows, c := tx.Bucket(bRows), tx.Bucket(bByReq).Cursor()
-	var buf [64]byte
-	for slot := uint32(0); uint64(slot) <= rows.Sequence()/slotRows; slot++ {
-		prefix := reqPrefix(buf[:0], slot, id)
-		for k, _ := c.Seek(prefix); len(k) == len(prefix)+rowKeyLen && string(k[:len(prefix)]) == string(prefix); k, _ = c.Next() {
-			key := slices.Clone(k[len(prefix):])
-			row := new(store.UsageRow)
-			if err := store.DecodeRow(rows.Get(key), row); err != nil {
-				return err
-			}
-			f(key, row)
 		}
 	}
 	return nil

@@ -17,10 +17,9 @@ import (
 
 // Buckets of a day file.
 var (
-	bRows   = []byte("rows")       // row key → row; its sequence counts the rows
-	bByKey  = []byte("by_key")     // key id, NUL, row key
-	bByReq  = []byte("by_request") // slot, last 8 of the request id, row key
-	bOrigin = []byte("boots")      // boot → index in row keys, applied position
+	bRows  = []byte("rows")  // row key → row; its sequence counts the rows
+	bIndex = []byte("index") // slot → postings
+	bBoots = []byte("boots") // boot → index in row keys, applied position
 )
 
 const dayLayout = "2006-01-02"
@@ -226,7 +225,7 @@ func prepareDay(db *bbolt.DB) error {
 		return nil
 	}
 	return db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bMeta, bRows, bByKey, bByReq, bOrigin} {
+		for _, name := range [][]byte{bMeta, bRows, bIndex, bBoots} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}

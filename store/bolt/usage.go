@@ -136,44 +136,47 @@ func (s *Store) scanDay(ctx context.Context, day string, sc *scan) error {
 	return err
 }
 
-// chunk looks at rows below from, newest first; done when none is left in the file.
+// chunk looks at rows below from, newest first; done when none is left in the file
+// or none is wanted any more.
 func (sc *scan) chunk(tx *bbolt.Tx, from []byte) (done bool, err error) {
 	rows := tx.Bucket(bRows)
-	c, prefix := rows.Cursor(), []byte(nil)
-	if sc.q.KeyID != "" {
-		c = tx.Bucket(bByKey).Cursor()
-		prefix = append([]byte(store.CleanText(sc.q.KeyID, store.MaxText)), 0)
-	}
-	lower := append(slices.Clone(prefix), sc.lower...)
-	k, v := seekBelow(c, append(slices.Clone(prefix), from...))
-	for n := 0; n < chunk; n++ {
-		if k == nil || bytes.Compare(k, lower) < 0 {
-			return true, nil
-		}
+	n := 0
+	look := func(key, v []byte) (bool, error) {
 		if sc.full {
 			sc.more = true
-			return true, nil
+			return false, nil
 		}
-		key := k[len(prefix):]
-		if sc.q.KeyID != "" {
-			v = rows.Get(key)
+		if n++; n > chunk {
+			return false, nil
 		}
-		sc.last = append(sc.last[:0:0], key...)
-		var row store.UsageRow
-		if err := store.DecodeRow(v, &row); err != nil {
+		return true, sc.look(key, v)
+	}
+	if sc.q.KeyID != "" {
+		done, err = eachOfKey(tx, sc.q.KeyID, sc.lower, from, func(key []byte) (bool, error) { return look(key, rows.Get(key)) })
+		return done, err
+	}
+	c := rows.Cursor()
+	for k, v := seekBelow(c, from); k != nil && bytes.Compare(k, sc.lower) >= 0; k, v = c.Prev() {
+		if more, err := look(k, v); err != nil || !more {
 			return false, err
 		}
-		sc.left--
-		if sc.wants(&row) {
-			sc.page.Rows = append(sc.page.Rows, row)
-		}
-		sc.full = len(sc.page.Rows) == sc.limit || sc.left == 0
-		k, v = c.Prev()
 	}
-	if sc.full {
-		sc.more = k != nil && bytes.Compare(k, lower) >= 0
+	return true, nil
+}
+
+// look judges one row.
+func (sc *scan) look(key, v []byte) error {
+	sc.last = bytes.Clone(key)
+	var row store.UsageRow
+	if err := store.DecodeRow(v, &row); err != nil {
+		return err
 	}
-	return false, nil
+	sc.left--
+	if sc.wants(&row) {
+		sc.page.Rows = append(sc.page.Rows, row)
+	}
+	sc.full = len(sc.page.Rows) == sc.limit || sc.left == 0
+	return nil
 }
 
 // request looks rows up by their request id, whole or its last 8 characters.
