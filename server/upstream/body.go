@@ -120,13 +120,13 @@ var (
 )
 
 // cutLine returns the line before the first CRLF; whole: there is one. An LF
-// without CR is an error: readers disagree on whether it ends a line.
+// or CR alone is an error: readers disagree on whether it ends a line.
 func cutLine(b []byte) (line []byte, whole, ok bool) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
 		return nil, false, true
 	}
-	if i == 0 || b[i-1] != '\r' {
+	if i == 0 || bytes.IndexByte(b[:i], '\r') != i-1 {
 		return nil, false, false
 	}
 	return b[:i-1], true, true

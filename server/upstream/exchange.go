@@ -337,8 +337,9 @@ func (x *Exchange) EachHeader(f func(name, value string)) {
 func (x *Exchange) Reused() bool { return x.conn != nil && x.conn.reused }
 
 // Read reads the answer's body into p. It returns as soon as it has something;
-// io.EOF comes only at the framed end of the body (for a body without framing, at
-// the end of the connection). ErrTick: until has passed and nothing is lost. A
+// io.EOF comes only at the framed end of the body; a body without framing ends with
+// the connection (crypto/tls hides whether that was by intent), so its reader must
+// know the end by its content. ErrTick: until has passed and nothing is lost. A
 // zero until never ticks. Every other error is an *Error and final.
 func (x *Exchange) Read(p []byte, until time.Time) (int, error) {
 	switch {

@@ -269,6 +269,39 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// A connection reset within the answer is a cut, whatever the framing is.
+func TestResetWithinTheAnswer(t *testing.T) {
+	for _, framing := range []string{"", "Content-Length: 99\r\n", "Transfer-Encoding: chunked\r\n"} {
+		read := make(chan struct{})
+		base := listen(t, func(nc net.Conn, br *bufio.Reader, _ int) {
+			request(br)
+			io.WriteString(nc, "HTTP/1.1 200 OK\r\n"+framing+"\r\n3\r\nabc\r\n")
+			<-read
+			nc.(*net.TCPConn).SetLinger(0)
+		})
+		x, err := newClient(t, Options{}).Start(post(base))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Header(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		n, err := x.Read(buf, time.Time{})
+		if n == 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		close(read)
+		for err == nil {
+			_, err = x.Read(buf, time.Now().Add(time.Minute))
+		}
+		if kindOf(err) != Cut {
+			t.Errorf("%q: got %v, want Cut", framing, err)
+		}
+		x.Close()
+	}
+}
+
 // An upstream that refuses early and stops reading is heard all the same.
 func TestEarlyAnswer(t *testing.T) {
 	base := listen(t, func(nc net.Conn, br *bufio.Reader, _ int) {
