@@ -76,7 +76,7 @@ type Options struct {
 	tick      time.Duration // how often the keeper and the applier look again after a failure [1 s]
 	spaceWait time.Duration // how long a settle waits for space [5 s]
 	linger    time.Duration // how long the applier gathers [250 ms]
-	pace      time.Duration // least time between the starts of two commits under load, -1: none
+	pace      time.Duration // least time between the starts of two commits under load; -1: none [2 ms]
 	duplicate func(requestID string)
 }
 
@@ -148,8 +148,11 @@ type Ledger struct {
 
 	// Owned by the committer.
 	active    *segment
-	lastStart time.Time // of the last commit
-	lastSize  int       // settles in it
+	lastStart time.Time     // of the last commit with a settle
+	gap       time.Duration // between settles, lately
+	lone      int           // rests in a row that gathered one settle or none
+	skip      int           // commits without a rest to come
+	paceTimer *time.Timer
 
 	// Owned by the applier.
 	tail    tail
@@ -160,6 +163,7 @@ type Ledger struct {
 	writing   *batch   // taken by the committer
 	spare     [][]byte // buffers of written batches
 	waiting   int      // settles in queue
+	resting   bool     // the committer needs no waking
 	flush     bool     // commit what is queued without a settle
 	armed     bool     // holdTimer runs
 	seq       uint64   // last given
@@ -219,6 +223,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	l.holdTimer = time.AfterFunc(time.Hour, l.holdsDue)
 	l.holdTimer.Stop()
+	l.gap = 4 * l.o.pace
+	l.paceTimer = time.NewTimer(time.Hour)
 	applyCtx, cancel := context.WithCancel(context.Background())
 	l.stopApply = cancel
 	l.run(&l.committing, "committer", l.commitLoop)
