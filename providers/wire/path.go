@@ -42,8 +42,10 @@ func Path(body []byte, path ...string) (start, end int, ok bool) {
 		}
 		i = found
 	}
-	end = skipValue(body, i)
-	return i, end, end > i
+	if end = skipValue(body, i); end < 0 {
+		return 0, 0, false
+	}
+	return i, end, true
 }
 
 // memberOf returns the offset of the value named name in the object at b[i], or -1.
