@@ -162,16 +162,23 @@ func (e *encoder) blockStart(dst []byte, index int, b *providers.Block) []byte {
 		*o = outBlock{}
 	}
 	o.block = *b
+	if b.Kind == 0 {
+		o.block.Kind = providers.KindText
+	}
 	o.block.Raw, o.block.Citations, o.block.Extra = bytes.Clone(b.Raw), bytes.Clone(b.Citations), cloneMembers(b.Extra)
 	if dst = e.makeWay(dst, index); e.current != index {
 		e.hold(index)
 		return dst
 	}
-	switch b.Kind {
-	case providers.KindToolCall, providers.KindOpaque: // nothing in a delta can change what they are
+	if fixed(o.block.Kind) && !o.open {
 		return e.open(dst, o)
 	}
 	return dst
+}
+
+// fixed reports whether nothing in a delta can change what a block is, so that it may start at once.
+func fixed(k providers.BlockKind) bool {
+	return k == providers.KindToolCall || k == providers.KindOpaque
 }
 
 // maxBlocks bounds the blocks of an answer.
@@ -203,7 +210,9 @@ func (e *encoder) makeWay(dst []byte, index int) []byte {
 			return dst
 		}
 	}
-	e.current = index
+	if dst = e.release(dst); e.current < 0 { // what was held goes first
+		e.current = index
+	}
 	return dst
 }
 
@@ -221,18 +230,26 @@ func (e *encoder) blockDelta(dst []byte, index int, b *providers.Block) []byte {
 	if o == nil {
 		return dst
 	}
-	if o.block.Kind == 0 {
+	if o.block.Kind == 0 { // its start was not told
 		o.block = providers.Block{Kind: b.Kind, Origin: b.Origin}
-	}
-	if o.closed {
-		if o.block.Kind == providers.KindToolCall || o.block.Kind == providers.KindOpaque {
-			return dst // behind its end
+		if b.Kind == 0 {
+			o.block.Kind = providers.KindText
 		}
-		*o = outBlock{block: providers.Block{Kind: o.block.Kind, Origin: o.block.Origin}}
+	}
+	over := fixed(o.block.Kind)
+	if o.closed && over {
+		return dst // behind its end
 	}
 	if dst = e.makeWay(dst, index); e.current != index {
 		e.hold(index)
 		return e.keep(dst, o, b)
+	}
+	if o.closed { // more of it comes: in a new block
+		if over {
+			e.current = -1
+			return dst
+		}
+		*o = outBlock{block: providers.Block{Kind: o.block.Kind, Origin: o.block.Origin}}
 	}
 	return e.write(dst, o, b)
 }
@@ -274,17 +291,21 @@ func (e *encoder) release(dst []byte) []byte {
 		e.held = e.held[1:]
 		o := e.blocks[index]
 		e.current = index
-		if o.block.Kind == providers.KindToolCall || o.block.Kind == providers.KindOpaque {
+		if o.closed { // more of a text that had to end
+			o.open, o.closed, o.signed, o.fed = false, false, false, false
+		}
+		if fixed(o.block.Kind) && !o.open {
 			dst = e.open(dst, o)
 		}
-		for i := range o.held {
-			b := &o.held[i].block
-			b.Text = string(o.held[i].text)
+		held, stopped := o.held, o.stopped
+		o.held, o.stopped = nil, false
+		for i := range held {
+			b := &held[i].block
+			b.Text = string(held[i].text)
 			e.size -= len(b.Text) + len(b.Signature) + len(b.Data) + len(b.Citations) + len(b.Raw)
 			dst = e.write(dst, o, b)
 		}
-		o.held = nil
-		if o.stopped {
+		if stopped {
 			dst = e.close(dst)
 		}
 	}
@@ -384,21 +405,11 @@ func (e *encoder) delta(dst []byte, typ, name, v string) []byte {
 // write writes what a delta of the block at hand becomes.
 func (e *encoder) write(dst []byte, o *outBlock, b *providers.Block) []byte {
 	kind := b.Kind
-	if kind == 0 || o.block.Kind == providers.KindToolCall || o.block.Kind == providers.KindOpaque {
+	if kind == 0 || fixed(o.block.Kind) {
 		kind = o.block.Kind
 	}
-	switch kind {
-	case providers.KindImage, providers.KindFile, providers.KindRedacted: // whole in their start
-		o.block.Kind = kind
-		o.block.Data = append(o.block.Data, b.Data...)
-		o.block.Text += b.Text
-		if b.SignatureOrigin != "" {
-			o.block.SignatureOrigin = b.SignatureOrigin
-		}
-		return dst
-	}
 	own := b.Origin == dialect
-	if b.Text == "" && b.Signature == "" && len(b.Citations) == 0 && len(b.Raw) == 0 && !own {
+	if b.Text == "" && b.Signature == "" && len(b.Data) == 0 && len(b.Citations) == 0 && len(b.Raw) == 0 && !own {
 		return dst
 	}
 	if o.open && o.block.Kind != kind { // the source changed its mind: another block, with the same delta
@@ -406,6 +417,16 @@ func (e *encoder) write(dst []byte, o *outBlock, b *providers.Block) []byte {
 		dst = e.close(dst)
 		*o = outBlock{block: providers.Block{Kind: kind, Origin: b.Origin}}
 		e.current = at
+	}
+	switch kind {
+	case providers.KindImage, providers.KindFile, providers.KindRedacted: // whole in their start, at the end
+		o.block.Kind = kind
+		o.block.Data = append(o.block.Data, b.Data...)
+		o.block.Text += b.Text
+		if b.SignatureOrigin != "" {
+			o.block.SignatureOrigin = b.SignatureOrigin
+		}
+		return dst
 	}
 	o.block.Kind = kind
 	if !o.open {
