@@ -61,11 +61,39 @@ type Plan struct {
 //
 // The search is: alias → models of the accounts → catalogue → the providers'
 // name patterns → what the upstreams list → accounts with models ["*"].
+//
+// The plan is shared and must not be changed.
 func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
-	p := &Plan{}
 	if a.Allow != nil && !a.Allow(a.Model) {
 		return nil, denied(a.Model)
 	}
+	if len(a.Fallback) > 0 {
+		return t.plan(a)
+	}
+	key := asked{a.Op, a.Dialect, a.Model, a.Provider}
+	t.mu.RLock()
+	p := t.plans[key]
+	t.mu.RUnlock()
+	if p != nil {
+		return p, nil
+	}
+	p, err := t.plan(a)
+	if err != nil {
+		return nil, err
+	}
+	// The name may lie in a buffer of the caller's.
+	key.model, key.provider = strings.Clone(a.Model), strings.Clone(a.Provider)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.plans) >= maxPlans {
+		clear(t.plans)
+	}
+	t.plans[key] = p
+	return p, nil
+}
+
+func (t *Table) plan(a Ask) (*Plan, *providers.Error) {
+	p := &Plan{}
 	if err := t.resolve(p, a, a.Model, a.Provider, 0); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/store"
@@ -54,13 +55,27 @@ type Table struct {
 	byAccount map[string]*Account // by name and id
 	aliases   map[string]*store.Mapping
 	wild      []*store.Mapping // aliases with '*', longest first
+
+	mu    sync.RWMutex
+	plans map[asked]*Plan // searches done before; a table never changes, so neither do they
 }
+
+// asked is what a plan depends on, but for fallbacks and allow lists.
+type asked struct {
+	op       providers.Op
+	dialect  providers.Dialect
+	model    string
+	provider string
+}
+
+// maxPlans bounds the plans kept: names come from callers.
+const maxPlans = 4096
 
 // Build checks src and makes a table of it. Its error names the record at fault.
 func Build(src Source) (*Table, error) {
 	t := &Table{
 		providers: src.Providers, catalogue: src.Catalogue, accounts: src.Accounts,
-		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{},
+		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{}, plans: map[asked]*Plan{},
 	}
 	for _, p := range src.Providers {
 		t.byName[p.Name] = p
