@@ -26,10 +26,10 @@ import (
 type Options struct {
 	// OpenDays bounds the day files held open at a time; 0 = 8.
 	OpenDays int
-	// NewSeriesPerDay bounds the combinations of key, model, provider, account, end
-	// reason and group that are first seen on one UTC day; beyond it a new model is
-	// rolled up as "other", so that callers who invent names cannot fill the store. 0 = 50,000.
-	NewSeriesPerDay int
+	// NewModelsPerDay bounds the model names that roll-ups learn in one day; further
+	// ones are summed up as "other", so that callers who invent names cannot fill the
+	// store. Rows keep the name. 0 = 2,000.
+	NewModelsPerDay int
 	// CheckMax is the largest file, in bytes, that is checked in full after an
 	// unclean end; 0 = 1 GiB.
 	CheckMax int64
@@ -48,7 +48,7 @@ const schema = 1
 
 // Names of the buckets of gateway.db.
 var (
-	bMeta     = []byte("meta") // schema, clean, rev, series count of the day
+	bMeta     = []byte("meta") // schema, clean, rev, new models of the day
 	bValues   = []byte("values")
 	bKeys     = []byte("keys")
 	bHashes   = []byte("key_hashes")
@@ -61,16 +61,17 @@ var (
 	bSums     = []byte("sums")      // slot, series → sums
 	bSeries   = []byte("series")    // series → dims
 	bSeriesOf = []byte("series_of") // dims → series
+	bModels   = []byte("models")    // models that have series of their own
 	bKeyNames = []byte("key_names") // key id → name last seen in a row
 )
 
-var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bAudit, bApplied, bSums, bSeries, bSeriesOf, bKeyNames}
+var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bAudit, bApplied, bSums, bSeries, bSeriesOf, bModels, bKeyNames}
 
 var (
-	kSchema = []byte("schema")
-	kClean  = []byte("clean")
-	kRev    = []byte("rev")
-	kSeries = []byte("series_of_day") // day (4 bytes), count (4 bytes)
+	kSchema    = []byte("schema")
+	kClean     = []byte("clean")
+	kRev       = []byte("rev")
+	kNewModels = []byte("new_models") // day (4 bytes), how many came on it (4 bytes)
 )
 
 // A Store is a store.Store in the files of one directory.
@@ -101,8 +102,8 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if o.OpenDays <= 0 {
 		o.OpenDays = 8
 	}
-	if o.NewSeriesPerDay <= 0 {
-		o.NewSeriesPerDay = 50_000
+	if o.NewModelsPerDay <= 0 {
+		o.NewModelsPerDay = 2_000
 	}
 	if o.CheckMax <= 0 {
 		o.CheckMax = 1 << 30

@@ -1,8 +1,11 @@
 package bolt
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -138,12 +141,11 @@ func slotOf(t time.Time) uint32 { return uint32(t.Unix() / slotSeconds) }
 // sumsWriter writes roll-ups within one transaction; what it learns is kept by the
 // store only after the commit.
 type sumsWriter struct {
-	s                 *Store
-	cells, series, of *bbolt.Bucket
-	meta              *bbolt.Bucket
-	learnt            map[dims]uint32
-	day, count        uint32
-	counted           bool
+	s                               *Store
+	cells, series, of, models, meta *bbolt.Bucket
+	learnt                          map[dims]uint32
+	day, count                      uint32
+	counted                         bool
 }
 
 // appendSums adds a batch to the roll-ups and moves the applied positions.
@@ -151,19 +153,17 @@ func (s *Store) appendSums(b *batch) error {
 	cells, names := b.cells()
 	var learnt map[dims]uint32
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		w := &sumsWriter{s: s, cells: tx.Bucket(bSums), series: tx.Bucket(bSeries), of: tx.Bucket(bSeriesOf), meta: tx.Bucket(bMeta), learnt: map[dims]uint32{}}
+		w := &sumsWriter{s: s, cells: tx.Bucket(bSums), series: tx.Bucket(bSeries), of: tx.Bucket(bSeriesOf), models: tx.Bucket(bModels), meta: tx.Bucket(bMeta), learnt: map[dims]uint32{}}
 		w.cells.FillPercent = 0.9
-		if v := w.meta.Get(kSeries); len(v) == 8 {
+		if v := w.meta.Get(kNewModels); len(v) == 8 {
 			w.day, w.count = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
 		}
-		for c, sum := range cells {
-			if err := w.add(c, sum); err != nil {
-				return err
-			}
+		if err := w.addAll(cells); err != nil {
+			return err
 		}
 		if w.counted {
 			v := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w.day), w.count)
-			if err := w.meta.Put(kSeries, v); err != nil {
+			if err := w.meta.Put(kNewModels, v); err != nil {
 				return err
 			}
 		}
@@ -192,7 +192,7 @@ func (s *Store) appendSums(b *batch) error {
 
 // remember keeps what a committed batch taught, within bounds.
 func (s *Store) remember(b *batch, learnt map[dims]uint32, names map[string]string) {
-	const most = 1 << 16
+	const most = 1 << 17
 	for boot, seq := range b.high {
 		s.applied[boot] = seq
 	}
@@ -206,7 +206,9 @@ func (s *Store) remember(b *batch, learnt map[dims]uint32, names map[string]stri
 		clear(s.names)
 	}
 	for id, name := range names {
-		s.names[id] = name
+		if s.names[id] != name {
+			s.names[strings.Clone(id)] = strings.Clone(name)
+		}
 	}
 }
 
@@ -237,40 +239,65 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 	return cells, names
 }
 
-func (w *sumsWriter) add(c cell, sum *sums) error {
-	id, err := w.seriesID(c)
-	if err != nil {
-		return err
+// addAll adds the cells in the order of their keys, so that neighbours meet the same page.
+func (w *sumsWriter) addAll(cells map[cell]*sums) error {
+	type keyed struct {
+		key uint64
+		sum *sums
 	}
-	key := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, c.slot), id)
-	if v := w.cells.Get(key); v != nil {
-		var old sums
-		if err := old.decode(v); err != nil {
+	list := make([]keyed, 0, len(cells))
+	for c, sum := range cells {
+		id, err := w.seriesID(c)
+		if err != nil {
 			return err
 		}
-		sum.add(&old)
+		list = append(list, keyed{uint64(c.slot)<<32 | uint64(id), sum})
 	}
-	return w.cells.Put(key, sum.append(nil))
+	slices.SortFunc(list, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
+	mem := make([]byte, 0, len(list)*40) // where values live until the commit
+	for i, k := range list {
+		if i > 0 && k.key == list[i-1].key { // several models summed up as "other"
+			k.sum.add(list[i-1].sum)
+		}
+		if i+1 < len(list) && k.key == list[i+1].key {
+			continue
+		}
+		key := be64(k.key)
+		if v := w.cells.Get(key); v != nil {
+			var old sums
+			if err := old.decode(v); err != nil {
+				return err
+			}
+			k.sum.add(&old)
+		}
+		at := len(mem)
+		mem = k.sum.append(mem)
+		if err := w.cells.Put(key, mem[at:len(mem):len(mem)]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// seriesID returns the number that stands for the dims of c. Once too many new ones
-// have come in a day, models not seen before are summed up as "other".
+// otherModel stands for the models beyond Options.NewModelsPerDay.
+const otherModel = "other"
+
+// seriesID returns the number that stands for the dims of c.
 func (w *sumsWriter) seriesID(c cell) (uint32, error) {
 	d := c.dims
 	if id, ok := w.find(d); ok {
 		return id, nil
 	}
-	if day := c.slot / (24 * 3600 / slotSeconds); day > w.day {
-		w.day, w.count = day, 0
+	known, err := w.admit(d.model, c.slot/(24*3600/slotSeconds))
+	if err != nil {
+		return 0, err
 	}
-	if int(w.count) >= w.s.opts.NewSeriesPerDay {
-		d.model = "other"
+	if !known {
+		d.model = otherModel
 		if id, ok := w.find(d); ok {
 			return id, nil
 		}
 	}
-	w.count++
-	w.counted = true
 	n, err := w.series.NextSequence()
 	if err != nil {
 		return 0, err
@@ -279,12 +306,32 @@ func (w *sumsWriter) seriesID(c cell) (uint32, error) {
 		return 0, fmt.Errorf("more than %d series", uint32(1<<32-1))
 	}
 	id := uint32(n)
-	w.learnt[d] = id
 	name, encoded := binary.BigEndian.AppendUint32(nil, id), d.encode()
+	if err := w.learn(encoded, id); err != nil {
+		return 0, err
+	}
 	if err := w.series.Put(name, encoded); err != nil {
 		return 0, err
 	}
 	return id, w.of.Put(encoded, name)
+}
+
+// admit reports whether a model has a place of its own in the roll-ups. Of all the
+// dims it alone is the callers' to invent: once too many have been seen for the
+// first time in a day, new ones are refused.
+func (w *sumsWriter) admit(model string, day uint32) (bool, error) {
+	if model == "" || model == otherModel || w.models.Get([]byte(model)) != nil {
+		return true, nil
+	}
+	if day > w.day {
+		w.day, w.count = day, 0
+	}
+	if int(w.count) >= w.s.opts.NewModelsPerDay {
+		return false, nil
+	}
+	w.count++
+	w.counted = true
+	return true, w.models.Put([]byte(model), []byte{recordVersion})
 }
 
 func (w *sumsWriter) find(d dims) (uint32, bool) {
@@ -294,11 +341,18 @@ func (w *sumsWriter) find(d dims) (uint32, bool) {
 	if id, ok := w.learnt[d]; ok {
 		return id, true
 	}
-	v := w.of.Get(d.encode())
+	encoded := d.encode()
+	v := w.of.Get(encoded)
 	if len(v) != 4 {
 		return 0, false
 	}
 	id := binary.BigEndian.Uint32(v)
+	return id, w.learn(encoded, id) == nil
+}
+
+// learn notes a series under strings of its own: those of a row keep all of it in memory.
+func (w *sumsWriter) learn(encoded []byte, id uint32) error {
+	d, err := decodeDims(encoded)
 	w.learnt[d] = id
-	return id, true
+	return err
 }
