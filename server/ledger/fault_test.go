@@ -97,7 +97,7 @@ func TestFullDisk(t *testing.T) {
 	o := options(dir, s)
 	o.SegmentBytes = 64 << 10
 	o.Ballast = 1 << 20
-	o.spaceWait = 50 * time.Millisecond
+	o.spaceWait = 500 * time.Millisecond
 	var full atomic.Bool
 	d := realDisk()
 	o.disk = d
