@@ -8,6 +8,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Why these: µs of one CPU a KB of a chat request of 1 to 100 KB (BenchmarkJSON):
+// the field finder 0.8; decoding into structs 3.0-4.0 with go-json-experiment, 6.5-8.8
+// with encoding/json (5.2-6.7 into a map of raw values); encoding 2.3-2.5 against 4.1-4.3.
+
 // The translate path reads what others wrote: it accepts duplicate names and
 // lone surrogates deep inside a body (they become U+FFFD), as the vendors do;
 // members that are acted on are checked by the field finder.

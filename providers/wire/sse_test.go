@@ -153,14 +153,15 @@ func TestSSELimits(t *testing.T) {
 			t.Errorf("%d and %d bytes kept", cap(s.pending), cap(s.joined))
 		}
 	}
-	for _, step := range []int{4096, 1 << 20, 64 << 20} {
-		f(65_537, 1, step, nil)
-		f(8<<20, 1, step, nil)
-		f(MaxLine, 1, step, nil)
-		f(MaxLine+1, 1, step, ErrLineTooLong)
-		f(15<<20, 2, step, nil)
-		f(15<<20, 3, step, ErrEventTooLong)
-	}
+	f(65_537, 1, 4096, nil)
+	f(8<<20, 1, 16<<10, nil)
+	f(MaxLine, 1, 1<<20, nil)
+	f(MaxLine, 1, 64<<20, nil)
+	f(MaxLine+1, 1, 16<<10, ErrLineTooLong)
+	f(MaxLine+1, 1, 64<<20, ErrLineTooLong)
+	f(15<<20, 2, 1<<20, nil)
+	f(15<<20, 3, 1<<20, ErrEventTooLong)
+	f(15<<20, 3, 64<<20, ErrEventTooLong)
 }
 
 // Many short lines, whatever their ends, and a stream by single bytes are read in linear time.
@@ -178,16 +179,16 @@ func TestSSEIsLinear(t *testing.T) {
 		s.End()
 		d := time.Since(start)
 		t.Logf("%s: %d bytes in %v", name, len(in), d)
-		if d > 2*time.Second*slow {
+		if d > 5*time.Second*slow { // on a busy machine; what is not linear takes minutes
 			t.Errorf("%s took %v", name, d)
 		}
 	}
-	f("CR lines in one event", "d\r", 8<<20, 64<<20)
-	f("CR lines in pieces", "d\r", 8<<20, 16<<10)
-	f("LF lines in one event", "data:\n", 2<<20, 16<<10)
-	f("events by single bytes", "data: x\n\n", 500_000, 1)
-	f("one long line by single bytes", "x", 8<<20, 1)
-	f("empty events", "data: \n\n", 1_000_000, 16<<10)
+	f("CR lines in one event", "d\r", 2<<20, 64<<20)
+	f("CR lines in pieces", "d\r", 2<<20, 16<<10)
+	f("LF lines in one event", "data:\n", 1<<20, 16<<10)
+	f("events by single bytes", "data: x\n\n", 100_000, 1)
+	f("one long line by single bytes", "x", 2<<20, 1)
+	f("empty events", "data: \n\n", 200_000, 16<<10)
 }
 
 func TestSSEDoesNotCopy(t *testing.T) {
