@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"crypto/subtle"
+	"encoding/binary"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -12,8 +13,8 @@ import (
 )
 
 // indexShards is the number of parts an index is cut into: a change copies one or
-// two of them, a few hundred keys of 100,000.
-const indexShards = 256
+// two of them, a hundred keys of 100,000.
+const indexShards = 1024
 
 // A KeyIndex holds all keys in memory, found by hash, id and name. Lookups take no
 // lock and allocate nothing; a change copies only the shards it falls into. Keys
@@ -49,7 +50,7 @@ func NewKeyIndex(keys []*Key) *KeyIndex {
 		for _, e := range shard {
 			k := e.key
 			for _, h := range hashesOf(k) {
-				hashes[h[0]][h] = k
+				hashes[hashShard(h)][h] = k
 			}
 			n := x.shard(k.Name)
 			names[n][k.Name] = append(names[n][k.Name], k)
@@ -78,13 +79,15 @@ func hashesOf(k *Key) [][32]byte {
 	return [][32]byte{k.PrevHash, k.Hash}
 }
 
-func (x *KeyIndex) shard(s string) uint8 { return uint8(maphash.String(x.seed, s)) }
+func (x *KeyIndex) shard(s string) int { return int(maphash.String(x.seed, s) % indexShards) }
+
+func hashShard(h [32]byte) int { return int(binary.LittleEndian.Uint16(h[:])) % indexShards }
 
 // Lookup finds a key by HashKey of what a caller sent, at the given time: the hash
 // from before a rotation leads to its key until PrevUntil. Whether the key is
 // revoked or has expired is for the caller to judge.
 func (x *KeyIndex) Lookup(hash [32]byte, now time.Time) (*Key, bool) {
-	k := (*x.byHash[hash[0]].Load())[hash]
+	k := (*x.byHash[hashShard(hash)].Load())[hash]
 	if k == nil {
 		return nil, false
 	}
@@ -143,7 +146,7 @@ func (x *KeyIndex) Put(k *Key) {
 	}
 	// The new hashes are there before the old ones go: a lookup between finds the key.
 	for _, h := range hashesOf(k) {
-		change(&x.byHash[h[0]], func(m map[[32]byte]*Key) { m[h] = k })
+		change(&x.byHash[hashShard(h)], func(m map[[32]byte]*Key) { m[h] = k })
 	}
 	change(&x.byID[id], func(m map[string]*indexed) { m[k.ID] = &indexed{k, used} })
 	if old != nil {
@@ -172,8 +175,8 @@ func (x *KeyIndex) Delete(id string) {
 // forget removes the hashes of old that its successor, if any, does not have, and its name.
 func (x *KeyIndex) forget(old, successor *Key) {
 	for _, h := range hashesOf(old) {
-		if (*x.byHash[h[0]].Load())[h] == old {
-			change(&x.byHash[h[0]], func(m map[[32]byte]*Key) { delete(m, h) })
+		if (*x.byHash[hashShard(h)].Load())[h] == old {
+			change(&x.byHash[hashShard(h)], func(m map[[32]byte]*Key) { delete(m, h) })
 		}
 	}
 	change(&x.byName[x.shard(old.Name)], func(m map[string][]*Key) {

@@ -290,7 +290,7 @@ func TestRetain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Retain(day0.AddDate(0, 0, 4).Add(-time.Nanosecond)); n != 3 || err != nil {
+	if n, err := s.Retain(context.Background(), day0.AddDate(0, 0, 4).Add(-time.Nanosecond)); n != 3 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
 	third := filepath.Join(dir, "usage", "2026-11-25.db")
@@ -301,7 +301,7 @@ func TestRetain(t *testing.T) {
 	if _, err := os.Stat(third); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file stays after its last reader: %v", err)
 	}
-	if n, err := s.Retain(day0.AddDate(0, 0, 4)); n != 1 || err != nil {
+	if n, err := s.Retain(context.Background(), day0.AddDate(0, 0, 4)); n != 1 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
 	rows, _, rolled, _ := sum(t, s)
@@ -315,6 +315,23 @@ func TestRetain(t *testing.T) {
 	}
 	if files, err := os.ReadDir(filepath.Join(dir, "usage")); err != nil || len(files) != 6 {
 		t.Errorf("%d files, %v", len(files), err)
+	}
+}
+
+func TestRetainTotals(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	var entries []store.Entry
+	for i := range 6000 { // more than one transaction removes
+		entries = append(entries, entry(uint64(i+1), day0.Add(time.Duration(i)*15*time.Minute)))
+	}
+	if err := s.Append(context.Background(), entries); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.RetainTotals(context.Background(), day0.Add(5500*15*time.Minute)); n != 5500 || err != nil {
+		t.Fatalf("removed %d, %v", n, err)
+	}
+	if rows, _, rolled, _ := sum(t, s); rows != 6000 || rolled != 500 {
+		t.Errorf("%d rows and %d in roll-ups", rows, rolled)
 	}
 }
 

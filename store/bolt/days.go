@@ -1,6 +1,9 @@
 package bolt
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -234,18 +237,53 @@ func prepareDay(db *bbolt.DB) error {
 	})
 }
 
-// Retain removes the rows of all UTC days that end at or before the given time.
-// Roll-ups stay. Readers of a removed day finish first.
-func (s *Store) Retain(before time.Time) (removed int, err error) {
+// Retain removes the rows of all UTC days that end at or before the given time and
+// returns how many days. Roll-ups stay. Readers of a removed day finish first.
+func (s *Store) Retain(ctx context.Context, before time.Time) (removed int, err error) {
 	last := before.UTC().AddDate(0, 0, -1).Format(dayLayout)
 	for _, day := range s.days.newestFirst() {
 		if day > last {
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
 		if err := s.days.drop(day); err != nil {
 			return removed, err
 		}
 		removed++
+	}
+	return removed, nil
+}
+
+// RetainTotals removes the roll-ups from before the given time, some at a time so
+// that requests are not held up, and returns how many.
+func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int, err error) {
+	const some = 5000
+	first := binary.BigEndian.AppendUint32(nil, slotOf(before))
+	for n := some; n == some; removed += n {
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
+		n = 0
+		err := s.db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket(bSums)
+			var keys [][]byte
+			c := b.Cursor()
+			for k, _ := c.First(); k != nil && len(keys) < some && bytes.Compare(k, first) < 0; k, _ = c.Next() {
+				keys = append(keys, bytes.Clone(k))
+			}
+			for _, k := range keys {
+				if err := b.Delete(k); err != nil {
+					return err
+				}
+			}
+			n = len(keys)
+			return nil
+		})
+		if err != nil {
+			return removed, fmt.Errorf("cannot remove old roll-ups: %w", err)
+		}
 	}
 	return removed, nil
 }
