@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
@@ -44,3 +45,7 @@ func (s SecretString) Scrub(text string) string {
 	}
 	return strings.ReplaceAll(text, s.s, redacted)
 }
+
+// SecretAAD names the place of the n-th secret (from 0) of an account, for
+// Sealer.Seal and Open: a sealed secret opens in no other place.
+func SecretAAD(accountID string, n int) string { return accountID + "secret:" + strconv.Itoa(n) }
