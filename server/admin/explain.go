@@ -1,0 +1,129 @@
+package admin
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+var operations = []providers.Op{
+	providers.OpChat, providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpImages,
+	providers.OpAudio, providers.OpModerations, providers.OpRerank,
+}
+
+var dialects = []providers.Dialect{providers.Chat, providers.Messages, providers.Responses, providers.Gemini}
+
+// explain answers where a request would go, without making it.
+func (a *Admin) explain(c *Call) error {
+	get, err := c.params("model", "key", "operation", "provider", "dialect")
+	if err != nil {
+		return err
+	}
+	model := get("model")
+	if model == "" {
+		return missing("model", "?model=gpt-4o")
+	}
+	ask := routing.Ask{Op: providers.OpChat, Dialect: providers.Chat, Model: model, Provider: get("provider")}
+	if op := get("operation"); op != "" {
+		ask.Op = providers.Op(op)
+		if !slices.Contains(operations, ask.Op) {
+			return invalid("operation", "%q is not known; there are %v", clip(op), operations)
+		}
+	}
+	if d := get("dialect"); d != "" {
+		ask.Dialect = providers.Dialect(d)
+		if !slices.Contains(dialects, ask.Dialect) {
+			return invalid("dialect", "%q is not known; there are %v", clip(d), dialects)
+		}
+	}
+	var key *store.Key
+	if id := get("key"); id != "" {
+		k, ok := a.d.Keys.ByID(id)
+		if !ok {
+			return notFound("API key", id, "ai-gateway api-key list")
+		}
+		key = k
+		ask.Allow = allowList(k)
+	}
+	t := a.d.Table()
+	reply := api.ExplainReply{Model: model, Operation: string(ask.Op), Targets: []api.ExplainTarget{}, PriceVersion: t.Catalogue().Version()}
+	if key != nil {
+		reply.Key = key.ID
+	}
+	plan, perr := t.Plan(ask)
+	if perr != nil {
+		code := perr.Code
+		reply.Error = &api.ErrorDetail{Message: perr.Message, Type: "invalid_request_error", Code: &code}
+		reply.Targets = notEligible(t)
+		return c.answer(200, reply)
+	}
+	reply.Rule, reply.Aliased = plan.Rule, plan.Aliased
+	for i, target := range plan.Targets {
+		reply.Targets = append(reply.Targets, a.eligible(t, plan, i, &target))
+	}
+	for _, e := range plan.Excluded {
+		reply.Targets = append(reply.Targets, api.ExplainTarget{Provider: e.Provider, Account: e.Account, Model: e.Model, Reason: e.Reason})
+	}
+	return c.answer(200, reply)
+}
+
+// ruleWords say why an account was found.
+var ruleWords = map[string]string{
+	"alias":     "a model mapping leads here",
+	"account":   "the account lists this model",
+	"catalogue": "the catalogue knows this model at this provider",
+	"pattern":   "the name fits this provider's names",
+	"listed":    "the upstream lists this model",
+	"any":       "the account takes any model",
+}
+
+// sampleTokens is the size of the request that estimates are made for: as many in as out.
+const sampleTokens = 1000
+
+func (a *Admin) eligible(t *routing.Table, plan *routing.Plan, i int, target *routing.Target) api.ExplainTarget {
+	out := api.ExplainTarget{
+		Provider: target.Account.Provider.Name, Account: target.Account.Name, Model: target.Model, Eligible: true,
+		Reason: ruleWords[plan.Rule], Order: i + 1, Priority: target.Priority, Weight: target.Weight,
+	}
+	if target.Asked != "" && len(plan.Targets) > 0 && target.Asked != plan.Targets[0].Asked {
+		out.Reason = fmt.Sprintf("fallback %s", target.Asked)
+	}
+	if target.Egress != nil {
+		out.Dialect = string(target.Egress.Dialect())
+	}
+	price, source := providers.Price{}, "local"
+	switch {
+	case target.Entry != nil && target.Entry.Priced:
+		price, source = target.Entry.PriceFor(sampleTokens), "catalogue"
+	case target.Account.Provider.Local:
+	default:
+		price, source = t.Catalogue().Dearest(target.Account.Provider.Name), "fallback"
+		if price == (providers.Price{}) {
+			return out
+		}
+	}
+	nano, _ := price.Cost(providers.Usage{Input: sampleTokens, Output: sampleTokens})
+	cost := api.USD(nano)
+	out.EstimatedCostUSD, out.PriceSource = &cost, source
+	return out
+}
+
+// notEligible tells of each account why it does not serve what no account serves.
+func notEligible(t *routing.Table) []api.ExplainTarget {
+	out := []api.ExplainTarget{}
+	for _, acc := range t.Accounts() {
+		reason := "does not serve this model"
+		switch {
+		case !acc.Enabled:
+			reason = "account is disabled: ai-gateway providers enable " + acc.Name
+		case len(acc.Secrets) == 0 && !acc.Provider.Local:
+			reason = "account has no key: ai-gateway providers edit " + acc.Name + " --api-key …"
+		}
+		out = append(out, api.ExplainTarget{Provider: acc.Provider.Name, Account: acc.Name, Reason: reason})
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package admin
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// logs answers one page of usage rows, newest first.
+func (a *Admin) logs(c *Call) error {
+	get, err := c.params("limit", "cursor", "key", "model", "provider", "account", "status", "since", "until", "last")
+	if err != nil {
+		return err
+	}
+	q := store.UsageQuery{KeyID: get("key"), Model: get("model"), Provider: get("provider"), Account: get("account"),
+		Status: get("status"), Cursor: get("cursor")}
+	if q.Limit, err = limitOf(get("limit")); err != nil {
+		return err
+	}
+	if q.Since, err = moment("since", get("since")); err != nil {
+		return err
+	}
+	if q.Until, err = moment("until", get("until")); err != nil {
+		return err
+	}
+	if last := get("last"); last != "" {
+		d, ok := span(last)
+		if !ok || !q.Since.IsZero() {
+			return invalid("last", "must be a length of time such as 1h, and excludes since")
+		}
+		q.Since = c.Now.Add(-d).UTC()
+	}
+	if !statusFilter(q.Status) {
+		return invalid("status", "must be a status such as 200, a class such as 4xx, or error; not %q", clip(q.Status))
+	}
+	ctx, cancel := bounded()
+	defer cancel()
+	if err := a.d.Sync(ctx); err != nil {
+		return err
+	}
+	page, err := a.d.Store.Usage(ctx, q)
+	if err != nil {
+		return err
+	}
+	reply := api.LogsReply{Data: make([]api.LogRow, 0, len(page.Rows)), NextCursor: page.Next, Partial: page.Partial}
+	for i := range page.Rows {
+		reply.Data = append(reply.Data, logRow(&page.Rows[i]))
+	}
+	return c.answer(200, reply)
+}
+
+func statusFilter(s string) bool {
+	if s == "" || s == "error" {
+		return true
+	}
+	return len(s) == 3 && s[0] >= '1' && s[0] <= '5' && (s[1:] == "xx" || strings.Trim(s[1:], "0123456789") == "")
+}
+
+// showLog answers the row of one request: by its whole id or the last 8 characters.
+func (a *Admin) showLog(c *Call) error {
+	id := strings.ToUpper(c.Params["request_id"])
+	const whole, tail = 26, 8 // of a ULID
+	if len(id) != whole && len(id) != tail || strings.Trim(id, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
+		return &api.Error{Status: 400, Code: "invalid_value", Param: "request_id", Message: "a request id has 26 characters; its last 8 will do. `ai-gateway logs` lists requests"}
+	}
+	ctx, cancel := bounded()
+	defer cancel()
+	if err := a.d.Sync(ctx); err != nil {
+		return err
+	}
+	page, err := a.d.Store.Usage(ctx, store.UsageQuery{RequestID: id, Limit: 10})
+	if err != nil {
+		return err
+	}
+	switch len(page.Rows) {
+	case 0:
+		return notFound("request", id, "ai-gateway logs")
+	case 1:
+		row := &page.Rows[0]
+		return c.answer(200, api.LogReply{LogRow: logRow(row), Trace: trace(row)})
+	}
+	var ids []string
+	for _, r := range page.Rows {
+		ids = append(ids, r.RequestID)
+	}
+	return conflict("ambiguous_id", "several requests end in %s: %s", id, strings.Join(ids, ", "))
+}
+
+var flagWords = []struct {
+	flag uint32
+	word string
+}{
+	{store.FlagClamped, "clamped"}, {store.FlagSaturated, "saturated"}, {store.FlagPossibleDuplicate, "possible_duplicate"},
+	{store.FlagCrashRecovered, "crash_recovered"}, {store.FlagUnknownPrice, "unknown_price"},
+}
+
+func logRow(r *store.UsageRow) api.LogRow {
+	v := api.LogRow{
+		RequestID: r.RequestID, ClientRequestID: r.ClientRequestID, Time: r.Time.UTC(), KeyID: r.KeyID, KeyName: r.KeyName, Group: r.Group,
+		EndUser: r.EndUser, Operation: r.Operation, Dialect: r.Dialect, Model: r.Model, Provider: r.Provider, Account: r.Account,
+		UpstreamModel: r.UpstreamModel, UpstreamRequestID: r.UpstreamID, Status: r.Status, Stream: r.Stream, EndReason: r.EndReason,
+		Attempts: make([]api.Attempt, 0, len(r.Attempts)), PromptTokens: r.Tokens.Prompt(), CompletionTokens: r.Tokens.Completion(),
+		CacheReadTokens: r.Tokens.CacheRead, CacheWriteTokens: r.Tokens.CacheWrite5m + r.Tokens.CacheWrite1h, ReasoningTokens: r.Tokens.Reasoning,
+		UsageSource: r.UsageSource, CostUSD: api.USD(r.CostNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
+		PriceSource: r.PriceSource, DurationMs: millis(r.Duration), OverheadUs: r.Overhead.Microseconds(), Error: r.Error, Metadata: r.Metadata,
+	}
+	if r.TTFT > 0 {
+		ms := millis(r.TTFT)
+		v.TTFTMs = &ms
+	}
+	for _, t := range r.Attempts {
+		v.Attempts = append(v.Attempts, api.Attempt{Provider: t.Provider, Account: t.Account, Model: t.Model, Status: t.Status, Outcome: t.Outcome,
+			StartMs: millis(t.Start), DurationMs: millis(t.Duration), Error: t.Error, CostUSD: api.USD(t.CostNano)})
+	}
+	for _, f := range flagWords {
+		if r.Flags&f.flag != 0 {
+			v.Flags = append(v.Flags, f.word)
+		}
+	}
+	return v
+}
+
+// millis returns d in milliseconds, to the microsecond.
+func millis(d time.Duration) float64 { return math.Round(float64(d)/float64(time.Microsecond)) / 1000 }
+
+// trace tells in words what happened on the way of a request.
+func trace(r *store.UsageRow) []string {
+	out := []string{fmt.Sprintf("asked for %s of model %q by key %q", r.Operation, r.Model, r.KeyName)}
+	for i, t := range r.Attempts {
+		line := fmt.Sprintf("attempt %d at %.1f ms: %s, account %q, model %q: %s", i+1, millis(t.Start), t.Provider, t.Account, t.Model, t.Outcome)
+		if t.Status != 0 {
+			line += fmt.Sprintf(" (HTTP %d)", t.Status)
+		}
+		line += fmt.Sprintf(" after %.1f ms", millis(t.Duration))
+		if t.Error != "" {
+			line += ": " + t.Error
+		}
+		out = append(out, line)
+	}
+	end := fmt.Sprintf("answered HTTP %d after %.1f ms: %s; %d tokens in, %d out (%s), %s USD", r.Status, millis(r.Duration), r.EndReason,
+		r.Tokens.Prompt(), r.Tokens.Completion(), r.UsageSource, api.USD(r.CostNano))
+	if r.Error != "" {
+		end += ": " + r.Error
+	}
+	return append(out, end)
+}
+
+// audit answers one page of the audit trail, newest first.
+func (a *Admin) audit(c *Call) error {
+	get, err := c.params("limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit, err := limitOf(get("limit"))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded()
+	defer cancel()
+	rows, err := a.d.Store.Audit(ctx, limit, get("cursor"))
+	if err != nil {
+		return err
+	}
+	reply := api.AuditReply{Data: make([]api.AuditRow, 0, len(rows))}
+	for _, r := range rows {
+		reply.Data = append(reply.Data, api.AuditRow(r))
+	}
+	if len(rows) == limit {
+		reply.NextCursor = rows[len(rows)-1].ID
+	}
+	return c.answer(200, reply)
+}
