@@ -116,6 +116,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return allocate(f, size)
 	}
+	s.setDown(errDown) // else applied segments go and their holds, logged again, take room
 	l := open(t, o)
 	eventually(t, func() bool { _, err := os.Stat(ballast); return err == nil })
 	for i := range 2000 {
@@ -123,6 +124,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, func() bool { return l.Stats().QueueLength == 0 }) // the holds must not eat the room of the settles
 	full.Store(true)
 	settled := 0
 	for ; settled < 2000; settled++ {
@@ -158,6 +160,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat(ballast); err != nil {
 		t.Errorf("the ballast is not back: %v", err)
 	}
+	s.setDown(nil)
 	closeLedger(t, l)
 	for i := range 2000 { // those that were refused were queued all the same
 		if row := s.row(t, fmt.Sprintf("r%d", i)); row.EndReason != store.EndComplete {
