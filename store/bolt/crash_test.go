@@ -416,6 +416,29 @@ func TestLateRowsInOrder(t *testing.T) {
 	}
 }
 
+// Slots may follow each other in any order of time: the newest rows of all are in the first.
+func TestSlotsOutOfOrder(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	var entries []store.Entry
+	for _, from := range []int{1000, 0, 500} {
+		for i := range slotRows {
+			entries = append(entries, entry(uint64(len(entries)+1), day0.Add(time.Duration(from+i)*time.Second)))
+		}
+	}
+	if err := s.Append(context.Background(), entries); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Usage(context.Background(), store.UsageQuery{KeyID: "k", Limit: 1000})
+	if err != nil || len(p.Rows) != len(entries) {
+		t.Fatalf("%d rows, %v", len(p.Rows), err)
+	}
+	for i := 1; i < len(p.Rows); i++ {
+		if p.Rows[i].Time.After(p.Rows[i-1].Time) {
+			t.Fatalf("row %d is newer than the one before", i)
+		}
+	}
+}
+
 // A filter without an index looks at no more than ScanLimit rows a call.
 func TestScanLimit(t *testing.T) {
 	if testing.Short() {
