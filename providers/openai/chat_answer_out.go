@@ -32,7 +32,7 @@ func (chatIngress) AppendResponse(dst []byte, r *providers.Response) ([]byte, er
 			dst = putUsage(dst, &r.Usage)
 		}
 	}
-	if tier := r.ServiceTier; tier != "" {
+	if tier := tierWord(r.ServiceTier, own); tier != "" {
 		dst = putString(dst, "service_tier", tier)
 	}
 	if r.Fingerprint != "" {
@@ -46,6 +46,14 @@ func (chatIngress) AppendResponse(dst []byte, r *providers.Response) ([]byte, er
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// tierWord returns the tier in OpenAI's words; Anthropic's standard is its default.
+func tierWord(tier string, own bool) string {
+	if tier == "standard" && !own {
+		return "default"
+	}
+	return tier
 }
 
 // answerID gives an answer without an id one, because clients demand a string.

@@ -84,7 +84,7 @@ func (e *encoder) start(ev *providers.Event) {
 	if ev.Created != 0 {
 		e.created = ev.Created
 	}
-	e.tier, e.print = ev.ServiceTier, ev.Fingerprint
+	e.tier, e.print = tierWord(ev.ServiceTier, ev.Origin == dialect), ev.Fingerprint
 	if !ev.Usage.Zero() {
 		e.usage, e.hasUsage = ev.Usage, true
 	}
