@@ -12,8 +12,6 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 )
 
-var update = flag.Bool("update", false, "write the expected output anew")
-
 // story says a list of events in short, one line each.
 func story(events []providers.Event, err error) string {
 	var out strings.Builder
@@ -52,6 +50,7 @@ func story(events []providers.Event, err error) string {
 // anthropic-sdk-go: what they become, and that they come back as they were.
 func TestHandmade(t *testing.T) {
 	const file = "testdata/handmade.txtar"
+	update := flag.Lookup("update").Value.String() == "true" // providertest's
 	ar, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +86,7 @@ func TestHandmade(t *testing.T) {
 		} else {
 			got = whole(t, name, f.Data)
 		}
-		if !*update && got != want[name+".want"] {
+		if !update && got != want[name+".want"] {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want[name+".want"])
 		}
 		out = append(out, f, txtar.File{Name: name + ".want", Data: []byte(got)})
@@ -95,7 +94,7 @@ func TestHandmade(t *testing.T) {
 	if n < 8 {
 		t.Errorf("only %d cases", n)
 	}
-	if *update {
+	if update {
 		if err := os.WriteFile(file, txtar.Format(&txtar.Archive{Comment: ar.Comment, Files: out}), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 type egress struct{ quirks providers.Quirks }
 
 // MessagesEgress returns the dialect as an upstream speaks it. Of the quirks it
-// honours Drop and ProviderObject.
+// honours Drop, ProviderObject and NoDone.
 //
 // What DecodeResponse returns points into the body it was given.
 func MessagesEgress(q providers.Quirks) providers.Egress { return egress{q} }

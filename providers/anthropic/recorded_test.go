@@ -3,105 +3,63 @@ package anthropic
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/providertest"
 )
 
-// An exchange is one recorded request and answer.
-type exchange struct {
-	ID       string
-	Provider string
-	Endpoint string
-	Request  struct {
-		Body json.RawMessage
-	}
-	Response struct {
-		Status int
-		Body   json.RawMessage
-		SSE    string
-		Chunks []json.RawMessage
-	}
-}
-
-// shared finds the folder of recorded traffic, or skips the test.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("AI_GATEWAY_SHARED")
-	if dir == "" {
-		at, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; ; at = filepath.Dir(at) {
-			if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
-				dir = filepath.Join(filepath.Dir(at), "shared")
-				break
-			}
-			if at == filepath.Dir(at) {
-				break
-			}
-		}
-	}
-	dir = filepath.Join(dir, "cassettes")
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("recorded traffic is missing: %v", err)
-		}
-		t.Skipf("SKIPPED: THE RECORDED TRAFFIC IS NOT HERE: %v", err)
-	}
-	return dir
-}
+// An exchange is one recorded request and answer; an answer kept without its request has only the latter.
+type exchange = providertest.Cassette
 
 // recorded returns all exchanges in this format.
-func recorded(t testing.TB) []exchange {
+func recorded(t testing.TB) []*exchange {
 	t.Helper()
-	dir := shared(t)
-	var list []exchange
-	for _, pattern := range []string{
-		"open/*-anthropic_messages-*.json", "open/*-vertex_anthropic*-*.json", "open/*-anthropic_count_tokens-*.json",
-		"fragments/open/anthropic-*.json",
-	} {
-		files, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var x exchange
-			if err := json.Unmarshal(data, &x); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			if x.ID == "anthropic-anthropic-skill-version-create" {
-				continue // another endpoint's answer
-			}
-			if len(x.Response.Chunks) == 0 {
-				list = append(list, x)
-				continue
-			}
-			parts := strings.SplitAfter(frames(t, x.Response.Chunks), "data: {\"type\":\"message_stop\"}\n\n")
-			for i, part := range parts { // some files hold the streams of a whole conversation
-				if part == "" {
-					continue
-				}
-				y := x
-				if y.Response.SSE = part; i > 0 {
-					y.ID += fmt.Sprintf("#%d", i)
-				}
-				list = append(list, y)
-			}
-		}
+	var list []*exchange
+	for _, endpoint := range []string{"anthropic_messages", "vertex_anthropic", "vertex_anthropic_stream", "anthropic_count_tokens"} {
+		list = append(list, providertest.Cassettes(t, providertest.Filter{Endpoint: endpoint})...)
 	}
-	if len(list) < 150 {
+	fragments := providertest.Fragments(t, "anthropic-")
+	for _, name := range slices.Sorted(maps.Keys(fragments)) {
+		list = append(list, fragment(t, fragments[name])...)
+	}
+	if len(list) < 220 {
 		t.Fatalf("only %d recorded exchanges were found", len(list))
+	}
+	return list
+}
+
+// fragment reads an answer that is kept without its request, or the streams of a whole conversation.
+func fragment(t testing.TB, data []byte) (list []*exchange) {
+	t.Helper()
+	x := &exchange{}
+	var more struct {
+		Response struct{ Chunks []json.RawMessage }
+	}
+	if err := errors.Join(json.Unmarshal(data, x), json.Unmarshal(data, &more)); err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case x.ID == "anthropic-anthropic-skill-version-create":
+		return nil // another endpoint's answer
+	case len(more.Response.Chunks) == 0:
+		return []*exchange{x}
+	}
+	parts := strings.SplitAfter(frames(t, more.Response.Chunks), "data: {\"type\":\"message_stop\"}\n\n")
+	for i, part := range parts {
+		if part == "" {
+			continue
+		}
+		y := *x
+		if y.Response.SSE = part; i > 0 {
+			y.ID += fmt.Sprintf("#%d", i)
+		}
+		list = append(list, &y)
 	}
 	return list
 }

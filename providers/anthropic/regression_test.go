@@ -3,6 +3,7 @@ package anthropic
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -194,4 +195,20 @@ func TestRequestIsNotChanged(t *testing.T) {
 	if !bytes.Equal(before, after) || !bytes.Equal(first, second) {
 		t.Errorf("changed from %s to %s", before, after)
 	}
+}
+
+// A vendor known to leave message_stop out ends its stream with the stop reason, not before.
+func TestStreamWithoutItsEnd(t *testing.T) {
+	const body = "data: {\"type\":\"message_start\",\"message\":{}}\n\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n"
+	f := func(q providers.Quirks, body string, want error) {
+		t.Helper()
+		d := MessagesEgress(q).NewDecoder()
+		d.Feed([]byte(body))
+		if err := d.End(); err != want {
+			t.Errorf("%+v: %v, expected %v", q, err, want)
+		}
+	}
+	f(providers.Quirks{}, body, io.ErrUnexpectedEOF)
+	f(providers.Quirks{NoDone: true}, body, nil)
+	f(providers.Quirks{NoDone: true}, body[:60], io.ErrUnexpectedEOF)
 }

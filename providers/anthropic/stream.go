@@ -99,7 +99,10 @@ func (egress) ModelSpan(data []byte) providers.Span {
 	return providers.Span{Start: start, End: end}
 }
 
-func (egress) NewDecoder() providers.Decoder { return &decoder{} }
+// NewDecoder returns the decoder of one stream. It lives with LF and CRLF, with
+// event names or without, starts and stops that are missing, and (by
+// Quirks.NoDone) without message_stop once the model has said why it stopped.
+func (e egress) NewDecoder() providers.Decoder { return &decoder{noDone: e.quirks.NoDone} }
 
 // A decoder reads one streamed answer. Events are made in Feed, so that the fed
 // bytes may be reused; Next hands them out.
@@ -108,12 +111,14 @@ type decoder struct {
 	events []providers.Event
 	next   int // of events, to hand out
 
-	started bool
-	ended   bool // message_stop was seen
-	err     error
-	usage   providers.Usage
-	open    map[int64]*openBlock // by the upstream's index
-	count   int                  // blocks so far
+	noDone   bool
+	started  bool
+	finished bool // a stop reason was seen
+	ended    bool // message_stop was seen
+	err      error
+	usage    providers.Usage
+	open     map[int64]*openBlock // by the upstream's index
+	count    int                  // blocks so far
 }
 
 // maxOpen bounds the blocks an upstream may leave open.
@@ -163,7 +168,7 @@ func (d *decoder) End() error {
 	switch {
 	case d.err != nil:
 		return d.err
-	case !d.ended:
+	case !d.ended && !(d.noDone && d.finished):
 		return io.ErrUnexpectedEOF
 	}
 	return nil
@@ -275,6 +280,7 @@ func (d *decoder) start(data []byte) {
 		return true
 	})
 	if finish.Finish != "" {
+		d.finished = true
 		d.emit(finish)
 	}
 }
@@ -435,6 +441,7 @@ func (d *decoder) messageDelta(data []byte) {
 		}
 		return true
 	})
+	d.finished = d.finished || finish.Finish != ""
 	if finish.Finish != "" || len(finish.Extra) > 0 {
 		d.emit(finish)
 	}

@@ -82,9 +82,9 @@ func pings(list []json.RawMessage) (rest []json.RawMessage, n int) {
 }
 
 // streams returns the recorded streams by id.
-func streams(t testing.TB) []exchange {
+func streams(t testing.TB) []*exchange {
 	t.Helper()
-	var list []exchange
+	var list []*exchange
 	for _, x := range recorded(t) {
 		if x.Response.SSE != "" {
 			list = append(list, x)
