@@ -91,6 +91,48 @@ func TestTLSFaults(t *testing.T) {
 	}
 }
 
+// Cancel also ends the dial that replaces a stale connection.
+func TestCancelWhileDialling(t *testing.T) {
+	donor := httptest.NewUnstartedServer(nil)
+	donor.StartTLS()
+	defer donor.Close()
+	dialled := make(chan struct{})
+	base := listen(t, func(nc net.Conn, br *bufio.Reader, n int) {
+		if n > 0 { // never answers the handshake
+			close(dialled)
+			io.Copy(io.Discard, br)
+			return
+		}
+		tc := tls.Server(nc, donor.TLS)
+		in := bufio.NewReader(tc)
+		request(in)
+		io.WriteString(tc, ok)
+		request(in)
+	})
+	roots := x509.NewCertPool()
+	roots.AddCert(donor.Certificate())
+	c := newClient(t, Options{TLS: &tls.Config{RootCAs: roots}})
+	req := post("https" + base[4:])
+	if _, _, _, err := fetch(c, req, 0); err != nil {
+		t.Fatal(err)
+	}
+	x, err := c.Start(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	var at atomic.Int64
+	go func() {
+		<-dialled
+		at.Store(time.Now().UnixNano())
+		x.Cancel()
+	}()
+	err = x.Header(time.Time{})
+	if late := time.Now().UnixNano() - at.Load(); kindOf(err) != Cancelled || late > int64(200*time.Millisecond) {
+		t.Errorf("got %v, %v after Cancel", err, time.Duration(late))
+	}
+}
+
 // httpProxy is a proxy that counts tunnels and absolute requests and wants the user u with password p.
 func httpProxy(t *testing.T) (addr string, tunnels, forwards *atomic.Int32) {
 	tunnels, forwards = new(atomic.Int32), new(atomic.Int32)

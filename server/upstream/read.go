@@ -1,0 +1,226 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+)
+
+// Header waits for the header of the answer; answers with status 1xx are passed
+// over. ErrTick: until has passed; call again. A zero until never ticks. Every
+// other error is an *Error and final.
+func (x *Exchange) Header(until time.Time) error {
+	for !x.gotHead {
+		if x.err != nil {
+			return x.err
+		}
+		block, err := x.findHead()
+		if err != nil {
+			return x.fail(err)
+		}
+		if block != nil {
+			if err := x.readHead(block); err != nil {
+				return x.fail(err)
+			}
+			continue
+		}
+		limit := until
+		if until.IsZero() || x.headBy.Before(until) {
+			limit = x.headBy
+		}
+		err = x.fill(limit)
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrTick):
+			if !x.c.o.Now().Before(x.headBy) {
+				return x.fail(&Error{Kind: HeaderTimeout, Sent: true, Err: errors.New("no header of an answer came")})
+			}
+			return ErrTick
+		case errors.Is(err, ErrCancelled):
+			return x.fail(err)
+		case x.answered:
+			return x.fail(&Error{Kind: Cut, Sent: true, Err: unexpected(err)})
+		case x.conn.reused && !x.retried:
+			if err := x.again(); err != nil {
+				return x.fail(err)
+			}
+		case x.unsent != nil:
+			return x.fail(&Error{Kind: Write, Sent: x.sent, Err: x.unsent})
+		default:
+			return x.fail(&Error{Kind: Reset, Sent: true, Err: unexpected(err)})
+		}
+	}
+	return nil
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// fail makes an error final.
+func (x *Exchange) fail(err error) error {
+	x.err = err
+	return err
+}
+
+// findHead returns the header block if it is in buf, and makes room for more of it if not.
+func (x *Exchange) findHead() ([]byte, error) {
+	if x.searched == 0 { // line ends before a status line are left over from an earlier answer (RFC 9112, section 2.2)
+		for x.r < x.w && (x.buf[x.r] == '\r' || x.buf[x.r] == '\n') {
+			x.r++
+		}
+	}
+	got := x.buf[x.r:x.w]
+	n := findHead(got, &x.searched)
+	if n > x.c.o.MaxHeader || n == 0 && len(got) >= x.c.o.MaxHeader {
+		return nil, &Error{Kind: TooLarge, Sent: true, Err: errors.New("header block exceeds the limit")}
+	}
+	if n > 0 {
+		return got[:n], nil
+	}
+	if x.r == 0 && x.w == len(x.buf) {
+		x.buf = append(x.buf, make([]byte, len(x.buf))...)
+	}
+	return nil, nil
+}
+
+// readHead takes a header block in: an interim answer is dropped.
+func (x *Exchange) readHead(block []byte) error {
+	h, err := parseHead(block)
+	if err != nil {
+		return &Error{Kind: BadResponse, Sent: true, Err: err}
+	}
+	x.r += len(block)
+	x.searched = 0
+	if h.status < 200 {
+		if x.interim++; x.interim > maxInterim || h.status == 101 {
+			return &Error{Kind: BadResponse, Sent: true, Err: errors.New("unexpected interim answer")}
+		}
+		return nil
+	}
+	x.head, x.gotHead = h, true
+	x.body.begin(&h, x.req.Method)
+	switch coding := h.coding; {
+	case coding == "" || strings.EqualFold(coding, "identity") || x.body.at == atEnd:
+	case strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip"):
+		x.gzip = &unzip{}
+	default:
+		return &Error{Kind: BadResponse, Sent: true, Err: errors.New("content-encoding was not asked for")}
+	}
+	return nil
+}
+
+// Read reads the answer's body into p. It returns as soon as it has something;
+// io.EOF comes only at the framed end of the body; a body without framing ends with
+// the connection (crypto/tls hides whether that was by intent), so its reader must
+// know the end by its content. ErrTick: until has passed and nothing is lost. A
+// zero until never ticks; one in the past only takes what has been received into
+// the exchange. Every other error is an *Error and final.
+func (x *Exchange) Read(p []byte, until time.Time) (int, error) {
+	switch {
+	case x.err != nil:
+		return 0, x.err
+	case !x.gotHead:
+		return 0, errors.New("cannot read body: the header was not read")
+	case len(p) == 0:
+		return 0, nil
+	case x.gzip != nil:
+		n, err := x.gzip.read(x, p, until)
+		if err != nil && !errors.Is(err, ErrTick) {
+			x.err = err
+		}
+		return n, err
+	}
+	n, err := x.readPlain(p, until)
+	if err != nil && !errors.Is(err, ErrTick) {
+		x.err = err
+	}
+	return n, err
+}
+
+// readPlain reads the body as it is framed, compressed or not.
+func (x *Exchange) readPlain(p []byte, until time.Time) (int, error) {
+	for {
+		used, n, err := x.body.take(p, x.buf[x.r:x.w])
+		x.r += used
+		switch {
+		case n > 0:
+			if err != nil && !errors.Is(err, io.EOF) {
+				x.err = &Error{Kind: BadResponse, Sent: true, Err: err} // told by the next call
+			}
+			return n, nil
+		case errors.Is(err, io.EOF):
+			return 0, io.EOF
+		case err != nil:
+			return 0, &Error{Kind: BadResponse, Sent: true, Err: err}
+		}
+		if direct := x.direct(p); len(direct) > 0 {
+			if n, err = x.receive(direct, until); n > 0 {
+				if x.body.at != inClose {
+					x.body.left -= int64(n)
+					x.settle()
+				}
+				return n, nil
+			}
+		} else {
+			err = x.fill(until)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrTick) || errors.Is(err, ErrCancelled):
+			return 0, err
+		case errors.Is(err, io.EOF) && x.body.at == inClose:
+			x.body.at, x.head.keep = atEnd, false
+			return 0, io.EOF
+		default:
+			return 0, &Error{Kind: Cut, Sent: true, Err: unexpected(err)}
+		}
+	}
+}
+
+// direct returns what of p may be read into without going through buf, if that pays.
+func (x *Exchange) direct(p []byte) []byte {
+	if x.r != x.w {
+		return nil
+	}
+	switch x.body.at {
+	case inClose:
+	case inLength, inChunk:
+		p = p[:min(int64(len(p)), x.body.left)]
+	default:
+		return nil
+	}
+	if len(p) < bufferSize {
+		return nil
+	}
+	return p
+}
+
+// settle moves on after a direct read.
+func (x *Exchange) settle() {
+	if x.body.left > 0 {
+		return
+	}
+	if x.body.at == inLength {
+		x.body.at = atEnd
+	} else {
+		x.body.at = atChunkEnd
+	}
+}
+
+// finished reports whether the body is at its end, passing over what of it has already come.
+func (x *Exchange) finished() bool {
+	var sink [512]byte
+	for x.body.at != atEnd && x.r < x.w {
+		used, n, err := x.body.take(sink[:], x.buf[x.r:x.w])
+		x.r += used
+		if used == 0 && n == 0 || err != nil && !errors.Is(err, io.EOF) {
+			break
+		}
+	}
+	return x.body.at == atEnd && x.r == x.w
+}
