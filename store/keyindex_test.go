@@ -153,6 +153,7 @@ func benchIndex(b *testing.B) (*KeyIndex, []*Key) {
 	keys := make([]*Key, 100_000)
 	for n := range keys {
 		keys[n] = indexKey(n)
+		keys[n].Name = keys[n].ID
 	}
 	b.ReportAllocs()
 	return NewKeyIndex(keys), keys
