@@ -102,7 +102,7 @@ func TestAppendError(t *testing.T) {
 }
 
 func TestCheckResponse(t *testing.T) {
-	c := ChatEgress(providers.Quirks{}).(providers.Checker)
+	c := chatEgress{}
 	f := func(body string, kind providers.ErrorKind) {
 		t.Helper()
 		var got providers.ErrorKind
