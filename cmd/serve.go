@@ -1,0 +1,240 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/valyala/fasthttp"
+	"golang.org/x/term"
+
+	aigateway "github.com/your-org/ai-api-gateway"
+	"github.com/your-org/ai-api-gateway/providers/all"
+	"github.com/your-org/ai-api-gateway/server"
+	"github.com/your-org/ai-api-gateway/server/config"
+)
+
+// newServeCommand is the verb that runs a gateway. Every setting has a flag.
+func newServeCommand(a *app) *cobra.Command {
+	var path string
+	var check bool
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the gateway", Args: cobra.NoArgs,
+		Long: `Run the gateway until it is told to stop (Ctrl-C or SIGTERM).
+
+Nothing has to be configured: it keeps its data in a directory of its own, makes
+an admin key at the first start, takes provider accounts from the environment
+(OPENAI_API_KEY, ANTHROPIC_API_KEY, …) and answers the model "demo" by itself.
+Settings come from a file, then AI_GATEWAY_… variables, then flags.`,
+	}
+	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (config/gateway.yaml, /etc/ai-gateway/gateway.yaml)")
+	c.Flags().BoolVar(&check, "check", false, "check the configuration and exit")
+	set := map[string]*string{}
+	for _, f := range config.Flags() {
+		set[f.Path] = c.Flags().String(f.Name, "", f.Doc)
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		flags := map[string]string{}
+		for setting, value := range set {
+			if c.Flags().Changed(config.Flag(setting)) {
+				flags[setting] = *value
+			}
+		}
+		cfg, err := loadConfig(path, a.environ, flags)
+		if err != nil || check {
+			return err
+		}
+		return runServe(a.ctx, cfg, a.stderr)
+	}
+	return c
+}
+
+// runServe is `ai-gateway serve`: it returns when the gateway has been told to
+// stop and everything is settled.
+func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	terminal := isTerminal(stderr)
+	log := newLogger(cfg, stderr, terminal)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	g, err := openGateway(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	ended := false
+	defer func() {
+		if !ended {
+			_ = g.close(context.Background())
+		}
+	}()
+	lns, err := listen(cfg.Listen)
+	if err != nil {
+		return err
+	}
+	g.local.URL = "http://" + lns[0].Addr().String()
+	if err := g.local.publish(cfg.DataDir); err != nil {
+		return err
+	}
+	defer g.local.withdraw(cfg.DataDir)
+	failed := make(chan error, len(lns)+1)
+	for _, ln := range lns {
+		go func() { failed <- g.server.Serve(ln) }()
+	}
+	if cfg.MetricsListen != "" {
+		stop, err := serveMetrics(cfg.MetricsListen, g.server, failed)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	g.watch()
+	g.greet(stderr, terminal)
+	cause := g.wait(ctx, failed)
+	ended = true
+	return errors.Join(cause, g.shutdown(terminal))
+}
+
+// wait returns when the gateway is to stop: nil when it was asked to.
+func (g *gateway) wait(ctx context.Context, failed <-chan error) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+	select {
+	case <-ctx.Done():
+		return nil
+	case s := <-signals:
+		g.log.Info("stopping", "signal", s.String(), "in_flight", g.server.InFlight())
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("a listener failed: %w", err)
+	case <-g.ledger.Failed():
+		return &exitError{exitLedger, fmt.Errorf("the ledger has failed: %w", g.ledger.Err())}
+	}
+}
+
+// shutdown drains, settles and closes. A second signal cuts the draining short.
+func (g *gateway) shutdown(terminal bool) error {
+	delay := g.cfg.DrainDelay
+	if terminal && g.cfg.Origin("drain_delay") == config.OriginDefault {
+		delay = 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), delay+g.cfg.DrainTimeout)
+	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := g.server.Drain(ctx, delay); err != nil {
+		g.log.Warn("cutting requests that did not end in time", "in_flight", g.server.InFlight())
+		g.server.Cut()
+	}
+	closing, done := context.WithTimeout(context.Background(), 30*time.Second)
+	defer done()
+	if err := g.close(closing); err != nil {
+		return fmt.Errorf("cannot close everything: %w", err)
+	}
+	g.log.Info("stopped")
+	return nil
+}
+
+// greet tells where the gateway is and what to type next.
+func (g *gateway) greet(w io.Writer, terminal bool) {
+	accounts := 0
+	for _, a := range g.server.Table().Accounts() {
+		if a.Origin != "builtin" {
+			accounts++
+		}
+	}
+	g.log.Info("ai-gateway is serving", "version", Version, "url", g.local.URL, "data", g.cfg.DataDir, "accounts", accounts)
+	if g.first.key != "" {
+		if terminal {
+			fmt.Fprintf(w, "\nAdmin key (shown once, also in %s until you delete it):\n\n    %s\n\n", g.first.file, g.first.key)
+		} else {
+			g.log.Info("the first admin key is in a file: read it, keep it, delete the file", "file", g.first.file)
+		}
+	}
+	if terminal {
+		fmt.Fprintf(w, "Try it in another terminal:\n    ai-gateway chat \"Hello\"\n    ai-gateway providers add openai --api-key sk-...\n\n")
+	}
+}
+
+// listen opens all addresses or none. [::1] is optional: machines without IPv6 have none.
+func listen(addrs []string) ([]net.Listener, error) {
+	var lns []net.Listener
+	for i, addr := range addrs {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil && i > 0 && strings.HasPrefix(addr, "[::1]:") && !errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			for _, l := range lns {
+				_ = l.Close()
+			}
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return nil, fmt.Errorf("cannot listen on %s: the address is in use. Is a gateway running already (ai-gateway health)? Choose another with --listen 127.0.0.1:8081", addr)
+			}
+			return nil, fmt.Errorf("cannot listen: %w", err)
+		}
+		lns = append(lns, ln)
+	}
+	if len(lns) == 0 {
+		return nil, &exitError{exitConfig, errors.New("no address to listen on")}
+	}
+	return lns, nil
+}
+
+// serveMetrics opens /metrics on a listener of its own.
+func serveMetrics(addr string, s *server.Server, failed chan<- error) (stop func(), err error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
+	}
+	srv := &fasthttp.Server{Handler: s.MetricsHandler, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, Concurrency: 64, NoDefaultServerHeader: true, CloseOnShutdown: true}
+	go func() {
+		if err := srv.Serve(ln); err != nil {
+			failed <- err
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = srv.ShutdownWithContext(ctx)
+	}, nil
+}
+
+// loadConfig reads what serve runs on; its error ends the process with 78.
+func loadConfig(path string, environ []string, flags map[string]string) (*config.Config, error) {
+	cfg, err := config.Load(config.Options{Path: path, Environ: environ, Flags: flags, Providers: all.All()})
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	return cfg, nil
+}
+
+func newLogger(cfg *config.Config, w io.Writer, terminal bool) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // checked by config
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "text" || cfg.Log.Format == "auto" && terminal {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// servePage answers from the embedded page, held in memory.
+func servePage() func(ctx *fasthttp.RequestCtx, path string) bool {
+	return server.Assets(aigateway.Web())
+}
+
+// isTerminal reports whether w is one.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

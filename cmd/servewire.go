@@ -1,0 +1,269 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/all"
+	"github.com/your-org/ai-api-gateway/providers/anthropic"
+	"github.com/your-org/ai-api-gateway/providers/catalog"
+	"github.com/your-org/ai-api-gateway/providers/demo"
+	"github.com/your-org/ai-api-gateway/providers/openai"
+	"github.com/your-org/ai-api-gateway/server"
+	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/config"
+	"github.com/your-org/ai-api-gateway/server/ledger"
+	"github.com/your-org/ai-api-gateway/server/relay"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/store"
+	"github.com/your-org/ai-api-gateway/store/bolt"
+)
+
+// Exit codes of serve, from sysexits(3).
+const (
+	exitLedger = 74 // EX_IOERR: the ledger cannot be written
+	exitConfig = 78 // EX_CONFIG: the configuration or a key is wrong
+)
+
+// A gateway is everything that serve runs, wired.
+type gateway struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	store   *bolt.Store
+	ledger  *ledger.Ledger
+	client  *upstream.Client
+	relay   *relay.Relay
+	runtime *server.Runtime
+	server  *server.Server
+	metrics *telemetry.Metrics
+	keys    *store.KeyIndex
+	sealer  *store.Sealer
+	demo    *demo.Server
+	local   localCredential
+	first   firstKey
+	cancel  context.CancelFunc
+	watched chan struct{}
+}
+
+// openGateway opens the store and the ledger and wires all parts. On an error
+// nothing stays open.
+func openGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (g *gateway, err error) {
+	g = &gateway{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			g.close(context.Background())
+		}
+	}()
+	if err = makeDataDir(cfg.DataDir); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	if g.store, err = bolt.Open(ctx, cfg.DataDir, bolt.Options{Log: log}); err != nil {
+		return nil, storeError(cfg.DataDir, err)
+	}
+	snap, err := g.store.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot load the configuration: %w", err)
+	}
+	if g.sealer, err = openSealer(ctx, cfg, g.store, snap, log); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	now := time.Now
+	boot := ulid.MustNew(ulid.Timestamp(now()), rand.Reader).String()
+	if g.ledger, err = ledger.Open(ctx, ledger.Options{
+		Dir: filepath.Join(cfg.DataDir, "wal"), Store: g.store, Now: now, Boot: boot, Log: log,
+		Durability: cfg.Ledger.Durability, OnCrash: cfg.Ledger.OnCrash, Ballast: -1,
+	}); err != nil {
+		return nil, &exitError{exitLedger, fmt.Errorf("cannot open the ledger: %w", err)}
+	}
+	g.keys = store.NewKeyIndex(snap.Keys)
+	newID := server.NewULID(now)
+	if g.first, err = ensureAdmin(ctx, cfg, g.store, g.keys, newID, now()); err != nil {
+		return nil, err
+	}
+	if g.local, err = newLocalCredential(); err != nil {
+		return nil, err
+	}
+	g.wire(boot, newID, now)
+	if err = g.runtime.Reload(ctx); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	return g, nil
+}
+
+// wire connects the parts; it does no I/O.
+func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
+	cfg, log := g.cfg, g.log
+	vendors := all.All()
+	g.demo = demo.New(demo.Options{Now: now})
+	g.client = upstream.New(upstream.Options{
+		Now: now, InstanceID: boot, Proxy: proxyFrom(cfg.Proxy),
+		Dial: map[string]func() (net.Conn, error){"http://" + demo.Host: func() (net.Conn, error) { return g.demo.Dial(context.Background(), "", "") }},
+	})
+	g.metrics = telemetry.NewMetrics(Version)
+	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
+	var panicked func(string, any)
+	g.relay = relay.New(relay.Options{
+		Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
+		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream),
+		Finished: accessLine(log), Panicked: func(where string, v any) { panicked(where, v) },
+	})
+	g.runtime = &server.Runtime{
+		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: catalog.New(),
+		Accounts: append(pointers(cfg.Accounts), demoAccount()), Mappings: mappingPointers(cfg.Mappings), BaseURLs: cfg.BaseURLs,
+		Log: log, Now: now,
+	}
+	adm := admin.New(admin.Deps{
+		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
+		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, RefreshModels: g.runtime.RefreshModels,
+		Config: effectiveJSON(cfg), Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
+	})
+	o := server.Options{
+		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
+		MaxBody: int(cfg.Limits.Body), LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
+		Surfaces: server.Surfaces{
+			Chat:        server.Surface{In: openai.ChatIngress()},
+			Completions: server.Surface{In: openai.CompletionsIngress(), Frames: openai.ChatEgress(providers.Quirks{})},
+			Embeddings:  server.Surface{In: openai.EmbeddingsIngress(), Frames: openai.ChatEgress(providers.Quirks{})},
+			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
+			CountTokens: anthropic.EstimateTokens,
+		},
+	}
+	if !cfg.AdminKey.Empty() {
+		o.AdminKeyHash = store.HashKey(cfg.AdminKey.Reveal())
+	}
+	g.server = server.New(o)
+	panicked = g.server.Panicked
+	g.runtime.Swap, g.runtime.Table = g.server.SetTable, g.server.Table
+}
+
+// watch starts the reading of what upstreams list.
+func (g *gateway) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel, g.watched = cancel, make(chan struct{})
+	go func() {
+		defer close(g.watched)
+		defer func() {
+			if v := recover(); v != nil {
+				g.server.Panicked("model listing", v)
+			}
+		}()
+		g.runtime.Watch(ctx)
+	}()
+}
+
+// close ends what openGateway opened, the ledger before the store it feeds.
+func (g *gateway) close(ctx context.Context) error {
+	var errs []error
+	if g.cancel != nil {
+		g.cancel()
+		<-g.watched
+	}
+	if g.relay != nil {
+		g.relay.Close()
+	}
+	if g.client != nil {
+		g.client.Close()
+	}
+	if g.demo != nil {
+		errs = append(errs, g.demo.Shutdown(ctx))
+	}
+	if g.ledger != nil {
+		errs = append(errs, g.ledger.Close(ctx))
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// demoAccount is the built-in provider's one account.
+func demoAccount() *store.Account {
+	return &store.Account{ID: "builtin:demo", Provider: "demo", Name: "demo", Enabled: true, Origin: "builtin"}
+}
+
+func pointers(in []store.Account) []*store.Account {
+	out := make([]*store.Account, len(in))
+	for i := range in {
+		out[i] = &in[i]
+	}
+	return out
+}
+
+func mappingPointers(in []store.Mapping) []*store.Mapping {
+	out := make([]*store.Mapping, len(in))
+	for i := range in {
+		out[i] = &in[i]
+	}
+	return out
+}
+
+// proxyFrom returns the proxy of upstream calls: the configured one, else what
+// HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.
+func proxyFrom(configured string) func(*url.URL) (*url.URL, error) {
+	if configured == "" {
+		return httpproxy.FromEnvironment().ProxyFunc()
+	}
+	c := httpproxy.Config{HTTPProxy: configured, HTTPSProxy: configured, NoProxy: httpproxy.FromEnvironment().NoProxy}
+	return c.ProxyFunc()
+}
+
+func timeoutsOf(u *config.Upstream) func(stream bool) upstream.Timeouts {
+	whole := upstream.Timeouts{Dial: u.Dial, TLS: u.TLS, Header: u.TTFB, FirstEvent: u.FirstEvent, Idle: u.Idle, Total: u.Total}.Or(upstream.Defaults)
+	stream := upstream.Timeouts{Dial: u.Dial, TLS: u.TLS, Header: u.TTFBStream, FirstEvent: u.FirstEvent, Idle: u.Idle, Total: u.TotalStream}.Or(upstream.StreamDefaults)
+	return func(s bool) upstream.Timeouts {
+		if s {
+			return stream
+		}
+		return whole
+	}
+}
+
+func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
+	s := l.Stats()
+	out := telemetry.LedgerStats{
+		Queue: int64(s.QueueLength), Lag: int64(s.ApplierLag), OpenHolds: int64(s.OpenHolds), Entries: s.Entries, Commits: s.Commits,
+		Failures: s.Failures, SyncSeconds: s.SyncSeconds, ReservedUSD: float64(s.ReservedNano) / 1e9, Up: l.Err() == nil, SyncBuckets: map[float64]uint64{},
+	}
+	var sum uint64
+	for i, bound := range ledger.SyncBounds {
+		sum += s.SyncBuckets[i]
+		out.SyncBuckets[bound] = sum
+	}
+	return out
+}
+
+// accessLine writes one line for each settled request; no prompt, no secret.
+func accessLine(log *slog.Logger) func(*store.UsageRow) {
+	return func(r *store.UsageRow) {
+		if !log.Enabled(context.Background(), slog.LevelInfo) {
+			return
+		}
+		log.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.String("id", r.RequestID), slog.String("op", r.Operation),
+			slog.Int("status", r.Status), slog.String("end", r.EndReason), slog.String("key", r.KeyName), slog.String("model", r.Model),
+			slog.String("provider", r.Provider), slog.String("account", r.Account), slog.Int("attempts", len(r.Attempts)),
+			slog.Int64("in", r.Tokens.Prompt()), slog.Int64("out", r.Tokens.Completion()), slog.String("cost_usd", store.FormatUSD(r.CostNano)),
+			slog.Duration("ttft", r.TTFT), slog.Duration("took", r.Duration), slog.Duration("overhead", r.Overhead), slog.String("error", r.Error))
+	}
+}
+
+func effectiveJSON(cfg *config.Config) func() json.RawMessage {
+	b, err := json.Marshal(cfg.Effective())
+	if err != nil {
+		panic("BUG: cannot encode the configuration: " + err.Error())
+	}
+	return func() json.RawMessage { return b }
+}

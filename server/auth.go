@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// maxCredential bounds what is looked at as a key.
+const maxCredential = 512
+
+// adminScopes are the scopes that rights over the admin API are made of; roles are sets of these.
+var implied = map[string][]string{
+	"admin":           {"viewer", "keys:write", "providers:write", "config:write", "billing"},
+	"keys:write":      {"viewer"},
+	"providers:write": {"viewer"},
+	"config:write":    {"viewer"},
+	"billing":         {"viewer"},
+}
+
+// auth knows who callers are.
+type auth struct {
+	keys     *store.KeyIndex
+	adminKey [32]byte // hash of AI_GATEWAY_ADMIN_KEY; zero: none
+	local    [32]byte // hash of the local CLI's token; zero: none
+	trusted  []netip.Prefix
+}
+
+// credential finds the caller's key in the carriers the clients use. Several are
+// accepted when equal.
+func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.Error) {
+	h := &ctx.Request.Header
+	var key []byte
+	take := func(v []byte) bool {
+		if len(v) == 0 {
+			return true
+		}
+		if key != nil && !bytes.Equal(key, v) {
+			return false
+		}
+		key = v
+		return true
+	}
+	ambiguous := refuse(400, "ambiguous_credentials", "several different API keys were sent: send one")
+	if a := h.Peek("Authorization"); len(a) > 0 {
+		v, ok := bearer(a)
+		if !ok {
+			return nil, unauthorized("the Authorization header must be \"Bearer <key>\"")
+		}
+		key = v
+	}
+	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
+		if !take(h.Peek(name)) {
+			return nil, ambiguous
+		}
+	}
+	if q := ctx.URI().QueryString(); len(q) > 0 {
+		args := ctx.QueryArgs()
+		if args.Has("api_key") || args.Has("key") && !geminiRoute {
+			return nil, refuse(400, "key_in_query", "an API key in the URL is refused here: it would end up in logs. Send it as \"Authorization: Bearer <key>\"")
+		}
+		if geminiRoute && !take(args.Peek("key")) {
+			return nil, ambiguous
+		}
+	}
+	if len(key) > maxCredential {
+		return nil, unauthorized("the API key is not valid")
+	}
+	return key, nil
+}
+
+func bearer(v []byte) ([]byte, bool) {
+	const scheme = "bearer "
+	if len(v) <= len(scheme) || !bytes.EqualFold(v[:len(scheme)], []byte(scheme)) {
+		return nil, false
+	}
+	return bytes.TrimSpace(v[len(scheme):]), true
+}
+
+func unauthorized(msg string) *providers.Error {
+	return &providers.Error{Kind: providers.KindAuthentication, Code: "invalid_api_key", NoRetry: true,
+		Message: msg + ". `ai-gateway api-key create NAME` makes one"}
+}
+
+// who identifies the caller of ctx.
+func (a *auth) who(ctx *fasthttp.RequestCtx, gemini bool, now time.Time) (*admin.Caller, *providers.Error) {
+	key, err := credential(ctx, gemini)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) == 0 {
+		return nil, unauthorized("no API key was sent")
+	}
+	hash := store.HashKey(string(key))
+	if k, ok := a.keys.Lookup(hash, now); ok {
+		return a.keyed(ctx, k, now)
+	}
+	ip := a.clientIP(ctx)
+	if a.adminKey != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.adminKey[:]) == 1 {
+		return &admin.Caller{Name: "admin", Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
+	}
+	if a.local != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.local[:]) == 1 && peerIsLoopback(ctx) {
+		return &admin.Caller{Name: "local", Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
+	}
+	return nil, unauthorized("the API key is not valid")
+}
+
+func (a *auth) keyed(ctx *fasthttp.RequestCtx, k *store.Key, now time.Time) (*admin.Caller, *providers.Error) {
+	switch {
+	case !k.RevokedAt.IsZero() && !now.Before(k.RevokedAt):
+		return nil, unauthorized("the API key has been revoked")
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		return nil, unauthorized("the API key expired at " + k.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	c := &admin.Caller{Key: k, Name: k.Name, Scopes: k.Scopes, IP: a.clientIP(ctx)}
+	if len(k.IPAllow) > 0 && !slices.ContainsFunc(k.IPAllow, func(cidr string) bool {
+		p, err := netip.ParsePrefix(cidr)
+		return err == nil && p.Contains(c.IP)
+	}) {
+		return nil, &providers.Error{Kind: providers.KindPermission, Code: "ip_not_allowed", NoRetry: true,
+			Message: fmt.Sprintf("this API key may not be used from %s", c.IP)}
+	}
+	c.Admin = slices.Contains(k.Scopes, "admin")
+	a.keys.Touch(k.ID, now)
+	return c, nil
+}
+
+// allowed reports whether c may use a route of that scope. A key without scopes
+// may use every relay route; admin may use all.
+func allowed(c *admin.Caller, scope string, relay bool) *providers.Error {
+	switch {
+	case scope == scopeSelf || c.Admin || slices.Contains(c.Scopes, scope):
+		return nil
+	case relay && len(c.Scopes) == 0:
+		return nil
+	}
+	for _, s := range c.Scopes {
+		if slices.Contains(implied[s], scope) {
+			return nil
+		}
+	}
+	return &providers.Error{Kind: providers.KindPermission, Code: "missing_scope", NoRetry: true,
+		Message: fmt.Sprintf("this API key lacks the scope %q: `ai-gateway api-key create NAME --scopes %s` makes one that has it", scope, scope)}
+}
+
+// clientIP is the peer's address, or the one a trusted proxy reports.
+func (a *auth) clientIP(ctx *fasthttp.RequestCtx) netip.Addr {
+	ip := peerIP(ctx)
+	if len(a.trusted) == 0 {
+		return ip
+	}
+	hops := strings.Split(string(ctx.Request.Header.Peek("X-Forwarded-For")), ",")
+	for i := len(hops) - 1; i >= 0 && a.trusts(ip); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		ip = next.Unmap()
+	}
+	return ip
+}
+
+func (a *auth) trusts(ip netip.Addr) bool {
+	return slices.ContainsFunc(a.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+func peerIP(ctx *fasthttp.RequestCtx) netip.Addr {
+	if t, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		return t.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+func peerIsLoopback(ctx *fasthttp.RequestCtx) bool {
+	ip := peerIP(ctx)
+	return ip.IsValid() && ip.IsLoopback()
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+// Paces and limits of request bodies.
+const (
+	maxBody       = 32 << 20
+	graceForBody  = 5 * time.Second // before the minimum rate counts
+	minBodyRate   = 10 << 10        // bytes a second
+	bodyStall     = 10 * time.Second
+	keepBuffer    = 256 << 10 // larger buffers are left to the collector
+	firstBodySize = 16 << 10
+)
+
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, firstBodySize); return &b }}
+
+func putBody(b *[]byte) {
+	if cap(*b) <= keepBuffer {
+		*b = (*b)[:0]
+		bodies.Put(b)
+	}
+}
+
+// checkBody decides on the headers alone whether the body may be read at all.
+func checkBody(h *fasthttp.RequestHeader, limit int) *providers.Error {
+	if n := h.ContentLength(); n > limit {
+		return tooLarge(limit)
+	}
+	if enc := h.Peek("Content-Encoding"); len(enc) > 0 && string(enc) != "identity" {
+		return &providers.Error{Kind: providers.KindUnsupportedType, Code: "unsupported_encoding", NoRetry: true,
+			Message: "a compressed request body is not accepted: send it as it is"}
+	}
+	return nil
+}
+
+func tooLarge(limit int) *providers.Error {
+	return &providers.Error{Kind: providers.KindTooLarge, Code: "body_too_large", NoRetry: true,
+		Message: "the request body exceeds the limit of " + byteSize(limit)}
+}
+
+func byteSize(n int) string {
+	switch {
+	case n >= 1<<20:
+		return itoa(n>>20) + " MiB"
+	case n >= 1<<10:
+		return itoa(n>>10) + " KiB"
+	}
+	return itoa(n) + " bytes"
+}
+
+// readBody reads the whole body into a pooled buffer. A body that comes slower
+// than the minimum rate is refused with 408, one that exceeds limit with 413.
+func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byte, *providers.Error) {
+	bp := bodies.Get().(*[]byte)
+	buf := (*bp)[:0]
+	fail := func(e *providers.Error) (*[]byte, *providers.Error) {
+		*bp = buf
+		putBody(bp)
+		ctx.SetConnectionClose()
+		return nil, e
+	}
+	if n := ctx.Request.Header.ContentLength(); n > cap(buf) {
+		if n > limit {
+			return fail(tooLarge(limit))
+		}
+		// What is promised is not yet there: a liar gets no more than a first step.
+		buf = make([]byte, 0, min(n, 1<<20)+1)
+	}
+	r := ctx.RequestBodyStream()
+	if r == nil {
+		*bp = append(buf, ctx.Request.Body()...)
+		return bp, nil
+	}
+	start := now()
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > limit:
+			return fail(tooLarge(limit))
+		case err == io.EOF:
+			*bp = buf
+			return bp, nil
+		case err != nil:
+			return fail(brokenBody(err))
+		}
+		if took := now().Sub(start); took > graceForBody && float64(len(buf)) < took.Seconds()*minBodyRate {
+			return fail(slowBody())
+		}
+	}
+}
+
+func brokenBody(err error) *providers.Error {
+	var ne net.Error
+	if errors.As(err, &ne) && ne.Timeout() {
+		return slowBody()
+	}
+	return refuse(400, "bad_body", "the request body ended before its announced length or is badly framed")
+}
+
+func slowBody() *providers.Error {
+	return &providers.Error{Kind: providers.KindTimeout, Status: 408, Code: "body_timeout", Message: "the request body came too slowly"}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+const (
+	maxHeaders = 100
+	modelTail  = "/v1/models/" // the one place where %2F is allowed: model names hold slashes
+)
+
+// knownMethods are all methods a route may have; others are refused before routing.
+var knownMethods = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "PATCH": true, "DELETE": true, "OPTIONS": true}
+
+func refuse(status int, code, msg string) *providers.Error {
+	kind := providers.KindInvalidRequest
+	if status == 405 {
+		kind = providers.KindMethod
+	}
+	return &providers.Error{Kind: kind, Status: status, Code: code, Message: msg, NoRetry: true}
+}
+
+// checkShape refuses requests whose shape different servers read differently:
+// what is refused here cannot be used to smuggle one request past another's checks.
+func checkShape(ctx *fasthttp.RequestCtx) *providers.Error {
+	h := &ctx.Request.Header
+	if !knownMethods[methodOf(ctx)] {
+		return refuse(405, "method_not_allowed", "unknown method")
+	}
+	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
+		return refuse(505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here")
+	}
+	if e := checkTarget(h.RequestURI()); e != nil {
+		return e
+	}
+	return checkHeaders(h.RawHeaders())
+}
+
+// checkTarget refuses a request target that is not a canonical path.
+func checkTarget(uri []byte) *providers.Error {
+	path, _, _ := bytes.Cut(uri, []byte{'?'})
+	bad := func(why string) *providers.Error {
+		return refuse(400, "bad_path", "the request path is not canonical: "+why)
+	}
+	switch {
+	case len(path) == 0 || path[0] != '/':
+		return bad("it must begin with /")
+	case bytes.Contains(path, []byte("//")):
+		return bad("it holds //")
+	case bytes.IndexByte(path, '\\') >= 0:
+		return bad("it holds a backslash")
+	case bytes.IndexByte(path, '#') >= 0 || bytes.IndexByte(uri, '#') >= 0:
+		return bad("it holds a fragment")
+	}
+	for _, seg := range strings.Split(string(path), "/") {
+		if seg == "." || seg == ".." {
+			return bad("it holds a dot segment")
+		}
+	}
+	low := bytes.ToLower(path)
+	for _, esc := range []string{"%00", "%2f", "%5c", "%2e", "%0a", "%0d"} {
+		if i := bytes.Index(low, []byte(esc)); i >= 0 {
+			if esc == "%2f" && bytes.HasPrefix(path, []byte(modelTail)) && i >= len(modelTail) {
+				continue
+			}
+			return bad("it holds " + esc)
+		}
+	}
+	for _, c := range uri {
+		if c <= ' ' || c == 0x7f {
+			return bad("it holds a control character")
+		}
+	}
+	return nil
+}
+
+// checkHeaders looks at the header block as it came, before anybody merged or
+// normalised it.
+func checkHeaders(raw []byte) *providers.Error {
+	bad := func(why string) *providers.Error { return refuse(400, "bad_header", why) }
+	var lines, length, chunked, auth, contentType, host int
+	for len(raw) > 0 {
+		line, rest, _ := bytes.Cut(raw, []byte{'\n'})
+		raw = rest
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+		if len(line) == 0 {
+			continue
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			return bad("a folded header line")
+		}
+		name, value, ok := bytes.Cut(line, []byte{':'})
+		if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t\r\x00") {
+			return bad("a malformed header line")
+		}
+		if bytes.ContainsAny(value, "\r\x00") {
+			return bad("a control character in a header")
+		}
+		lines++
+		switch len(name) {
+		case 4:
+			host += isName(name, "host")
+		case 12:
+			contentType += isName(name, "content-type")
+		case 13:
+			auth += isName(name, "authorization")
+		case 14:
+			if isName(name, "content-length") == 1 {
+				length++
+				if !digits(bytes.TrimSpace(value)) {
+					return bad("a malformed Content-Length")
+				}
+			}
+		case 17:
+			if isName(name, "transfer-encoding") == 1 {
+				chunked++
+				if !bytes.EqualFold(bytes.TrimSpace(value), []byte("chunked")) {
+					return bad("an unknown Transfer-Encoding")
+				}
+			}
+		}
+	}
+	switch {
+	case lines > maxHeaders:
+		return refuse(431, "too_many_headers", "more than 100 header lines")
+	case length > 1 || chunked > 1 || length+chunked > 1:
+		return bad("more than one of Content-Length and Transfer-Encoding")
+	case auth > 1:
+		return refuse(400, "ambiguous_credentials", "more than one Authorization header")
+	case contentType > 1:
+		return bad("more than one Content-Type header")
+	case host > 1:
+		return bad("more than one Host header")
+	}
+	return nil
+}
+
+func isName(name []byte, want string) int {
+	if len(name) == len(want) && bytes.EqualFold(name, []byte(want)) {
+		return 1
+	}
+	return 0
+}
+
+func digits(v []byte) bool {
+	if len(v) == 0 || len(v) > 18 {
+		return false
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkHost refuses a Host that is not a plain host and port.
+func checkHost(host []byte, http11 bool) *providers.Error {
+	if len(host) == 0 {
+		if http11 {
+			return refuse(400, "bad_host", "the Host header is missing")
+		}
+		return nil
+	}
+	if len(host) > 255 {
+		return refuse(400, "bad_host", "the Host header is malformed")
+	}
+	for _, c := range host {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ':', c == '[', c == ']':
+		default:
+			return refuse(400, "bad_host", "the Host header is malformed")
+		}
+	}
+	return nil
+}

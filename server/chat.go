@@ -1,0 +1,118 @@
+package server
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/relay"
+	"github.com/your-org/ai-api-gateway/server/routing"
+)
+
+// passOn are the caller's headers an upstream of the same dialect gets.
+var passOn = [...]string{"Content-Type", "Accept", "Anthropic-Version", "Anthropic-Beta", "Openai-Beta", "User-Agent"}
+
+// serveRelay is the handler of every route that reaches an upstream.
+func (s *Server) serveRelay(c *call) {
+	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now)
+	if e != nil {
+		c.fail(e)
+		return
+	}
+	release := func() { putBody(buf) }
+	body := *buf
+	if len(body) == 0 {
+		release()
+		c.fail(refuse(400, "invalid_json", "the request body is empty: a JSON object is expected"))
+		return
+	}
+	peek, err := c.route.in.Peek(body)
+	if err != nil {
+		release()
+		c.fail(asError(err))
+		return
+	}
+	if e := looped(c.ctx, s.via); e != nil {
+		release()
+		c.fail(e)
+		return
+	}
+	table := s.table.Load()
+	plan, perr := table.Plan(routing.Ask{
+		Op: c.route.op, Dialect: c.route.in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allowModels(c),
+	})
+	if perr != nil {
+		release()
+		c.fail(perr)
+		return
+	}
+	job := &relay.Job{
+		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
+		Peek: peek, Body: body, Forward: forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
+		Accepted: c.start, Conn: c.ctx.Conn(), Release: release,
+	}
+	if k := c.who.Key; k != nil {
+		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
+	} else {
+		job.KeyID, job.KeyName = c.who.Name, c.who.Name
+	}
+	job.ShowAccount = c.who.Admin
+	if c.route.op == providers.OpCountTokens && !countsTokens(plan) {
+		s.estimateTokens(c, job)
+		return
+	}
+	s.relay.Do(c.ctx, job)
+}
+
+// allowModels returns the key's allow list as a test; nil allows all.
+func allowModels(c *call) func(string) bool {
+	if c.who.Key == nil || len(c.who.Key.Models) == 0 {
+		return nil
+	}
+	list := c.who.Key.Models
+	return func(model string) bool {
+		return slices.ContainsFunc(list, func(p string) bool { return p == "*" || providers.MatchName(p, model) })
+	}
+}
+
+// forward copies the headers an upstream of the caller's dialect is to see.
+func forward(h *fasthttp.RequestHeader) []providers.Header {
+	out := make([]providers.Header, 0, len(passOn))
+	for _, name := range passOn {
+		if v := h.Peek(name); len(v) > 0 {
+			out = append(out, providers.Header{Name: name, Value: string(v)})
+		}
+	}
+	return out
+}
+
+// looped refuses a request that this gateway itself has sent.
+func looped(ctx *fasthttp.RequestCtx, own []byte) *providers.Error {
+	if via := ctx.Request.Header.Peek("Via"); len(via) > 0 && bytes.Contains(via, own) {
+		return &providers.Error{Kind: providers.KindLoop, Code: "loop_detected", NoRetry: true,
+			Message: "this request has been here before: an account's base_url leads back to this gateway"}
+	}
+	return nil
+}
+
+// endUser makes what a caller says of his end user fit to be recorded.
+func endUser(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > 256 {
+		s = strings.ToValidUTF8(s[:256], "")
+	}
+	return s
+}
+
+// countsTokens reports whether the plan's first target answers count_tokens itself.
+func countsTokens(p *routing.Plan) bool {
+	return slices.Contains(p.Targets[0].Account.Provider.Ops, providers.OpCountTokens)
+}

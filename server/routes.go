@@ -1,0 +1,119 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+// A Meter says how a route's use is accounted.
+type Meter string
+
+// Meters.
+const (
+	MeterLedger Meter = "ledger" // one ledger row a request
+	MeterFree   Meter = "free"   // costs nothing: no row
+)
+
+// Scopes of routes that are not operations of the relay.
+const (
+	scopePublic = "public" // no key
+	scopeSelf   = "self"   // any key
+)
+
+// A route is one method and path. None can be registered without a scope and a meter.
+type route struct {
+	method, path string
+	scope        string
+	meter        Meter
+	op           providers.Op
+	in           providers.Ingress // whose error shape and body it has; nil: OpenAI's
+	frames       providers.Egress
+	handle       func(*call)
+	segments     []string // of a path with parameters
+}
+
+// routes finds the route of a request.
+type routes struct {
+	exact   map[string][]*route // by path
+	pattern []*route            // paths with {parameters}; a trailing {x...} takes the rest
+	all     []*route
+}
+
+func newRoutes() *routes { return &routes{exact: map[string][]*route{}} }
+
+func (rs *routes) add(r *route) {
+	if r.scope == "" || r.meter == "" || r.method == "" || r.handle == nil {
+		panic(fmt.Sprintf("BUG: route %s %s lacks its scope, meter or handler", r.method, r.path))
+	}
+	if r.meter == MeterLedger && (r.op == "" || r.in == nil) {
+		panic(fmt.Sprintf("BUG: metered route %s %s lacks its operation or dialect", r.method, r.path))
+	}
+	rs.all = append(rs.all, r)
+	if strings.Contains(r.path, "{") {
+		r.segments = strings.Split(r.path, "/")
+		rs.pattern = append(rs.pattern, r)
+		return
+	}
+	rs.exact[r.path] = append(rs.exact[r.path], r)
+}
+
+// find returns the route, its parameters, and the methods the path knows where the method is not one.
+func (rs *routes) find(method, path string) (r *route, params map[string]string, methods []string) {
+	for _, r := range rs.exact[path] {
+		if r.method == method {
+			return r, nil, nil
+		}
+		methods = append(methods, r.method)
+	}
+	for _, r := range rs.pattern {
+		if p, ok := r.match(path); ok {
+			if r.method == method {
+				return r, p, nil
+			}
+			methods = append(methods, r.method)
+		}
+	}
+	slices.Sort(methods)
+	return nil, nil, slices.Compact(methods)
+}
+
+func (r *route) match(path string) (map[string]string, bool) {
+	parts := strings.Split(path, "/")
+	params := map[string]string{}
+	for i, seg := range r.segments {
+		if i >= len(parts) {
+			return nil, false
+		}
+		switch {
+		case strings.HasSuffix(seg, "...}"):
+			rest := strings.Join(parts[i:], "/")
+			params[seg[1:len(seg)-4]] = rest
+			return params, rest != ""
+		case strings.HasPrefix(seg, "{"):
+			if parts[i] == "" {
+				return nil, false
+			}
+			params[seg[1:len(seg)-1]] = parts[i]
+		case seg != parts[i]:
+			return nil, false
+		}
+	}
+	return params, len(parts) == len(r.segments)
+}
+
+// methodOf spares the conversion of the usual methods.
+func methodOf(ctx *fasthttp.RequestCtx) string {
+	switch m := ctx.Method(); string(m) {
+	case "POST":
+		return "POST"
+	case "GET":
+		return "GET"
+	default:
+		return string(m)
+	}
+}

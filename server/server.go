@@ -1,0 +1,316 @@
+// Package server is the HTTP surface: listeners, the route table, who may call
+// what, error shapes, and the lifecycle. What a request means is decided in relay
+// and admin.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/relay"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// A Surface is the caller's side of one relayed operation.
+type Surface struct {
+	In providers.Ingress
+	// Frames reads answers of operations that are relayed only; nil for OpChat.
+	Frames providers.Egress
+}
+
+// Surfaces are the dialects that callers may speak.
+type Surfaces struct {
+	Chat, Completions, Embeddings, Messages Surface
+	// CountTokens estimates the tokens of a messages request; it never understates.
+	CountTokens func(body []byte) int64
+}
+
+// Options wire a Server.
+type Options struct {
+	Version  string
+	Instance string // names this gateway in Via headers
+	Surfaces Surfaces
+	Relay    *relay.Relay
+	Admin    *admin.Admin
+	Keys     *store.KeyIndex
+	Metrics  *telemetry.Metrics
+	Log      *slog.Logger
+	Now      func() time.Time
+	NewID    func() string // ULID
+	MaxBody  int
+
+	AdminKeyHash [32]byte       // of AI_GATEWAY_ADMIN_KEY; zero: none
+	LocalHash    [32]byte       // of the local CLI's token
+	Trusted      []netip.Prefix // proxies whose X-Forwarded-For counts
+	// Ready returns what keeps the gateway from serving, nil when it is ready.
+	Ready func() error
+	// MetricsOpen serves /metrics without a key to loopback peers.
+	Web func(ctx *fasthttp.RequestCtx, path string) bool
+}
+
+// A Server answers HTTP. Create it with New, serve listeners with Serve, end it with Drain.
+type Server struct {
+	o        Options
+	http     *fasthttp.Server
+	routes   *routes
+	auth     *auth
+	relay    *relay.Relay
+	table    atomic.Pointer[routing.Table]
+	via      []byte
+	started  time.Time
+	draining atomic.Bool
+	inflight atomic.Int64
+	metrics  fasthttp.RequestHandler
+	panics   panicLog
+	conns    connSet
+}
+
+// New builds the server and its route table.
+func New(o Options) *Server {
+	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
+	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash, trusted: o.Trusted}
+	s.metrics = metricsHandler(o.Metrics)
+	s.register()
+	s.http = &fasthttp.Server{
+		Handler: s.handle, ErrorHandler: s.protocolError, HeaderReceived: s.headerReceived, ExpectHandler: s.expect,
+		StreamRequestBody: true, DisablePreParseMultipartForm: true, NoDefaultServerHeader: true, NoDefaultDate: false,
+		ReadTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second, ReadBufferSize: 32 << 10, WriteBufferSize: 16 << 10,
+		MaxRequestBodySize: 1, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
+		CloseOnShutdown: true, NoDefaultContentType: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
+	}
+	return s
+}
+
+// SetTable swaps the routing in.
+func (s *Server) SetTable(t *routing.Table) { s.table.Store(t) }
+
+// Table returns the routing in force.
+func (s *Server) Table() *routing.Table { return s.table.Load() }
+
+// Serve answers on ln until Drain.
+func (s *Server) Serve(ln net.Listener) error {
+	err := s.http.Serve(listener{ln, &s.conns})
+	if s.draining.Load() {
+		return nil
+	}
+	return err
+}
+
+// Drain lets requests in flight end: readiness goes off at once, after delay no
+// new connection is taken, and at the end of ctx what is left is cut.
+func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
+	s.draining.Store(true)
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+	}
+	return s.http.ShutdownWithContext(ctx)
+}
+
+// Cut closes the connections that are still open.
+func (s *Server) Cut() { s.conns.closeAll() }
+
+// InFlight returns the number of requests being served.
+func (s *Server) InFlight() int64 { return s.inflight.Load() }
+
+// A call is one request on its way through the handlers.
+type call struct {
+	ctx      *fasthttp.RequestCtx
+	s        *Server
+	route    *route
+	params   map[string]string
+	who      *admin.Caller
+	id       string
+	clientID string
+	start    time.Time
+}
+
+func (c *call) in() providers.Ingress {
+	if c.route != nil && c.route.in != nil {
+		return c.route.in
+	}
+	path := string(c.ctx.Path())
+	if strings.HasPrefix(path, "/v1/messages") {
+		return c.s.o.Surfaces.Messages.In
+	}
+	if path == "/v1/models" && len(c.ctx.Request.Header.Peek("Anthropic-Version")) > 0 {
+		return c.s.o.Surfaces.Messages.In
+	}
+	return c.s.o.Surfaces.Chat.In
+}
+
+// fail answers with e in the caller's dialect.
+func (c *call) fail(e *providers.Error) {
+	e.RequestID = c.id
+	c.ctx.Response.Header.Set("X-Request-Id", c.id)
+	if e.Status == 401 || e.Kind == providers.KindAuthentication {
+		c.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	}
+	relay.WriteError(c.ctx, c.in(), e)
+}
+
+// handle is the one entry of every request. A panic in it costs that request only.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	s.inflight.Add(1)
+	defer s.inflight.Add(-1)
+	c := call{ctx: ctx, s: s, start: s.o.Now(), id: s.o.NewID()}
+	defer func() {
+		if v := recover(); v != nil {
+			s.Panicked("handler", v)
+			c.fail(&providers.Error{Kind: providers.KindInternal, Code: "internal_error", Message: "internal error"})
+			ctx.SetConnectionClose()
+		}
+	}()
+	c.clientID = clientRequestID(ctx.Request.Header.Peek("X-Request-Id"))
+	if e := s.admit(&c); e != nil {
+		if bodyUnread(ctx) {
+			ctx.SetConnectionClose()
+		}
+		c.fail(e)
+		return
+	}
+	c.route.handle(&c)
+}
+
+// admit finds the route and the caller, and refuses what may not pass.
+func (s *Server) admit(c *call) *providers.Error {
+	ctx := c.ctx
+	if e := checkShape(ctx); e != nil {
+		ctx.SetConnectionClose()
+		return e
+	}
+	if e := checkHost(ctx.Request.Header.Host(), ctx.Request.Header.IsHTTP11()); e != nil {
+		ctx.SetConnectionClose()
+		return e
+	}
+	path := string(ctx.Path())
+	r, params, methods := s.routes.find(methodOf(ctx), path)
+	if r == nil {
+		if len(methods) > 0 {
+			ctx.Response.Header.Set("Allow", strings.Join(methods, ", "))
+			return refuse(405, "method_not_allowed", "this path knows "+strings.Join(methods, ", ")+" only")
+		}
+		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". docs/03-api-specification.md lists all"}
+	}
+	c.route, c.params = r, params
+	if r.scope == scopePublic {
+		return nil
+	}
+	who, e := s.auth.who(ctx, false, c.start)
+	if e != nil {
+		return e
+	}
+	c.who = who
+	if e := allowed(who, r.scope, r.meter == MeterLedger || r.op != ""); e != nil {
+		return e
+	}
+	return checkBody(&ctx.Request.Header, s.o.MaxBody)
+}
+
+func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }
+
+// headerReceived sets how long the body may take. The size given tells fasthttp
+// to leave all reading to readBody.
+func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	t := 30 * time.Second
+	if n := h.ContentLength(); n > 0 {
+		t += time.Duration(n/(100<<10)) * time.Second
+	}
+	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: 1}
+}
+
+// expect decides on "Expect: 100-continue": a body that will be refused is not asked for.
+func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+	c := call{ctx: ctx, s: s, start: s.o.Now()}
+	if e := s.admit(&c); e != nil {
+		c.id = s.o.NewID()
+		c.fail(e)
+		return e.HTTPStatus()
+	}
+	return fasthttp.StatusContinue
+}
+
+// protocolError answers what fasthttp could not read as a request.
+func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
+	c := call{ctx: ctx, s: s, start: s.o.Now(), id: s.o.NewID()}
+	e := refuse(400, "bad_request", "the request is not well-formed HTTP/1.1")
+	var small *fasthttp.ErrSmallBuffer
+	var ne net.Error
+	switch {
+	case errors.As(err, &small):
+		e = refuse(431, "headers_too_large", "the request line and headers exceed 32 KiB")
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		e = tooLarge(s.o.MaxBody)
+	case errors.As(err, &ne) && ne.Timeout():
+		e = &providers.Error{Kind: providers.KindTimeout, Status: 408, Code: "request_timeout", Message: "the request did not arrive in time"}
+	}
+	ctx.SetConnectionClose()
+	c.fail(e)
+}
+
+// Panicked reports a contained panic: a bug, but not the end of the process.
+func (s *Server) Panicked(where string, v any) { s.panics.report(s.o.Log, where, v) }
+
+// NewULID returns a source of ULIDs that rise with time.
+func NewULID(now func() time.Time) func() string {
+	var mu sync.Mutex
+	entropy := ulid.Monotonic(randReader{}, 0)
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		id, err := ulid.New(ulid.Timestamp(now()), entropy)
+		if err != nil { // the monotonic counter overflowed within one millisecond
+			entropy = ulid.Monotonic(randReader{}, 0)
+			id = ulid.MustNew(ulid.Timestamp(now()), entropy)
+		}
+		return id.String()
+	}
+}
+
+// clientRequestID returns the caller's own id if it is fit to be recorded.
+func clientRequestID(v []byte) string {
+	if len(v) == 0 || len(v) > 128 {
+		return ""
+	}
+	for _, c := range v {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return ""
+		}
+	}
+	return string(v)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// asError returns err as an error for the caller.
+func asError(err error) *providers.Error {
+	var e *providers.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &providers.Error{Kind: providers.KindInvalidRequest, Message: err.Error()}
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/admin"
+)
+
+// register fills the route table: every path that is served, with its scope and meter.
+func (s *Server) register() {
+	f := &s.o.Surfaces
+	relayed := func(path string, op providers.Op, scope string, sf Surface) {
+		s.routes.add(&route{method: "POST", path: path, scope: scope, meter: MeterLedger, op: op, in: sf.In, frames: sf.Frames, handle: s.serveRelay})
+	}
+	relayed("/v1/chat/completions", providers.OpChat, "chat", f.Chat)
+	relayed("/v1/completions", providers.OpCompletions, "chat", f.Completions)
+	relayed("/v1/embeddings", providers.OpEmbeddings, "embeddings", f.Embeddings)
+	relayed("/v1/messages", providers.OpChat, "chat", f.Messages)
+	s.routes.add(&route{method: "POST", path: "/v1/messages/count_tokens", scope: "chat", meter: MeterLedger,
+		op: providers.OpCountTokens, in: f.Messages.In, frames: f.Messages.Frames, handle: s.serveRelay})
+
+	free := func(method, path, scope string, op providers.Op, h func(*call)) {
+		s.routes.add(&route{method: method, path: path, scope: scope, meter: MeterFree, op: op, handle: h})
+	}
+	for _, m := range []string{"GET", "HEAD"} {
+		free(m, "/v1/models", scopeSelf, "", s.listModels)
+		free(m, "/v1/models/{id...}", scopeSelf, "", s.showModel)
+		free(m, "/health", scopePublic, "", s.health)
+		free(m, "/livez", scopePublic, "", s.livez)
+		free(m, "/readyz", scopePublic, "", s.readyz)
+		free(m, "/", scopePublic, "", s.root)
+		free(m, "/admin/{path...}", scopePublic, "", s.page)
+		free(m, "/admin/", scopePublic, "", s.page)
+		free(m, "/admin", scopePublic, "", s.page)
+	}
+	free("GET", "/metrics", scopePublic, "", s.serveMetrics)
+	if s.o.Admin == nil {
+		return
+	}
+	for _, r := range s.o.Admin.Routes() {
+		free(r.Method, r.Path, r.Scope, "", s.adminHandler(r))
+	}
+}
+
+// adminHandler gives a route of the admin API what it needs to know of the caller.
+func (s *Server) adminHandler(r admin.Route) func(*call) {
+	return func(c *call) {
+		buf, e := readBody(c.ctx, 1<<20, s.o.Now)
+		if e != nil {
+			c.fail(e)
+			return
+		}
+		defer putBody(buf)
+		s.o.Admin.Serve(r, &admin.Call{Ctx: c.ctx, Who: c.who, Now: c.start, RequestID: c.id, Body: *buf, Params: c.params})
+	}
+}
