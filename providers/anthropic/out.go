@@ -164,6 +164,9 @@ func (w *requestWriter) writeBlock(b *providers.Block, role string) {
 	case providers.KindThinking, providers.KindRedacted:
 		w.writeThought(b)
 	case providers.KindToolCall:
+		if b.Signature != "" { // Gemini signs calls; here nothing takes it
+			w.drop("messages.signature")
+		}
 		w.dst = append(comma(w.dst), `{"type":"tool_use"`...)
 		w.dst = putString(w.dst, "id", w.id(b.ID))
 		w.dst = putString(w.dst, "name", b.ToolName)
@@ -213,6 +216,8 @@ func (w *requestWriter) writeText(b *providers.Block) {
 	w.dst = putString(w.dst, "text", b.Text)
 	if b.Origin == dialect && len(b.Citations) > 0 {
 		w.dst = putRaw(w.dst, "citations", b.Citations)
+	} else if !inert(b.Citations) {
+		w.drop("messages.citations")
 	}
 	w.closeBlock(b)
 }

@@ -123,9 +123,9 @@ func TestRequestFromChat(t *testing.T) {
 		r.Messages = append(r.Messages, providers.Message{Role: providers.RoleAssistant, Blocks: []providers.Block{
 			{Kind: providers.KindThinking, Text: "hm", Signature: "x", SignatureOrigin: providers.Gemini},
 			{Kind: providers.KindThinking, Text: "ours", Signature: "sig", SignatureOrigin: providers.Messages},
-			{Kind: providers.KindRefusal, Text: "no"}}}, say(providers.RoleUser, "why"))
+			{Kind: providers.KindRefusal, Text: "no", Origin: providers.Chat, Citations: json.RawMessage(`[{"type":"url_citation"}]`)}}}, say(providers.RoleUser, "why"))
 	}, `{"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"assistant","content":[
-		{"type":"thinking","thinking":"ours","signature":"sig"},{"type":"text","text":"no"}]},{"role":"user","content":[{"type":"text","text":"why"}]}]}`, "messages.thinking")
+		{"type":"thinking","thinking":"ours","signature":"sig"},{"type":"text","text":"no"}]},{"role":"user","content":[{"type":"text","text":"why"}]}]}`, "messages.thinking", "messages.citations")
 }
 
 func TestToolsFromChat(t *testing.T) {
