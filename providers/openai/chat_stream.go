@@ -144,12 +144,13 @@ func (d *decoder) event(ev *wire.Event) {
 		d.emit(providers.Event{Kind: providers.EventEnd})
 		return
 	}
-	reported := string(ev.Name) == "error" || isObject(data) && at(data, "error") != nil
+	// The byte search spares most chunks the walk over their members.
+	reported := string(ev.Name) == "error" || bytes.Contains(data, errorName) && isObject(data) && at(data, "error") != nil
 	switch {
 	case reported:
 		d.chunk(data, true)
 		d.fail(chatEgress{}.DecodeError(0, data))
-	case !isObject(data) || !valid(data):
+	case !isObject(data) || !whole(data):
 		d.fail(malformed("a chunk of its stream is no JSON object"))
 	default:
 		d.chunk(data, false)
@@ -195,9 +196,21 @@ func (d *decoder) chunk(data []byte, failed bool) {
 	d.usage(data)
 }
 
+var (
+	errorName = []byte(`"error"`)
+	usageName = []byte(`"usage"`)
+)
+
+// whole reports whether a chunk is one JSON value. The field finder is faster,
+// but refuses text that is not UTF-8, which must not end a stream.
+func whole(data []byte) bool {
+	_, err := wire.Fields(data, nil, nil)
+	return err == nil || valid(data)
+}
+
 func (d *decoder) usage(data []byte) {
 	var u providers.Usage
-	if (chatEgress{}).Usage(data, &u) {
+	if bytes.Contains(data, usageName) && (chatEgress{}).Usage(data, &u) {
 		d.emit(providers.Event{Kind: providers.EventUsage, Usage: u})
 	}
 }
