@@ -138,8 +138,9 @@ func usageEdit(body []byte, options providers.Span) wire.Edit {
 	}
 	value := []byte(`{"include_usage":true`)
 	wire.EachMember(body[options.Start:options.End], func(name, v []byte) bool {
-		if n, ok := wire.String(name); !ok || n != "include_usage" {
-			value = append(append(append(append(value, ','), name...), ':'), v...)
+		if string(name) != "include_usage" {
+			value = append(wire.AppendString(append(value, ','), name), ':')
+			value = append(value, v...)
 		}
 		return true
 	})
