@@ -130,3 +130,10 @@ type Decoder interface {
 	// terminal event is missing, or the error that broke decoding.
 	End() error
 }
+
+// A Checker is an Egress that can tell a whole answer from a 200 that is none.
+type Checker interface {
+	// CheckResponse returns nil for a whole answer of the dialect; else what is
+	// wrong: the error the body reports, or that it is malformed.
+	CheckResponse(body []byte) *Error
+}

@@ -69,12 +69,9 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byt
 		ctx.SetConnectionClose()
 		return nil, e
 	}
-	if n := ctx.Request.Header.ContentLength(); n > cap(buf) {
-		if n > limit {
-			return fail(tooLarge(limit))
-		}
-		// What is promised is not yet there: a liar gets no more than a first step.
-		buf = make([]byte, 0, min(n, 1<<20)+1)
+	announced := ctx.Request.Header.ContentLength()
+	if announced > limit {
+		return fail(tooLarge(limit))
 	}
 	r := ctx.RequestBodyStream()
 	if r == nil {
@@ -84,7 +81,7 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byt
 	start := now()
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = growBody(buf, announced, limit)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -101,6 +98,21 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byt
 			return fail(slowBody())
 		}
 	}
+}
+
+// growBody makes room for more. What is announced is not yet there, so a liar
+// gets no more than a first step; then the whole is allocated at once: untouched
+// pages cost nothing, while growing by copies would hold the body twice.
+func growBody(buf []byte, announced, limit int) []byte {
+	const step = 256 << 10
+	size := 4 * cap(buf)
+	if cap(buf) >= step {
+		size = limit + 1
+		if announced > 0 {
+			size = announced + 1
+		}
+	}
+	return append(make([]byte, 0, max(size, cap(buf)+4096)), buf...)
 }
 
 func brokenBody(err error) *providers.Error {

@@ -228,7 +228,13 @@ func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream
 // to leave all reading to readBody.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	t := 30 * time.Second
-	if n := h.ContentLength(); n > 0 {
+	n := h.ContentLength()
+	if n > s.o.MaxBody {
+		// fasthttp waits for the body's first byte before it calls the handler. A
+		// body that will be refused is not waited for: see protocolError.
+		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: 1}
+	}
+	if n > 0 {
 		t += time.Duration(n/(100<<10)) * time.Second
 	}
 	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: 1}
@@ -260,6 +266,11 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 		e = &providers.Error{Kind: providers.KindTimeout, Status: 408, Code: "request_timeout", Message: "the request did not arrive in time"}
 	}
 	ctx.SetConnectionClose()
+	if ctx.Request.Header.ContentLength() > s.o.MaxBody {
+		if refused := s.admit(&c); refused != nil {
+			e = refused
+		}
+	}
 	c.fail(e)
 }
 

@@ -109,6 +109,12 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 
 // checkAnswer refuses a 200 that is no answer of its dialect.
 func (x *exchange) checkAnswer(body []byte) *providers.Error {
+	if x.job.Op == providers.OpCountTokens {
+		if _, _, ok := wire.Path(body, "input_tokens"); !ok {
+			return badResponse("it has no input_tokens")
+		}
+		return nil
+	}
 	if c, ok := x.frames.(providers.Checker); ok {
 		return c.CheckResponse(body)
 	}

@@ -128,11 +128,11 @@ func (x *exchange) addsUsage(t *routing.Target) bool {
 
 // usageEdit sets stream_options.include_usage, keeping the options the caller gave.
 func usageEdit(body []byte, options providers.Span) wire.Edit {
-	if !options.Found() || body[options.Start] != '{' {
+	if options.Found() && body[options.Start] != '{' { // null, or nonsense the vendor would refuse: replaced
+		return wire.Edit{Start: options.Start, End: options.End, New: []byte(`{"include_usage":true}`)}
+	}
+	if !options.Found() {
 		const member = `"stream_options":{"include_usage":true}`
-		if options.Found() { // null, or nonsense the vendor would refuse: replaced
-			return wire.Edit{Start: options.Start, End: options.End, New: []byte(`{"include_usage":true}`)}
-		}
 		brace := bytes.IndexByte(body, '{')
 		return wire.Edit{Start: brace + 1, End: brace + 1, New: []byte(member + ",")}
 	}

@@ -29,13 +29,13 @@ const (
 )
 
 type streamState struct {
-	pipe    pipe
-	phase   phase
-	held    []byte
-	err     *providers.Error // reported by the upstream inside the stream
-	cause   error            // broke the stream; told after the content that came before it
-	ended   bool             // the terminal event was seen, and is held
-	early   bool             // the 200 has gone out before any content
+	pipe  pipe
+	phase phase
+	held  []byte
+	err   *providers.Error // reported by the upstream inside the stream
+	cause error            // broke the stream; told after the content that came before it
+	ended bool             // the terminal event was seen, and is held
+	early bool             // the 200 has gone out before any content
 }
 
 var errClientGone = errors.New("the caller has left")
