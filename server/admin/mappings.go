@@ -272,9 +272,11 @@ func noLoop(m *store.Mapping, others []*store.Mapping) error {
 	if err != nil {
 		return err
 	}
+	done := map[string]bool{} // names that lead into no circle
 	var visit func(at *store.Mapping, name string, path []string) []string
 	visit = func(at *store.Mapping, name string, path []string) []string {
 		path = append(slices.Clone(path), name)
+		defer func() { done[name] = true }()
 		for _, target := range at.Targets {
 			// What names an account or a provider, or the alias itself, is searched among models and leads no further.
 			if target.Account != "" || target.Provider != "" || target.Model == at.Alias || target.Model == name {
@@ -283,7 +285,7 @@ func noLoop(m *store.Mapping, others []*store.Mapping) error {
 			if slices.Contains(path, target.Model) {
 				return append(path, target.Model)
 			}
-			if next, ok := t.Mapping(target.Model); ok {
+			if next, ok := t.Mapping(target.Model); ok && !done[target.Model] {
 				if loop := visit(next, target.Model, path); loop != nil {
 					return loop
 				}

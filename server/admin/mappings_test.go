@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -86,6 +87,16 @@ func TestMappingLoops(t *testing.T) {
 		t.Errorf("the circle is not shown: %s", text)
 	}
 	h.refused(h.admin, "PATCH", mappings+"/b", `{"targets":[{"model":"a"}]}`, 400, "alias_loop", "targets")
+	make("d", "a")
+	make("e", "d") // e → d → a → b → c is long, but ends
+	h.refused(h.admin, "PATCH", mappings+"/b", `{"targets":[{"model":"gpt-4"},{"model":"e"}]}`, 400, "alias_loop", "targets")
+	many := `{"model":"gpt-4"}` + strings.Repeat(`,{"model":"x"}`, 31)
+	for i := range 20 { // 32²⁰ ways, none of them a circle
+		next := fmt.Sprintf("y%d", i)
+		if status, body := h.call(h.admin, "POST", mappings, `{"alias":"`+next+`","targets":[`+strings.ReplaceAll(many, `"x"`, fmt.Sprintf(`"y%d"`, i-1))+`]}`); status != 201 {
+			t.Fatalf("%s: %d %s", next, status, body)
+		}
+	}
 	make("wild-*", "wild-one") // the pattern fits its own target: searched
 	h.refused(h.admin, "POST", mappings, `{"alias":"wild-two","targets":[{"model":"x"}],"id":"mine"}`, 400, "unknown_field", "id")
 }
