@@ -131,9 +131,15 @@ type Decoder interface {
 	End() error
 }
 
-// A Checker is an Egress that can tell a whole answer from a 200 that is none.
-type Checker interface {
-	// CheckResponse returns nil for a whole answer of the dialect; else what is
-	// wrong: the error the body reports, or that it is malformed.
-	CheckResponse(body []byte) *Error
+// An Answer is what the relay must know of a whole answer.
+type Answer struct {
+	HasUsage bool
+	Model    Span // the model's name, with quotes
+}
+
+// An AnswerReader is an Egress that reads all of that in one pass over the body.
+type AnswerReader interface {
+	// ReadAnswer checks that body is a whole answer of the dialect and reads its
+	// usage into u. Its error is the one the body reports, or says that it is malformed.
+	ReadAnswer(body []byte, u *Usage) (Answer, *Error)
 }

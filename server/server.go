@@ -78,6 +78,9 @@ type Server struct {
 	metrics  fasthttp.RequestHandler
 	panics   panicLog
 	conns    connSet
+	// oversized holds the path of a request between the refusal of its body by the
+	// header and the answer, by its *fasthttp.RequestHeader.
+	oversized sync.Map
 }
 
 // New builds the server and its route table.
@@ -231,7 +234,9 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 	n := h.ContentLength()
 	if n > s.o.MaxBody {
 		// fasthttp waits for the body's first byte before it calls the handler. A
-		// body that will be refused is not waited for: see protocolError.
+		// body that will be refused is not waited for: see protocolError, which
+		// cannot see the header any more.
+		s.oversized.Store(h, string(h.RequestURI()))
 		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: 1}
 	}
 	if n > 0 {
@@ -266,10 +271,9 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 		e = &providers.Error{Kind: providers.KindTimeout, Status: 408, Code: "request_timeout", Message: "the request did not arrive in time"}
 	}
 	ctx.SetConnectionClose()
-	if ctx.Request.Header.ContentLength() > s.o.MaxBody {
-		if refused := s.admit(&c); refused != nil {
-			e = refused
-		}
+	if uri, ok := s.oversized.LoadAndDelete(&ctx.Request.Header); ok {
+		e = tooLarge(s.o.MaxBody)
+		ctx.Request.SetRequestURI(uri.(string)) // its path chooses the shape of the error
 	}
 	c.fail(e)
 }

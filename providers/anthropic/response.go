@@ -100,18 +100,49 @@ func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 	return r, nil
 }
 
+// answerMembers are the top-level members of an answer that ReadAnswer looks at.
+var answerMembers = []string{"model", "content", "usage", "error", "type"}
+
+// ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
+func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
+	var few [8]wire.Field
+	fields, err := wire.Fields(body, answerMembers, few[:0])
+	if err != nil {
+		return providers.Answer{}, nonsense(err.Error())
+	}
+	var a providers.Answer
+	content, report, message := false, false, false
+	for _, f := range fields {
+		v := body[f.Start:f.End]
+		switch f.Name {
+		case "model":
+			if v[0] == '"' {
+				a.Model = providers.Span{Start: f.Start, End: f.End}
+			}
+		case "content":
+			content = isArray(v)
+		case "usage":
+			a.HasUsage = v[0] == '{' && readUsage(v, u)
+		case "error":
+			report = true
+		case "type":
+			message = string(v) == `"message"`
+		}
+	}
+	switch {
+	case report && !message:
+		return providers.Answer{}, e.DecodeError(0, body)
+	case !content:
+		return providers.Answer{}, nonsense("it has no content")
+	}
+	return a, nil
+}
+
 // CheckResponse tells a whole answer from a 200 that is none: an error report, or what is no message.
 func (e egress) CheckResponse(body []byte) *providers.Error {
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nonsense(err.Error())
-	}
-	if _, _, ok := wire.Path(body, "error"); ok && stringAt(body, "type") != "message" {
-		return e.DecodeError(0, body)
-	}
-	if !isArray(at(body, "content")) {
-		return nonsense("it has no content")
-	}
-	return nil
+	var u providers.Usage
+	_, err := e.ReadAnswer(body, &u)
+	return err
 }
 
 // nonsense is an answer of the upstream that cannot be understood.

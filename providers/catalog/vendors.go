@@ -188,7 +188,7 @@ func local() []*providers.Provider {
 		{
 			// Anything else that speaks OpenAI's format: the account names the address.
 			Name: "custom", Title: "Custom (OpenAI-compatible)", Aliases: []string{"openai-compatible"},
-			Ops:    []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank},
+			Ops: []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank},
 			// Servers nobody has listed end their streams in more ways than one.
 			Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content", NoDone: true}),
 		},

@@ -76,6 +76,9 @@ func peekField(p *providers.Peek, f *wire.Field, v []byte, chat bool) *providers
 		return peekOwn(p, f, v)
 	}
 	if isNull(v) {
+		if f.Name == "stream_options" { // the splice must replace it, not add a second
+			p.StreamOptions = providers.Span{Start: f.Start, End: f.End}
+		}
 		if chat && f.Name == "messages" {
 			return bad("messages", "must be a list")
 		}

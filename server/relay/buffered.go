@@ -71,24 +71,19 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	if !isJSON(x.up.ResponseHeader("content-type")) && x.frames == nil {
 		return body, nil // audio, images: nothing to read
 	}
-	if e := x.checkAnswer(body); e != nil {
+	a, e := x.readAnswer(body)
+	if e != nil {
 		return nil, e
 	}
-	if x.frames.Usage(body, &x.usage) {
-		x.hasUsage = true
-	} else {
+	if x.hasUsage = a.HasUsage; !a.HasUsage && x.job.Op != providers.OpCountTokens {
 		x.deltas = estimateTokens(body)
 	}
 	if x.same {
 		shown := x.shownModel()
-		if shown == "" {
+		if shown == "" || !a.Model.Found() {
 			return body, nil
 		}
-		span := x.frames.ModelSpan(body)
-		if !span.Found() {
-			return body, nil
-		}
-		x.out = wire.Splice(x.out[:0], body, []wire.Edit{{Start: span.Start, End: span.End, New: wire.AppendString(nil, shown)}})
+		x.out = wire.Splice(x.out[:0], body, []wire.Edit{{Start: a.Model.Start, End: a.Model.End, New: wire.AppendString(nil, shown)}})
 		return x.out, nil
 	}
 	resp, err := x.target.Egress.DecodeResponse(body)
@@ -107,18 +102,21 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	return x.out, nil
 }
 
-// checkAnswer refuses a 200 that is no answer of its dialect.
-func (x *exchange) checkAnswer(body []byte) *providers.Error {
+// readAnswer refuses a 200 that is no answer of its dialect, and reads its usage.
+func (x *exchange) readAnswer(body []byte) (providers.Answer, *providers.Error) {
 	if x.job.Op == providers.OpCountTokens {
 		if _, _, ok := wire.Path(body, "input_tokens"); !ok {
-			return badResponse("it has no input_tokens")
+			return providers.Answer{}, badResponse("it has no input_tokens")
 		}
-		return nil
+		return providers.Answer{}, nil
 	}
-	if c, ok := x.frames.(providers.Checker); ok {
-		return c.CheckResponse(body)
+	if r, ok := x.frames.(providers.AnswerReader); ok {
+		return r.ReadAnswer(body, &x.usage)
 	}
-	return nil
+	if _, err := wire.Fields(body, nil, nil); err != nil {
+		return providers.Answer{}, badResponse(err.Error())
+	}
+	return providers.Answer{HasUsage: x.frames.Usage(body, &x.usage), Model: x.frames.ModelSpan(body)}, nil
 }
 
 // answer writes a whole answer.

@@ -131,10 +131,8 @@ func (t *Table) resolve(p *Plan, a Ask, name, prov string, depth int) *providers
 	}
 	accounts, model := t.accounts, name
 	if prov == "" {
-		if head, tail, ok := strings.Cut(name, "/"); ok && tail != "" {
-			if acc, pr := t.named(head); acc != nil || pr != nil {
-				prov, model = head, tail
-			}
+		if head, tail, ok := strings.Cut(name, "/"); ok && tail != "" && t.prefixes(head, name) {
+			prov, model = head, tail
 		}
 	}
 	if prov != "" {
@@ -154,6 +152,21 @@ func (t *Table) resolve(p *Plan, a Ask, name, prov string, depth int) *providers
 	}
 	t.search(p, a, name, model, accounts, prov != "")
 	return nil
+}
+
+// prefixes reports whether head, of a model "head/rest", names where it is to go.
+// It does not if an account lists the whole as a model of its own, or if no
+// account of that provider is there: other providers' names have slashes too.
+func (t *Table) prefixes(head, whole string) bool {
+	acc, pr := t.named(head)
+	served := false
+	for _, a := range t.accounts {
+		if slices.ContainsFunc(a.Models, func(m store.AccountModel) bool { return m.Name == whole }) {
+			return false
+		}
+		served = served || a.Provider == pr
+	}
+	return acc != nil || pr != nil && served
 }
 
 // follow adds what one target of a mapping leads to.

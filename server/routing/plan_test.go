@@ -74,7 +74,9 @@ func table(t *testing.T, mappings ...*store.Mapping) *Table {
 			acc(openai, "openai", nil), acc(openai, "eu", func(a *store.Account) { a.Priority = 5 }),
 			acc(anthropic, "anthropic", nil), lists,
 			acc(local, "box", func(a *store.Account) { a.Models = []store.AccountModel{{Name: "*"}} }),
-			acc(openai, "azureish", func(a *store.Account) { a.Models = []store.AccountModel{{Name: "gpt-4o", Upstream: "my-deploy"}} }),
+			acc(openai, "azureish", func(a *store.Account) {
+				a.Models = []store.AccountModel{{Name: "gpt-4o", Upstream: "my-deploy"}, {Name: "anthropic/listed"}}
+			}),
 			acc(openai, "off", func(a *store.Account) { a.Enabled = false; a.Models = []store.AccountModel{{Name: "only-off"}} }),
 			keyless,
 		},
@@ -127,6 +129,8 @@ func TestPlan(t *testing.T) {
 	f(Ask{Model: "gpt-9-tomorrow"}, "openai/gpt-9-tomorrow:chat eu/gpt-9-tomorrow:chat pattern")
 	f(Ask{Model: "claude-3-opus"}, "anthropic/claude-3-opus:messages catalogue")
 	f(Ask{Model: "claude-3-opus", Provider: "claude"}, "anthropic/claude-3-opus:messages catalogue")
+	f(Ask{Model: "groq/llama"}, "box/groq/llama:chat any")
+	f(Ask{Model: "anthropic/listed"}, "azureish/anthropic/listed:chat account")
 	f(Ask{Model: "gpt-4o"}, "azureish/my-deploy:chat account")
 	f(Ask{Model: "qwen3:8b"}, "lists/qwen3:8b:chat listed")
 	f(Ask{Model: "qwen3:8b", Dialect: providers.Messages}, "lists/qwen3:8b:messages listed")
@@ -171,7 +175,7 @@ func TestModels(t *testing.T) {
 	for _, m := range tab.Models(func(m string) bool { return m != "shared" }) {
 		got = append(got, m.ID)
 	}
-	want := "fast claude-3-opus gpt-4 gpt-4o qwen3:8b"
+	want := "fast anthropic/listed claude-3-opus gpt-4 gpt-4o qwen3:8b"
 	if s := strings.Join(got, " "); s != want {
 		t.Errorf("got %s, want %s", s, want)
 	}

@@ -1,0 +1,79 @@
+package openai
+
+import (
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+)
+
+// answerMembers are the top-level members of an answer that ReadAnswer looks at.
+var answerMembers = []string{"model", "choices", "usage", "error", "data", "x_groq"}
+
+// ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
+func (e chatEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
+	return readAnswer(e, body, u, "choices")
+}
+
+// readAnswer wants the member that makes an answer, unless it is "".
+func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (providers.Answer, *providers.Error) {
+	var few [8]wire.Field
+	fields, err := wire.Fields(body, answerMembers, few[:0])
+	if err != nil {
+		return providers.Answer{}, malformed(err.Error())
+	}
+	var a providers.Answer
+	found := wants == ""
+	for _, f := range fields {
+		v := body[f.Start:f.End]
+		switch f.Name {
+		case "error":
+			if !isNull(v) {
+				reported := e.DecodeError(0, body)
+				if reported.Kind == "" {
+					reported.Kind = providers.KindUpstream
+				}
+				return providers.Answer{}, reported
+			}
+		case "model":
+			if v[0] == '"' {
+				a.Model = providers.Span{Start: f.Start, End: f.End}
+			}
+		case "usage":
+			a.HasUsage = isObject(v) && readUsage(v, u) || a.HasUsage
+		case "x_groq":
+			if !a.HasUsage {
+				if raw := at(v, "usage"); isObject(raw) {
+					a.HasUsage = readUsage(raw, u)
+				}
+			}
+		}
+		if f.Name == wants && v[0] == '[' && f.Count > 0 {
+			found = true
+		}
+	}
+	if !found {
+		return providers.Answer{}, malformed("it has no " + wants)
+	}
+	return a, nil
+}
+
+// A relayEgress reads answers of operations that are relayed only.
+type relayEgress struct {
+	chatEgress
+	wants string
+}
+
+// RelayEgress returns the OpenAI way to read the answers of an operation that is relayed only.
+func RelayEgress(op providers.Op) providers.Egress {
+	r := relayEgress{}
+	switch op {
+	case providers.OpCompletions:
+		r.wants = "choices"
+	case providers.OpEmbeddings:
+		r.wants = "data"
+	}
+	return r
+}
+
+func (e relayEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
+	return readAnswer(e.chatEgress, body, u, e.wants)
+}
