@@ -1,3 +1,12 @@
+// Command ai-gateway is the gateway and its command line.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"github.com/your-org/ai-api-gateway/cmd"
+)
+
+func main() {
+	os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}

@@ -1,0 +1,52 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// facts writes names and values of one thing, leaving out what is empty.
+func (a *app) facts(rows [][2]string) error {
+	widest := 0
+	for _, r := range rows {
+		if r[1] != "" {
+			widest = max(widest, width(r[0]))
+		}
+	}
+	for _, r := range rows {
+		if r[1] == "" {
+			continue
+		}
+		pad := strings.Repeat(" ", widest-width(r[0]))
+		if _, err := fmt.Fprintf(a.stdout, "%s%s%s%s\n", a.paint(a.stdout, dim, r[0]), pad, gap, cleanText(r[1])); err != nil {
+			return fmt.Errorf("cannot write the output: %w", err)
+		}
+	}
+	return nil
+}
+
+func joinOr(list []string, none string) string {
+	if len(list) == 0 {
+		return none
+	}
+	return strings.Join(list, ", ")
+}
+
+func orNever(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "never"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// splitWords splits a list given as one argument by commas.
+func splitWords(s string) []string {
+	var out []string
+	for w := range strings.SplitSeq(s, ",") {
+		if w = strings.TrimSpace(w); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}

@@ -1,0 +1,89 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/your-org/ai-api-gateway/server/api"
+)
+
+// healthTimeout is how long health waits unless --timeout says: a container's
+// check must end before the next begins.
+const healthTimeout = 5 * time.Second
+
+func (a *app) healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "health", Short: "Ask whether the gateway serves; the exit code says it", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			ctx := a.ctx
+			if a.timeout == 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, healthTimeout)
+				defer cancel()
+			}
+			h, err := c.Health(ctx)
+			if err != nil {
+				return err
+			}
+			if a.output == "json" || a.output == "jsonl" {
+				return a.writeJSON(h)
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s, version %s, up %s\n", cleanText(h.Status), cleanText(h.Version), time.Duration(h.Uptime)*time.Second)
+			return err
+		},
+	}
+}
+
+func (a *app) whoamiCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "whoami", Short: "Show the key in use, its rights, limits and usage", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			self, err := c.Self(a.ctx)
+			if err != nil {
+				return err
+			}
+			if a.output == "json" || a.output == "jsonl" {
+				return a.writeJSON(self)
+			}
+			return a.showSelf(c, self)
+		},
+	}
+}
+
+func (a *app) showSelf(c *api.Client, self *api.KeySelf) error {
+	base, _ := c.Base() // client has checked it
+	rows := [][2]string{
+		{"gateway", base}, {"key from", a.keyFrom}, {"name", self.Name}, {"id", self.ID}, {"prefix", self.Prefix},
+		{"scopes", joinOr(self.Scopes, "every relay route")}, {"models", joinOr(self.Models, "all")}, {"group", self.Group}, {"expires", orNever(self.ExpiresAt)},
+	}
+	if self.Used != nil {
+		since := "used"
+		if self.UsedSince != nil {
+			since += " since " + self.UsedSince.Local().Format(time.DateOnly)
+		}
+		rows = append(rows, [2]string{since, fmt.Sprintf("%s requests, %s tokens in, %s out, %s", thousands(self.Used.Requests), short(self.Used.PromptTokens), short(self.Used.CompletionTokens), dollars(self.Used.CostUSD))})
+	}
+	if err := a.facts(rows); err != nil {
+		return err
+	}
+	if len(self.Limits) == 0 {
+		return nil
+	}
+	t := table{columns: []column{{head: "LIMIT"}, {head: "WINDOW"}, {head: "ALLOWED", right: true}, {head: "USED", right: true}, {head: "LEFT", right: true}, {head: "RESETS"}}}
+	for _, l := range self.Limits {
+		t.rows = append(t.rows, []cell{str(l.Kind), str(l.Window), str(l.Limit.String()), str(l.Used.String()), str(l.Remaining.String()), momentOf(l.ResetsAt)})
+	}
+	fmt.Fprintln(a.stdout)
+	return a.writeTable(t)
+}

@@ -1,0 +1,148 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/your-org/ai-api-gateway/store"
+	"github.com/your-org/ai-api-gateway/store/bolt"
+)
+
+// offline are the flags of verbs that work on the data folder itself.
+type offline struct{ config, dataDir string }
+
+func (o *offline) add(c *cobra.Command) {
+	c.PersistentFlags().StringVarP(&o.config, "config", "c", "", "configuration file that names the data folder")
+	c.PersistentFlags().StringVar(&o.dataDir, "data-dir", "", "data folder (default: the one serve would use)")
+}
+
+// dir returns the data folder that serve would use.
+func (o *offline) dir(a *app) (string, error) {
+	flags := map[string]string{}
+	if o.dataDir != "" {
+		flags["data_dir"] = o.dataDir
+	}
+	cfg, err := loadConfig(o.config, a.environ, flags)
+	if err != nil {
+		return "", wrongConfig(err, o.config)
+	}
+	return cfg.DataDir, nil
+}
+
+func (a *app) migrateCommand() *cobra.Command {
+	c := newGroup("migrate", "Bring the store to this version's schema")
+	c.Long = `Bring the store in the data folder to this version's schema. serve does the same
+when it starts; these verbs do it ahead, while no gateway runs.`
+	var o offline
+	o.add(c)
+	c.AddCommand(
+		&cobra.Command{Use: "up", Short: "Migrate to the newest schema", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return a.migrateUp(&o) }},
+		&cobra.Command{Use: "down", Short: "Tell how to go back to the schema before", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return a.migrateDown(&o) }},
+		&cobra.Command{Use: "status", Short: "Show the schema", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return a.migrateStatus(&o) }},
+	)
+	return c
+}
+
+// schemaState is the JSON of migrate.
+type schemaState struct {
+	Dir     string `json:"data_dir"`
+	Schema  uint64 `json:"schema"` // 0: there is no store yet
+	Current uint64 `json:"current"`
+	InUse   bool   `json:"in_use,omitempty"`
+	Done    string `json:"done"`
+}
+
+// inspect reads the schema; a store in use is no error.
+func (a *app) inspect(o *offline) (schemaState, error) {
+	dir, err := o.dir(a)
+	if err != nil {
+		return schemaState{}, err
+	}
+	s := schemaState{Dir: dir}
+	s.Schema, s.Current, err = bolt.Inspect(dir)
+	if errors.Is(err, store.ErrLocked) {
+		s.InUse = true
+		s.Done = "nothing to do: a gateway is running on it, and migrates when it starts"
+		return s, nil
+	}
+	return s, err
+}
+
+func (a *app) saySchema(s schemaState) error {
+	if a.output == "json" || a.output == "jsonl" {
+		return a.writeJSON(s)
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", s.Dir, s.Done)
+	return err
+}
+
+func (a *app) migrateStatus(o *offline) error {
+	s, err := a.inspect(o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.InUse:
+	case s.Schema == 0:
+		s.Done = "no store yet; serve or migrate up makes it"
+	case s.Schema == s.Current:
+		s.Done = fmt.Sprintf("schema %d, up to date", s.Schema)
+	case s.Schema > s.Current:
+		s.Done = fmt.Sprintf("schema %d, written by a newer version; this one knows %d", s.Schema, s.Current)
+	default:
+		s.Done = fmt.Sprintf("schema %d; migrate up brings it to %d", s.Schema, s.Current)
+	}
+	return a.saySchema(s)
+}
+
+func (a *app) migrateUp(o *offline) error {
+	s, err := a.inspect(o)
+	if err != nil {
+		return err
+	}
+	if s.InUse {
+		return a.saySchema(s)
+	}
+	if err := makeDataDir(s.Dir); err != nil {
+		return err
+	}
+	st, err := bolt.Open(a.ctx, s.Dir, bolt.Options{})
+	if err != nil {
+		return storeError(s.Dir, err)
+	}
+	if err := st.Close(); err != nil {
+		return fmt.Errorf("cannot close the store: %w", err)
+	}
+	switch s.Schema {
+	case 0:
+		s.Done = fmt.Sprintf("made the store, schema %d", s.Current)
+	case s.Current:
+		s.Done = fmt.Sprintf("nothing to do: schema %d is the newest", s.Current)
+	default:
+		s.Done = fmt.Sprintf("migrated from schema %d to %d; the store from before is gateway.db.bak-v%d", s.Schema, s.Current, s.Schema)
+	}
+	s.Schema = s.Current
+	return a.saySchema(s)
+}
+
+// migrateDown never rewrites data: the way back is the copy that migrate up made.
+func (a *app) migrateDown(o *offline) error {
+	s, err := a.inspect(o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.InUse:
+		return &hintError{err: errors.New("a gateway is running on " + s.Dir + ": stop it first"), next: "ai-gateway migrate status"}
+	case s.Schema <= 1:
+		s.Done = "nothing to do: there is no older schema"
+		return a.saySchema(s)
+	}
+	return &hintError{
+		err:  fmt.Errorf("schema %d is not taken back in place: changes made since would be lost unseen", s.Schema),
+		hint: fmt.Sprintf("The store from before schema %d is kept. Put it back with:", s.Schema),
+		next: fmt.Sprintf("cp %s %s", quoteArg(fmt.Sprintf("%s/gateway.db.bak-v%d", s.Dir, s.Schema-1)), quoteArg(s.Dir+"/gateway.db")),
+	}
+}

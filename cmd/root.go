@@ -1,0 +1,171 @@
+// Package cmd is the command line: serve, and the clients of a running gateway.
+// Only the files that imports_test.go lists open stores and servers; all others
+// speak to the gateway through server/api.
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the command line args (without the program's name) and returns its exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, env: envMap(environ), now: time.Now}
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(context.Background())
+	if a.cancel != nil {
+		a.cancel()
+	}
+	if err == nil {
+		return exitOK
+	}
+	if !a.running {
+		err = usageOf(cmd, err)
+	}
+	return a.report(err)
+}
+
+// An app is one run of the command line: its streams, environment and global flags.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+	env            map[string]string
+	now            func() time.Time
+
+	url, key, profile string
+	output            string
+	json              bool
+	lang, color       string
+	noInput           bool
+	timeout           time.Duration
+
+	running bool // a command has begun: errors are no longer about its usage
+	ctx     context.Context
+	cancel  context.CancelFunc
+	keyFrom string // where the key in use is from, for errors of authentication
+}
+
+func envMap(environ []string) map[string]string {
+	m := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			m[name] = value
+		}
+	}
+	return m
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ai-gateway",
+		Short: "One endpoint for every AI provider, with keys, budgets and an exact ledger",
+		Long: `ai-gateway serves one API in front of every AI provider, and keeps the books.
+
+Start with:
+  ai-gateway serve
+  ai-gateway chat "Hello"`,
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.AddGroup(&cobra.Group{ID: "use", Title: "Use:"}, &cobra.Group{ID: "manage", Title: "Manage:"}, &cobra.Group{ID: "run", Title: "Run:"})
+	f := root.PersistentFlags()
+	f.StringVar(&a.url, "gateway-url", "", "the gateway's address, with or without /v1")
+	f.StringVar(&a.key, "gateway-key", "", "API key to use ('-' reads it from standard input)")
+	f.StringVar(&a.profile, "profile", "", "profile of cli.yaml to use")
+	f.StringVarP(&a.output, "output", "o", "table", "form of the output: table, json, jsonl, csv")
+	f.BoolVar(&a.json, "json", false, "the same as -o json")
+	f.StringVar(&a.lang, "lang", "", "language of messages: en, zh")
+	f.BoolVar(&a.noInput, "no-input", false, "never ask; fail instead")
+	f.StringVar(&a.color, "color", "auto", "colour: auto, always, never")
+	f.DurationVar(&a.timeout, "timeout", 0, "give up after this long; 0 = never")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.globals() }
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return err })
+
+	group(root)
+	add := func(id string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	add("use", a.chatCommand(), a.usageCommand(), a.logsCommand(), a.modelsCommand(), a.whoamiCommand())
+	add("manage", a.providersCommand(), a.apiKeyCommand(), a.routeCommand(), a.configCommand())
+	add("run", newServeCommand(a), a.healthCommand(), a.migrateCommand(), a.mockCommand(), a.adminCommand())
+	root.AddCommand(a.versionCommand(), exitCodesTopic())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	completeGlobals(root)
+	a.track(root)
+	return root
+}
+
+// globals checks the global flags once a command is chosen.
+func (a *app) globals() error {
+	if a.json {
+		a.output = "json"
+	}
+	for _, f := range []struct{ name, value, allowed string }{
+		{"output", a.output, "table json jsonl csv"},
+		{"lang", a.lang, "en zh"},
+		{"color", a.color, "auto always never"},
+	} {
+		if allowed := strings.Fields(f.allowed); f.value != "" && !slices.Contains(allowed, f.value) {
+			return fmt.Errorf("--%s must be one of %s, not %q", f.name, strings.Join(allowed, ", "), f.value)
+		}
+	}
+	if a.timeout < 0 {
+		return fmt.Errorf("--timeout must not be negative, not %v", a.timeout)
+	}
+	return nil
+}
+
+// track notes for every command when it begins, and bounds it by --timeout.
+func (a *app) track(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		a.track(sub)
+	}
+	run := c.RunE
+	if run == nil {
+		return
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		a.running = true
+		a.ctx = c.Context()
+		if a.timeout > 0 {
+			a.ctx, a.cancel = context.WithTimeout(a.ctx, a.timeout)
+		}
+		return run(c, args)
+	}
+}
+
+// group makes c a command that only holds others: alone it shows its help.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		msg := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+		for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // the nearest first
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("%s, did you mean %q?", msg, near[0])
+			}
+		}
+		return fmt.Errorf("%s", msg)
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
+}
+
+func newGroup(use, short string, aliases ...string) *cobra.Command {
+	return group(&cobra.Command{Use: use, Short: short, Aliases: aliases})
+}

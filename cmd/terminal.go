@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+func stdinTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// piped reports whether standard input is a pipe or file that holds something to read.
+func (a *app) piped() bool {
+	f, ok := a.stdin.(*os.File)
+	if !ok {
+		return a.stdin != nil
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice == 0
+}
+
+func (a *app) askSecret(f *os.File, what string) (string, error) {
+	fmt.Fprintf(a.stderr, "%s: ", what)
+	secret, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(a.stderr)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the key: %w", err)
+	}
+	return strings.TrimSpace(string(secret)), nil
+}
+
+// confirm asks whether to go on. Where nobody can be asked, yes must have been given.
+func (a *app) confirm(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if a.noInput || !stdinTerminal(a.stdin) {
+		return wrongUsage("", "%s Nobody can be asked here: add --yes", question)
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("cannot read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes", "是":
+		return nil
+	}
+	return &exitError{exitUsage, fmt.Errorf("nothing was done")}
+}
+
+// Colours, as SGR parameters.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	dim    = "2"
+)
+
+// paint colours text for w if colour is wanted there (no-color.org, CLICOLOR_FORCE).
+func (a *app) paint(w io.Writer, sgr, text string) string {
+	on := isTerminal(w) && a.env["TERM"] != "dumb"
+	switch {
+	case a.color == "always":
+		on = true
+	case a.color == "never" || a.env["NO_COLOR"] != "":
+		on = false
+	case a.env["CLICOLOR_FORCE"] != "" && a.env["CLICOLOR_FORCE"] != "0":
+		on = true
+	}
+	if !on || text == "" {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// cleanText makes text harmless on a terminal: one line, no control characters,
+// nothing that turns the writing direction.
+func cleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r == '\r' {
+			return ' '
+		}
+		return visible(r)
+	}, s)
+}
+
+// cleanLines is cleanText that keeps line ends and tabs.
+func cleanLines(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return visible(r)
+	}, s)
+}
+
+func visible(r rune) rune {
+	switch {
+	case r < ' ' || r >= 0x7f && r < 0xa0,
+		r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f:
+		return -1
+	}
+	return r
+}
