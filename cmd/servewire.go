@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"time"
+	_ "time/tzdata" // the zones of budgets and reports, on images that have none
 
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/net/http/httpproxy"
@@ -128,7 +129,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	}
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
-		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, RefreshModels: g.runtime.RefreshModels,
+		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, RefreshModels: g.runtime.Refresh,
 		Config: effectiveJSON(cfg), Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
 	})
 	o := server.Options{
@@ -136,8 +137,8 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 		MaxBody: int(cfg.Limits.Body), LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat:        server.Surface{In: openai.ChatIngress()},
-			Completions: server.Surface{In: openai.CompletionsIngress(), Frames: openai.ChatEgress(providers.Quirks{})},
-			Embeddings:  server.Surface{In: openai.EmbeddingsIngress(), Frames: openai.ChatEgress(providers.Quirks{})},
+			Completions: server.Surface{In: openai.CompletionsIngress(), Frames: openai.RelayEgress(providers.OpCompletions)},
+			Embeddings:  server.Surface{In: openai.EmbeddingsIngress(), Frames: openai.RelayEgress(providers.OpEmbeddings)},
 			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
 		},

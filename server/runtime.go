@@ -158,6 +158,26 @@ func (r *Runtime) Watch(ctx context.Context) {
 	}
 }
 
+// Refresh reads what the upstream of a lists now, and routes by it.
+func (r *Runtime) Refresh(ctx context.Context, a *routing.Account) ([]string, error) {
+	models, err := r.RefreshModels(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.remember(a.ID, models)
+	r.mu.Unlock()
+	return models, r.Reload(ctx)
+}
+
+// remember keeps a listing; r.mu is held.
+func (r *Runtime) remember(account string, models []string) {
+	if r.listed == nil {
+		r.listed = map[string]listing{}
+	}
+	r.listed[account] = listing{models, r.Now()}
+}
+
 // list reads the models of one account if what is known of it is old; it
 // reports whether the table must be built anew.
 func (r *Runtime) list(ctx context.Context, a *routing.Account) bool {
@@ -174,10 +194,7 @@ func (r *Runtime) list(ctx context.Context, a *routing.Account) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.listed == nil {
-		r.listed = map[string]listing{}
-	}
-	r.listed[a.ID] = listing{models, r.Now()}
+	r.remember(a.ID, models)
 	return !slices.Equal(models, last.models)
 }
 

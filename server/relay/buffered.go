@@ -94,6 +94,7 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 		}
 		return nil, badResponse(err.Error())
 	}
+	x.rememberAnswer(resp)
 	resp.Model = x.job.Peek.Model
 	x.out, err = x.job.In.AppendResponse(x.out[:0], resp)
 	if err != nil {

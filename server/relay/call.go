@@ -162,11 +162,12 @@ func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
 	if t.Entry != nil {
 		req.DefaultMaxTokens = t.Entry.MaxOutput
 	}
+	lost := x.recallThinking(&req)
 	body, dropped, err := t.Egress.AppendRequest(nil, &req)
 	if err != nil {
 		return nil, asError(err)
 	}
-	x.dropped = dropped
+	x.dropped = append(dropped, lost...)
 	return body, nil
 }
 

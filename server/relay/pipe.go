@@ -130,12 +130,13 @@ type translatePipe struct {
 	x    *exchange
 	dec  providers.Decoder
 	enc  providers.Encoder
+	kept recollection
 	buf  []byte
 	done bool
 }
 
 func (x *exchange) newTranslatePipe() *translatePipe {
-	return &translatePipe{x: x, dec: x.target.Egress.NewDecoder(), enc: x.job.In.NewEncoder(providers.EncodeOptions{
+	return &translatePipe{x: x, kept: x.newRecollection(), dec: x.target.Egress.NewDecoder(), enc: x.job.In.NewEncoder(providers.EncodeOptions{
 		Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix(),
 	})}
 }
@@ -150,6 +151,7 @@ func (p *translatePipe) drain(put func([]byte, providers.FrameInfo) bool) {
 	var ev providers.Event
 	for p.dec.Next(&ev) {
 		info := p.note(&ev)
+		p.kept.event(&ev)
 		if info&providers.FrameError != 0 {
 			p.x.stream.err = ev.Err
 			put(nil, info)

@@ -19,6 +19,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/server/vault"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
@@ -53,6 +54,8 @@ type Options struct {
 	// UnknownPrice is "dearest", "deny" or "zero".
 	UnknownPrice string
 	Timeouts     func(stream bool) upstream.Timeouts
+	// Vault keeps signed thinking for callers of other formats. nil: it is lost.
+	Vault *vault.Vault
 	// Finished is told of every settled row; it must not block. May be nil.
 	Finished func(row *store.UsageRow)
 	// Panicked is told of a contained panic. May be nil.
