@@ -44,6 +44,8 @@ const (
 type gateway struct {
 	cfg     *config.Config
 	log     *slog.Logger
+	lines   *telemetry.Lines
+	jsonLog bool
 	store   *bolt.Store
 	ledger  *ledger.Ledger
 	client  *upstream.Client
@@ -62,8 +64,9 @@ type gateway struct {
 
 // openGateway opens the store and the ledger and wires all parts. On an error
 // nothing stays open.
-func openGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (g *gateway, err error) {
-	g = &gateway{cfg: cfg, log: log}
+func openGateway(ctx context.Context, cfg *config.Config, out logOutput) (g *gateway, err error) {
+	log := out.log
+	g = &gateway{cfg: cfg, log: log, lines: out.lines, jsonLog: out.json}
 	defer func() {
 		if err != nil {
 			g.close(context.Background())
@@ -120,7 +123,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	g.relay = relay.New(relay.Options{
 		Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream),
-		Finished: accessLine(log), Panicked: func(where string, v any) { panicked(where, v) },
+		Finished: accessLine(log, g.lines, g.jsonLog), Panicked: func(where string, v any) { panicked(where, v) },
 	})
 	g.runtime = &server.Runtime{
 		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: catalog.New(),
@@ -245,20 +248,6 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 		out.SyncBuckets[bound] = sum
 	}
 	return out
-}
-
-// accessLine writes one line for each settled request; no prompt, no secret.
-func accessLine(log *slog.Logger) func(*store.UsageRow) {
-	return func(r *store.UsageRow) {
-		if !log.Enabled(context.Background(), slog.LevelInfo) {
-			return
-		}
-		log.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.String("id", r.RequestID), slog.String("op", r.Operation),
-			slog.Int("status", r.Status), slog.String("end", r.EndReason), slog.String("key", r.KeyName), slog.String("model", r.Model),
-			slog.String("provider", r.Provider), slog.String("account", r.Account), slog.Int("attempts", len(r.Attempts)),
-			slog.Int64("in", r.Tokens.Prompt()), slog.Int64("out", r.Tokens.Completion()), slog.String("cost_usd", store.FormatUSD(r.CostNano)),
-			slog.Duration("ttft", r.TTFT), slog.Duration("took", r.Duration), slog.Duration("overhead", r.Overhead), slog.String("error", r.Error))
-	}
 }
 
 func effectiveJSON(cfg *config.Config) func() json.RawMessage {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	applyBatch   = 1000    // entries of one Append
+	applyBatch   = 4096    // entries of one Append
 	applyBytes   = 4 << 20 // and bytes of their frames
 	leastBackoff = 100 * time.Millisecond
 	mostBackoff  = 5 * time.Second

@@ -9,11 +9,11 @@ import (
 )
 
 // Under load commits start at least defaultPace apart (performance.md, item 8),
-// unless enough settles wait: a commit shared by so many costs each next to nothing.
-const (
-	defaultPace = 2 * time.Millisecond
-	enough      = 16
-)
+// unless all requests in flight wait for one: nothing more would come to share it.
+const defaultPace = 2 * time.Millisecond
+
+// allWait reports whether every admitted request is waiting for the next commit.
+func (l *Ledger) allWait() bool { return l.waiting > 0 && len(l.holds.open) == 0 }
 
 // A segment is one file of the log.
 type segment struct {
@@ -108,13 +108,13 @@ func (l *Ledger) take() (b *batch, more bool) {
 
 // rest keeps the committer from the next commit for a while when settles come
 // less than pace apart: each commit then serves several. While it rests nobody
-// wakes it, which is half of what a commit costs, but when enough wait. A caller
+// wakes it, which is half of what a commit costs, but when all wait. A caller
 // alone, however fast, gains nothing from it: after some rests that gathered but
 // one settle, none follow for a while.
 func (l *Ledger) rest() {
 	l.mu.Lock()
 	wait := l.o.pace - l.o.Now().Sub(l.lastStart)
-	if l.gap >= l.o.pace || wait <= 0 || l.skip > 0 || l.closed || l.waiting >= enough || l.flush || len(l.queue) > 1 {
+	if l.gap >= l.o.pace || wait <= 0 || l.skip > 0 || l.closed || l.allWait() || l.flush || len(l.queue) > 1 {
 		l.skip = max(l.skip-1, 0)
 		l.mu.Unlock()
 		return
@@ -124,7 +124,7 @@ func (l *Ledger) rest() {
 	l.paceTimer.Reset(wait)
 	select {
 	case <-l.paceTimer.C:
-	case <-l.wake: // enough of them, a flush, or the end
+	case <-l.wake: // all of them, a flush, or the end
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -105,7 +105,7 @@ func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
 	}
 	b.settles++
 	l.waiting++
-	if l.waiting == 1 && !l.resting || l.waiting == enough {
+	if l.waiting == 1 && !l.resting || l.allWait() {
 		signal(l.wake)
 	}
 	return b, nil
