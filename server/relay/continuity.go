@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -14,11 +15,16 @@ import (
 // most clients drop. So a translated answer's thinking is remembered under each
 // of its tool calls, and put back where the same key replays a call without any.
 
+// Nothing is put back where it might be refused, for the caller could neither see
+// nor mend that: only to the model that wrote it, in its own place, and behind the
+// very conversation it was written in, as newer models check all three (Anthropic,
+// "Preserved thinking": system, tools and all messages before a block).
+
 // Bounds of what continuity may cost one request.
 const (
-	maxKept     = 1 << 20 // of one answer, in bytes: its thinking and calls while they pass, and what is remembered of it
-	maxRecalled = 4 << 20 // put back into one request, in bytes
-	maxLookups  = 1024    // tool calls of one request that are looked up, the latest first
+	maxKept     = 1 << 20  // of one answer, in bytes: it as it passes, and what is remembered of it
+	maxRecalled = 16 << 20 // put back into one request, in bytes
+	maxLookups  = 4096     // tool calls of one request that are looked up
 )
 
 // droppedThinking is what a caller is told who asked for thinking and whose
@@ -31,15 +37,27 @@ func signsThinking(d providers.Dialect) bool { return d == providers.Messages }
 // A memory is what is kept of one answer. Without thoughts it says that the model had none.
 type memory struct {
 	Origin   providers.Dialect `json:"origin"`
-	Model    string            `json:"model"` // a vendor may refuse what another model has signed
+	Model    string            `json:"model"`
+	Prefix   uint64            `json:"prefix"` // hash of the conversation it answered
+	Said     uint64            `json:"said"`   // hash of its text
 	Thoughts []thought         `json:"thoughts,omitempty"`
 }
 
-// A thought is one block of thinking, Redacted set if it is not readable.
+// A thought is one block of thinking, Redacted set if it is not readable. It stood
+// behind so many bytes of text and so many tool calls.
 type thought struct {
 	Text      string `json:"text,omitempty"`
 	Signature string `json:"signature,omitempty"`
 	Redacted  []byte `json:"redacted,omitempty"`
+	Bytes     int    `json:"bytes,omitempty"`
+	Calls     int    `json:"calls,omitempty"`
+}
+
+func (t *thought) block(origin providers.Dialect) providers.Block {
+	if t.Redacted != nil {
+		return providers.Block{Kind: providers.KindRedacted, Data: t.Redacted, SignatureOrigin: origin, Origin: origin}
+	}
+	return providers.Block{Kind: providers.KindThinking, Text: t.Text, Signature: t.Signature, SignatureOrigin: origin, Origin: origin}
 }
 
 func modelOf(t *routing.Target) string {
@@ -51,7 +69,7 @@ func modelOf(t *routing.Target) string {
 
 // remembers reports whether the attempt at hand is one to remember.
 func (x *exchange) remembers() bool {
-	return x.r.o.Vault != nil && x.job.KeyID != "" && !x.same && x.target.Egress != nil && signsThinking(x.target.Egress.Dialect())
+	return x.r.o.Vault != nil && x.job.KeyID != "" && !x.same && signsThinking(x.target.Egress.Dialect()) && len(x.decoded.Tools) > 0
 }
 
 // thinks reports whether the caller asked for thinking.
@@ -75,18 +93,27 @@ func (x *exchange) rememberAnswer(resp *providers.Response) {
 // remember keeps the thinking among blocks, one candidate answer, under each of
 // its tool calls: which of them a client replays first is its own affair.
 func (x *exchange) remember(blocks []providers.Block) {
-	m := memory{Origin: x.target.Egress.Dialect(), Model: modelOf(x.target)}
-	calls := 0
+	m := memory{Origin: x.target.Egress.Dialect(), Model: modelOf(x.target), Prefix: x.prefix, Said: textSum(blocks)}
+	said, calls, placed := 0, 0, true
 	for i := range blocks {
 		b := &blocks[i]
-		switch {
-		case b.Kind == providers.KindToolCall:
+		t := thought{Text: b.Text, Signature: b.Signature, Bytes: said, Calls: calls}
+		switch b.Kind {
+		case providers.KindText:
+			said += len(b.Text)
+		case providers.KindToolCall:
 			calls++
-		case b.SignatureOrigin != m.Origin:
-		case b.Kind == providers.KindThinking:
-			m.Thoughts = append(m.Thoughts, thought{Text: b.Text, Signature: b.Signature})
-		case b.Kind == providers.KindRedacted && len(b.Data) > 0:
-			m.Thoughts = append(m.Thoughts, thought{Redacted: b.Data})
+		case providers.KindThinking:
+			if placed && b.SignatureOrigin == m.Origin {
+				m.Thoughts = append(m.Thoughts, t)
+			}
+		case providers.KindRedacted:
+			if placed && b.SignatureOrigin == m.Origin && len(b.Data) > 0 {
+				t.Redacted = b.Data
+				m.Thoughts = append(m.Thoughts, t)
+			}
+		default:
+			placed = false // the caller is not shown it, so what follows has no place any more
 		}
 	}
 	if calls == 0 || len(m.Thoughts) == 0 && !thinks(x.decoded.Reasoning) {
@@ -99,12 +126,13 @@ func (x *exchange) remember(blocks []providers.Block) {
 	room := maxKept
 	for i := range blocks {
 		b := &blocks[i]
+		if b.Kind != providers.KindToolCall || b.ID == "" {
+			continue
+		}
 		if room -= len(value); room < 0 {
 			return
 		}
-		if b.Kind == providers.KindToolCall && b.ID != "" {
-			x.r.o.Vault.Put(x.job.KeyID, b.ID, b.ToolName, callArgs(b), value)
-		}
+		x.r.o.Vault.Put(x.job.KeyID, b.ID, b.ToolName, callArgs(b), value)
 	}
 }
 
@@ -117,8 +145,8 @@ func callArgs(b *providers.Block) []byte {
 	return append(wire.AppendString([]byte(`{"input":`), b.Text), '}')
 }
 
-// A recollection gathers the thinking and the tool calls of a stream while its
-// events pass. The zero recollection gathers nothing.
+// A recollection gathers a streamed answer while its events pass. The zero
+// recollection gathers nothing.
 type recollection struct {
 	x      *exchange // nil: off
 	blocks []gathered
@@ -157,11 +185,7 @@ func (r *recollection) event(ev *providers.Event) {
 }
 
 func (r *recollection) take(ev *providers.Event) {
-	g := r.at(ev)
-	if g == nil {
-		return
-	}
-	b := &ev.Block // valid for the time of this call only
+	g, b := r.at(ev), &ev.Block // what b refers to is valid for the time of this call
 	g.text = append(g.text, b.Text...)
 	g.data = append(g.data, b.Data...)
 	g.block.Signature += b.Signature
@@ -174,7 +198,7 @@ func (r *recollection) take(ev *providers.Event) {
 	}
 }
 
-// at returns the block an event belongs to, nil if it is of no interest here.
+// at returns the block an event belongs to, made if it is new.
 func (r *recollection) at(ev *providers.Event) *gathered {
 	if ev.Kind == providers.EventBlockDelta {
 		for i := len(r.blocks) - 1; i >= 0; i-- {
@@ -184,12 +208,7 @@ func (r *recollection) at(ev *providers.Event) *gathered {
 		}
 	}
 	b := &ev.Block
-	switch b.Kind {
-	case providers.KindThinking, providers.KindRedacted, providers.KindToolCall:
-	default:
-		return nil
-	}
-	r.size += len(b.ID) + len(b.ToolName) + 64
+	r.size += len(b.ID) + len(b.ToolName) + 256
 	r.blocks = append(r.blocks, gathered{index: ev.Index, choice: ev.Choice, block: providers.Block{
 		Kind: b.Kind, ID: strings.Clone(b.ID), ToolName: strings.Clone(b.ToolName), Custom: b.Custom,
 	}})
@@ -221,43 +240,50 @@ func (r *recollection) finish(choice int) {
 // request is the attempt's own; what its members point to is not, and is copied
 // before it is changed.
 func (x *exchange) recallThinking(req *providers.Request) (dropped []string) {
-	if !signsThinking(x.target.Egress.Dialect()) {
+	d := x.target.Egress.Dialect()
+	if !signsThinking(d) || len(req.Tools) == 0 {
 		return nil
 	}
-	r := recall{x: x, req: req, room: maxRecalled, lookups: maxLookups}
+	r := recall{x: x, req: req, on: x.remembers(), room: maxRecalled, lookups: maxLookups}
+	r.prefix.begin(req, d)
 	list := req.Messages
-	latest := true
-	for end := len(list); end > 0 && r.lookups > 0 && r.room > 0; {
-		start := end
-		for start > 0 && list[start-1].Role == providers.RoleAssistant {
-			start--
+	lost := false // by the latest turn, and the vendor is asked to go on from it
+	for start := 0; start < len(list); {
+		end := start
+		for end < len(list) && list[end].Role == providers.RoleAssistant {
+			end++
 		}
-		if start == end {
-			end--
-			continue
+		if end > start {
+			lost = r.turn(start, end) && end < len(list) && list[end].Role == providers.RoleTool
+		} else {
+			end++
 		}
-		// Without it the vendor refuses only a turn whose tool results are what is asked about.
-		open := latest && end < len(list) && list[end].Role == providers.RoleTool
-		if lost := r.turn(start, end); lost && open && thinks(req.Reasoning) {
-			dropped = []string{droppedThinking}
+		for ; start < end && r.on; start++ {
+			r.prefix.message(&req.Messages[start])
 		}
-		latest, end = false, start
+		start = end
 	}
-	return dropped
+	x.prefix = r.prefix.sum()
+	if lost && thinks(req.Reasoning) {
+		return []string{droppedThinking}
+	}
+	return nil
 }
 
 // A recall is the state of putting thinking back into one request.
 type recall struct {
 	x       *exchange
 	req     *providers.Request
+	on      bool // there is a memory to ask
 	copied  bool // req.Messages is the attempt's own
+	prefix  prefixHash
 	room    int
 	lookups int
 }
 
 // turn restores one turn of the assistant: the messages [start, end), which stand
-// together and become one on the wire. lost: it has called tools, and nobody
-// knows what was thought before.
+// together and become one on the wire. lost: it has called tools, and not all that
+// was thought with it is known.
 func (r *recall) turn(start, end int) (lost bool) {
 	var calls []*providers.Block
 	var plain strings.Builder
@@ -281,20 +307,17 @@ func (r *recall) turn(start, end int) (lost bool) {
 	if m == nil {
 		return true
 	}
-	if len(m.Thoughts) > 0 && m.says(plain.String()) {
-		r.restore(start, end, m)
+	if len(m.Thoughts) == 0 || !m.thought(plain.String()) {
+		return false
 	}
-	return false
+	return !r.restore(start, end, m)
 }
 
 // find looks for a memory of any of the calls of a turn.
 func (r *recall) find(calls []*providers.Block) *memory {
 	x := r.x
-	if !x.remembers() {
-		return nil
-	}
 	for _, b := range calls {
-		if r.lookups--; r.lookups < 0 {
+		if r.lookups--; !r.on || r.lookups < 0 {
 			return nil
 		}
 		if b.ID == "" {
@@ -305,7 +328,7 @@ func (r *recall) find(calls []*providers.Block) *memory {
 			continue
 		}
 		var m memory
-		if wire.Unmarshal(value, &m) != nil || m.Origin != x.target.Egress.Dialect() || m.Model != modelOf(x.target) {
+		if wire.Unmarshal(value, &m) != nil || m.Origin != x.target.Egress.Dialect() || m.Model != modelOf(x.target) || m.Prefix != r.prefix.sum() {
 			continue
 		}
 		if r.room -= len(value); r.room < 0 {
@@ -316,9 +339,9 @@ func (r *recall) find(calls []*providers.Block) *memory {
 	return nil
 }
 
-// says reports whether plain, thinking that came back without its signature, is
+// thought reports whether plain, thinking that came back without its signature, is
 // what is remembered, or nothing. Words that the caller has changed are his, and stay.
-func (m *memory) says(plain string) bool {
+func (m *memory) thought(plain string) bool {
 	var own strings.Builder
 	for i := range m.Thoughts {
 		own.WriteString(m.Thoughts[i].Text)
@@ -327,27 +350,60 @@ func (m *memory) says(plain string) bool {
 	return plain == "" || plain == strings.Join(strings.Fields(own.String()), "")
 }
 
-// restore puts the thoughts in front of a turn, where their vendor wants them, in
-// place of the same words without signature.
-func (r *recall) restore(start, end int, m *memory) {
+// restore puts the thoughts into a turn, in place of the same words without
+// signature, and reports whether all had a place.
+func (r *recall) restore(start, end int, m *memory) bool {
 	if !r.copied {
-		r.req.Messages, r.copied = append([]providers.Message(nil), r.req.Messages...), true
+		r.req.Messages, r.copied = slices.Clone(r.req.Messages), true
 	}
-	var front []providers.Block
-	for _, t := range m.Thoughts {
-		b := providers.Block{Kind: providers.KindThinking, Text: t.Text, Signature: t.Signature, SignatureOrigin: m.Origin, Origin: m.Origin}
-		if t.Redacted != nil {
-			b.Kind, b.Data = providers.KindRedacted, t.Redacted
-		}
-		front = append(front, b)
-	}
+	var blocks []providers.Block
 	for i := start; i < end; i++ {
-		msg := &r.req.Messages[i]
-		for _, b := range msg.Blocks {
+		for _, b := range r.req.Messages[i].Blocks {
 			if b.Kind != providers.KindThinking {
-				front = append(front, b)
+				blocks = append(blocks, b)
 			}
 		}
-		msg.Blocks, front = front, nil
+		r.req.Messages[i].Blocks = nil
 	}
+	var all bool
+	r.req.Messages[start].Blocks, all = m.place(blocks)
+	return all
+}
+
+// place returns blocks with the thoughts where they stood. Callers get all text
+// as one, so it is parted again; if it is no longer the same, only the thoughts at
+// the front have a place.
+func (m *memory) place(blocks []providers.Block) (out []providers.Block, all bool) {
+	next, said, calls := 0, 0, 0
+	for next < len(m.Thoughts) && m.Thoughts[next].Bytes == 0 && m.Thoughts[next].Calls == 0 {
+		out = append(out, m.Thoughts[next].block(m.Origin))
+		next++
+	}
+	if next == len(m.Thoughts) || textSum(blocks) != m.Said {
+		return append(out, blocks...), next == len(m.Thoughts)
+	}
+	for _, b := range blocks {
+		for next < len(m.Thoughts) && m.Thoughts[next].Calls == calls {
+			cut := m.Thoughts[next].Bytes - said
+			if b.Kind != providers.KindToolCall && (b.Kind != providers.KindText || cut >= len(b.Text)) || b.Kind == providers.KindToolCall && cut != 0 || cut < 0 {
+				break
+			}
+			if cut > 0 {
+				head := b
+				head.Text, head.Cache = b.Text[:cut], nil
+				out, b.Text = append(out, head), b.Text[cut:]
+				said += cut
+			}
+			out = append(out, m.Thoughts[next].block(m.Origin))
+			next++
+		}
+		switch b.Kind {
+		case providers.KindText:
+			said += len(b.Text)
+		case providers.KindToolCall:
+			calls++
+		}
+		out = append(out, b)
+	}
+	return out, next == len(m.Thoughts)
 }

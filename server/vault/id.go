@@ -24,7 +24,7 @@ func identify(keyID, callID, toolName string, args []byte) id {
 		buf = binary.AppendUvarint(buf, uint64(len(part))) // so that no two triples read alike
 		buf = append(buf, part...)
 	}
-	return sha256.Sum256(canonical(buf, args))
+	return sha256.Sum256(Canonical(buf, args))
 }
 
 // sameArguments undoes the liberties SDKs take when they parse arguments and
@@ -35,9 +35,10 @@ var sameArguments = json.JoinOptions(
 	jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true),
 )
 
-// canonical appends args in the one layout they are compared in. No arguments
-// are {}; what is no JSON (a model's call cut short) is compared byte by byte.
-func canonical(dst, args []byte) []byte {
+// Canonical appends args, the arguments of a call, in the one layout they are
+// compared in. No arguments are {}; what is no JSON (a model's call cut short) is
+// compared byte by byte.
+func Canonical(dst, args []byte) []byte {
 	args = bytes.TrimSpace(args)
 	if len(args) == 0 {
 		return append(dst, "{}"...)

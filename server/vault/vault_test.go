@@ -278,11 +278,11 @@ func FuzzCanonical(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, args []byte) {
-		once := canonical(nil, args)
-		if twice := canonical(nil, once); !bytes.Equal(once, twice) {
+		once := Canonical(nil, args)
+		if twice := Canonical(nil, once); !bytes.Equal(once, twice) {
 			t.Errorf("%q becomes %q, then %q", args, once, twice)
 		}
-		if got := canonical([]byte("p"), args); string(got) != "p"+string(once) {
+		if got := Canonical([]byte("p"), args); string(got) != "p"+string(once) {
 			t.Errorf("behind a prefix: %q", got)
 		}
 	})
