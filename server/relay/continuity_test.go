@@ -138,9 +138,6 @@ func anew(raw json.RawMessage) string {
 func TestThinkingComesBack(t *testing.T) {
 	f := func(name string, blocks ...string) {
 		for how, client := range clients {
-			if how == "keeps all" && (name == "between texts" || name == "before each call") {
-				continue // a client's own thinking stands where it puts it
-			}
 			t.Run(name+"/"+how, func(t *testing.T) {
 				t.Parallel()
 				both(t, func(t *testing.T, stream bool) {

@@ -39,7 +39,7 @@ type exchange struct {
 	idle    time.Duration
 	totalBy time.Time
 	dropped []string
-	prefix  uint64 // hash of the conversation sent, see prefix.go
+	prefix  uint64 // hash of the conversation sent, see recall.go
 
 	usage     providers.Usage
 	hasUsage  bool
