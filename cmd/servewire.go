@@ -30,6 +30,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/server/vault"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
 )
@@ -123,6 +124,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	g.relay = relay.New(relay.Options{
 		Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream),
+		Vault:    vault.New(vault.Options{Sealer: g.sealer, Now: now}),
 		Finished: accessLine(log, g.lines, g.jsonLog), Panicked: func(where string, v any) { panicked(where, v) },
 	})
 	g.runtime = &server.Runtime{

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
 	"net"
@@ -52,7 +53,6 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 		key = v
 		return true
 	}
-	ambiguous := refuse(400, "ambiguous_credentials", "several different API keys were sent: send one")
 	if a := h.Peek("Authorization"); len(a) > 0 {
 		v, ok := bearer(a)
 		if !ok {
@@ -62,7 +62,7 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 	}
 	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
 		if !take(h.Peek(name)) {
-			return nil, ambiguous
+			return nil, ambiguous()
 		}
 	}
 	if q := ctx.URI().QueryString(); len(q) > 0 {
@@ -71,13 +71,17 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 			return nil, refuse(400, "key_in_query", "an API key in the URL is refused here: it would end up in logs. Send it as \"Authorization: Bearer <key>\"")
 		}
 		if geminiRoute && !take(args.Peek("key")) {
-			return nil, ambiguous
+			return nil, ambiguous()
 		}
 	}
 	if len(key) > maxCredential {
 		return nil, unauthorized("the API key is not valid")
 	}
 	return key, nil
+}
+
+func ambiguous() *providers.Error {
+	return refuse(400, "ambiguous_credentials", "several different API keys were sent: send one")
 }
 
 func bearer(v []byte) ([]byte, bool) {
@@ -102,7 +106,7 @@ func (a *auth) who(ctx *fasthttp.RequestCtx, gemini bool, now time.Time) (*admin
 	if len(key) == 0 {
 		return nil, unauthorized("no API key was sent")
 	}
-	hash := store.HashKey(string(key))
+	hash := sha256.Sum256(key)
 	if k, ok := a.keys.Lookup(hash, now); ok {
 		return a.keyed(ctx, k, now)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -51,7 +52,7 @@ func (s *Server) serveRelay(c *call) {
 	}
 	job := &relay.Job{
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
-		Peek: peek, Body: body, Forward: forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
+		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
 		Accepted: c.start, Conn: c.ctx.Conn(), Release: release,
 	}
 	if k := c.who.Key; k != nil {
@@ -79,14 +80,46 @@ func allowModels(c *call) func(string) bool {
 }
 
 // forward copies the headers an upstream of the caller's dialect is to see.
-func forward(h *fasthttp.RequestHeader) []providers.Header {
+func (s *Server) forward(h *fasthttp.RequestHeader) []providers.Header {
 	out := make([]providers.Header, 0, len(passOn))
 	for _, name := range passOn {
 		if v := h.Peek(name); len(v) > 0 {
-			out = append(out, providers.Header{Name: name, Value: string(v)})
+			out = append(out, providers.Header{Name: name, Value: s.words.get(v)})
 		}
 	}
 	return out
+}
+
+// words holds strings that come again with every request, so that they are made once.
+type words struct {
+	mu sync.RWMutex
+	m  map[string]string
+}
+
+// maxWords and longWord bound what is kept: header values come from callers.
+const (
+	maxWords = 1024
+	longWord = 256
+)
+
+func (w *words) get(b []byte) string {
+	if len(b) > longWord {
+		return string(b)
+	}
+	w.mu.RLock()
+	s, ok := w.m[string(b)]
+	w.mu.RUnlock()
+	if ok {
+		return s
+	}
+	s = string(b)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.m == nil || len(w.m) >= maxWords {
+		w.m = map[string]string{}
+	}
+	w.m[s] = s
+	return s
 }
 
 // looped refuses a request that this gateway itself has sent.

@@ -78,6 +78,7 @@ type Server struct {
 	metrics  fasthttp.RequestHandler
 	panics   panicLog
 	conns    connSet
+	words    words
 	// oversized holds the path of a request between the refusal of its body by the
 	// header and the answer, by its *fasthttp.RequestHeader.
 	oversized sync.Map
@@ -239,11 +240,17 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		s.oversized.Store(h, string(h.RequestURI()))
 		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: 1}
 	}
+	if n >= 0 && n <= smallBody { // it came with the header, or comes within the header's own deadline
+		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	}
 	if n > 0 {
 		t += time.Duration(n/(100<<10)) * time.Second
 	}
 	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: 1}
 }
+
+// smallBody is a body that gets no deadline of its own, in bytes.
+const smallBody = 8 << 10
 
 // expect decides on "Expect: 100-continue": a body that will be refused is not asked for.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {

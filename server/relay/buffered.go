@@ -128,8 +128,9 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 	} else {
 		ctx.Response.Header.SetContentType("application/json")
 	}
-	ctx.Response.Header.Set("X-Gateway-Cost-Usd", store.FormatUSD(x.row.CostNano))
-	ctx.Response.Header.Set("X-Gateway-Overhead-Us", strconv.FormatInt(x.row.Overhead.Microseconds(), 10))
+	var buf [32]byte
+	ctx.Response.Header.SetCanonical(hCost, store.AppendUSD(buf[:0], x.row.CostNano))
+	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(buf[:0], x.row.Overhead.Microseconds(), 10))
 	ctx.Response.SetStatusCode(x.up.Status())
 	ctx.Response.SetBody(body)
 }

@@ -60,13 +60,13 @@ type exchange struct {
 }
 
 func (x *exchange) begin(r *Relay, job *Job) {
-	rbuf, out, held := x.rbuf[:0], x.out[:0], x.stream.held[:0]
+	rbuf, out, held, attempts := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0]
 	*x = exchange{r: r, job: job, rbuf: rbuf, out: out}
 	x.stream.held = held
 	x.row = store.UsageRow{
 		RequestID: job.ID, ClientRequestID: job.ClientID, Time: job.Accepted.UTC(),
 		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, EndUser: job.EndUser,
-		Operation: string(job.Op), Model: job.Peek.Model, Stream: job.Peek.Stream, Metadata: job.Metadata,
+		Operation: string(job.Op), Model: job.Peek.Model, Stream: job.Peek.Stream, Metadata: job.Metadata, Attempts: attempts,
 	}
 	if job.In != nil {
 		x.row.Dialect = string(job.In.Dialect())

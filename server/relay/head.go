@@ -8,52 +8,68 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/providers"
-	"github.com/your-org/ai-api-gateway/server/upstream"
 )
 
-// passBack are the upstream's headers that callers get.
-var passBack = [...]string{"openai-processing-ms", "openai-version", "anthropic-organization-id"}
+// Names of the gateway's own headers, in the form fasthttp writes them.
+var (
+	hRequestID = []byte("X-Request-Id")
+	hProvider  = []byte("X-Gateway-Provider")
+	hModel     = []byte("X-Gateway-Model")
+	hAttempts  = []byte("X-Gateway-Attempts")
+	hAccount   = []byte("X-Gateway-Account")
+	hDropped   = []byte("X-Gateway-Dropped-Params")
+	hUpstream  = []byte("X-Upstream-Request-Id")
+	hCost      = []byte("X-Gateway-Cost-Usd")
+	hOverhead  = []byte("X-Gateway-Overhead-Us")
+	one        = []byte("1")
+)
+
+// unified is the family of Anthropic's headers that its own clients read.
+const unified = "anthropic-ratelimit-unified-"
+
+// passesBack reports whether callers get that header of the upstream's.
+func passesBack(name string, same bool) bool {
+	switch len(name) {
+	case len("openai-processing-ms"), len("openai-version"), len("anthropic-organization-id"):
+		return strings.EqualFold(name, "openai-processing-ms") || strings.EqualFold(name, "openai-version") || strings.EqualFold(name, "anthropic-organization-id")
+	}
+	return same && len(name) > len(unified) && strings.EqualFold(name[:len(unified)], unified)
+}
 
 // writeHead sets the headers every answer has. known: the target that answers is
 // settled (not so for a stream whose 200 goes out before any content).
 func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 	h := &ctx.Response.Header
-	h.Set("X-Request-Id", x.job.ID)
+	var buf [64]byte
+	h.SetCanonical(hRequestID, append(buf[:0], x.job.ID...))
 	if !known || x.target == nil {
 		return
 	}
-	h.Set("X-Gateway-Provider", x.target.Account.Provider.Name)
-	h.Set("X-Gateway-Model", clean(x.target.Model))
-	h.Set("X-Gateway-Attempts", strconv.Itoa(max(1, x.tries)))
+	h.SetCanonical(hProvider, append(buf[:0], x.target.Account.Provider.Name...))
+	h.SetCanonical(hModel, append(buf[:0], clean(x.target.Model)...))
+	if x.tries > 1 {
+		h.SetCanonical(hAttempts, strconv.AppendInt(buf[:0], int64(x.tries), 10))
+	} else {
+		h.SetCanonical(hAttempts, one)
+	}
 	if x.job.ShowAccount {
-		h.Set("X-Gateway-Account", clean(x.target.Account.Name))
+		h.SetCanonical(hAccount, append(buf[:0], clean(x.target.Account.Name)...))
 	}
 	if len(x.dropped) > 0 {
-		h.Set("X-Gateway-Dropped-Params", clean(strings.Join(x.dropped, ", ")))
+		h.SetCanonical(hDropped, []byte(clean(strings.Join(x.dropped, ", "))))
 	}
 	if x.row.UpstreamID != "" {
-		h.Set("X-Upstream-Request-Id", clean(x.row.UpstreamID))
+		h.SetCanonical(hUpstream, append(buf[:0], clean(x.row.UpstreamID)...))
 	}
 	if x.up == nil {
 		return
 	}
-	for _, name := range passBack {
-		if v := x.up.ResponseHeader(name); v != "" {
-			h.Set(name, clean(v))
+	x.up.EachHeader(func(name, value string) {
+		if passesBack(name, x.same) {
+			h.Set(name, clean(value))
 		}
-	}
-	if x.same {
-		x.up.EachHeader(func(name, value string) {
-			if len(name) > len(unified) && strings.EqualFold(name[:len(unified)], unified) {
-				h.Set(name, clean(value))
-			}
-		})
-	}
+	})
 }
-
-const unified = "anthropic-ratelimit-unified-"
-
-var _ = (*upstream.Exchange).EachHeader
 
 // answerError writes x.fail in the caller's dialect. It must be settled already.
 func (x *exchange) answerError(ctx *fasthttp.RequestCtx) {

@@ -56,7 +56,7 @@ type Options struct {
 	Timeouts     func(stream bool) upstream.Timeouts
 	// Vault keeps signed thinking for callers of other formats. nil: it is lost.
 	Vault *vault.Vault
-	// Finished is told of every settled row; it must not block. May be nil.
+	// Finished is told of every settled row; it must neither block nor keep the row. May be nil.
 	Finished func(row *store.UsageRow)
 	// Panicked is told of a contained panic. May be nil.
 	Panicked func(where string, v any)

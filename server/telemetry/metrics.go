@@ -30,10 +30,12 @@ type Metrics struct {
 	Panics   prometheus.Counter
 	Dropped  *prometheus.CounterVec
 
-	mu      sync.Mutex
-	series  map[seriesKey]*series
-	models  map[string]bool
-	outcome map[string]prometheus.Counter
+	mu     sync.Mutex
+	series map[seriesKey]*series
+	models map[string]bool
+
+	byToken   [len(tokenTypes)]prometheus.Counter
+	attemptOK prometheus.Counter
 }
 
 type seriesKey struct {
@@ -65,8 +67,12 @@ func NewMetrics(version string) *Metrics {
 		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_rate_limited_total", Help: "Requests refused by a limit."}, []string{"kind"}),
 		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
-		series:   map[seriesKey]*series{}, models: map[string]bool{}, outcome: map[string]prometheus.Counter{},
+		series:   map[seriesKey]*series{}, models: map[string]bool{},
 	}
+	for i, t := range tokenTypes {
+		m.byToken[i] = m.tokens.WithLabelValues(t)
+	}
+	m.attemptOK = m.attempts.WithLabelValues("ok")
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited,
@@ -96,7 +102,7 @@ func (m *Metrics) Finish(d *Done) {
 	m.overhead.Observe(d.Overhead.Seconds())
 	for i, n := range d.Tokens {
 		if n > 0 {
-			m.tokens.WithLabelValues(tokenTypes[i]).Add(float64(n))
+			m.byToken[i].Add(float64(n))
 		}
 	}
 	if d.CostNano > 0 {
@@ -105,7 +111,13 @@ func (m *Metrics) Finish(d *Done) {
 }
 
 // Attempt counts one attempt at an upstream.
-func (m *Metrics) Attempt(outcome string) { m.attempts.WithLabelValues(outcome).Inc() }
+func (m *Metrics) Attempt(outcome string) {
+	if outcome == "ok" {
+		m.attemptOK.Inc()
+		return
+	}
+	m.attempts.WithLabelValues(outcome).Inc()
+}
 
 // Limited counts one refusal by a limit.
 func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
