@@ -39,14 +39,3 @@ func orNever(t *time.Time) string {
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
 }
-
-// splitWords splits a list given as one argument by commas.
-func splitWords(s string) []string {
-	var out []string
-	for w := range strings.SplitSeq(s, ",") {
-		if w = strings.TrimSpace(w); w != "" {
-			out = append(out, w)
-		}
-	}
-	return out
-}

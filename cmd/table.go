@@ -20,8 +20,6 @@ type cell struct {
 
 func str(s string) cell { return cell{text: cleanText(s), raw: s} }
 
-func colored(sgr, s string) cell { return cell{text: s, raw: s, sgr: sgr} }
-
 // A column is a heading, the name of its values in CSV, and how they stand.
 type column struct {
 	head  string

@@ -53,6 +53,7 @@ func (s *Server) serveRelay(c *call) {
 	job := &relay.Job{
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
 		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
+		Query:    string(c.ctx.URI().QueryString()),
 		Accepted: c.start, Conn: c.ctx.Conn(), Release: release,
 	}
 	if k := c.who.Key; k != nil {
@@ -61,7 +62,7 @@ func (s *Server) serveRelay(c *call) {
 		job.KeyID, job.KeyName = c.who.Name, c.who.Name
 	}
 	job.ShowAccount = c.who.Admin
-	if c.route.op == providers.OpCountTokens && !countsTokens(plan) {
+	if c.route.op == providers.OpCountTokens && (!countsTokens(plan) || mixed(c.route.in, body)) {
 		s.estimateTokens(c, job)
 		return
 	}
@@ -148,4 +149,10 @@ func endUser(s string) string {
 // countsTokens reports whether the plan's first target answers count_tokens itself.
 func countsTokens(p *routing.Plan) bool {
 	return slices.Contains(p.Targets[0].Account.Provider.Ops, providers.OpCountTokens)
+}
+
+// mixed reports whether body replays content that its dialect's vendor would refuse.
+func mixed(in providers.Ingress, body []byte) bool {
+	m, ok := in.(providers.Mixed)
+	return ok && m.Mixed(body)
 }

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -123,5 +122,5 @@ func await(t testing.TB, url string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Fatal(fmt.Sprintf("%s does not answer", url))
+	t.Fatalf("%s does not answer", url)
 }

@@ -25,7 +25,6 @@ type requestWriter struct {
 	dst     []byte
 	dropped []string
 	err     *providers.Error
-	names   map[string]string // tool call id → name, for results that lack it
 }
 
 // AppendRequest writes r. It always asks for the usage of a stream, unless the vendor refuses that.

@@ -82,10 +82,3 @@ func (r *recentIDs) add(id string) bool {
 	r.now[h] = struct{}{}
 	return true
 }
-
-// forget lets id be settled again: its settle was not taken.
-func (r *recentIDs) forget(id string) {
-	h := maphash.String(r.seed, id)
-	delete(r.now, h)
-	delete(r.old, h)
-}

@@ -25,7 +25,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		c.Dialect = job.In.Dialect()
 	}
 	if x.same {
-		body, err := x.splice(t)
+		body, err := x.own(t)
 		if err != nil {
 			return nil, err
 		}
@@ -44,6 +44,13 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		}
 		c.Set("Content-Type", "application/json")
 	}
+	if len(t.Account.Params) > 0 {
+		body, err := x.applyParams(t, c.Body)
+		if err != nil {
+			return nil, err
+		}
+		c.Body = body
+	}
 	if c.Stream {
 		c.Set("Accept", "text/event-stream")
 	}
@@ -55,6 +62,9 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		c.URL = p.URL(c)
 	} else {
 		c.URL = providers.DefaultURL(c)
+	}
+	if x.same && job.Query != "" && !strings.Contains(c.URL, "?") {
+		c.URL += "?" + job.Query
 	}
 	sign := p.Sign
 	if sign == nil {
@@ -73,6 +83,16 @@ func pickSecret(a *routing.Account) string {
 		return ""
 	}
 	return a.Secrets[0].Reveal()
+}
+
+// own makes the body for an upstream of the caller's dialect: the caller's bytes,
+// but for splices. What replays another vendor's thinking is written anew without
+// it, since this vendor would refuse what it has not signed.
+func (x *exchange) own(t *routing.Target) ([]byte, *providers.Error) {
+	if m, ok := x.job.In.(providers.Mixed); ok && x.job.Op == providers.OpChat && m.Mixed(x.job.Body) {
+		return x.translate(t)
+	}
+	return x.splice(t)
 }
 
 // splice performs the closed list of changes on a relayed body: the model's

@@ -41,10 +41,9 @@ type exchange struct {
 	dropped []string
 	prefix  uint64 // hash of the conversation sent, see recall.go
 
-	usage     providers.Usage
-	hasUsage  bool
-	deltas    int64 // content events seen, for an estimate where the upstream reports nothing
-	estimated bool
+	usage    providers.Usage
+	hasUsage bool
+	deltas   int64 // content events seen, for an estimate where the upstream reports nothing
 
 	waited time.Duration // for the upstream
 	ttft   time.Duration

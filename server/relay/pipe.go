@@ -136,9 +136,11 @@ type translatePipe struct {
 }
 
 func (x *exchange) newTranslatePipe() *translatePipe {
-	return &translatePipe{x: x, kept: x.newRecollection(), dec: x.target.Egress.NewDecoder(), enc: x.job.In.NewEncoder(providers.EncodeOptions{
-		Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix(),
-	})}
+	o := providers.EncodeOptions{Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix()}
+	if x.job.In.Dialect() == providers.Messages { // its clients read the size of the context from the first event
+		o.InputTokens = estimateTokens(x.job.Body)
+	}
+	return &translatePipe{x: x, kept: x.newRecollection(), dec: x.target.Egress.NewDecoder(), enc: x.job.In.NewEncoder(o)}
 }
 
 func (p *translatePipe) feed(b []byte, put func([]byte, providers.FrameInfo) bool) error {

@@ -82,6 +82,7 @@ type Job struct {
 	ClientID string // the caller's own x-request-id, if valid
 	Op       providers.Op
 	Path     string // below /v1, for operations that are relayed only
+	Query    string // of the request's address, for upstreams of the caller's dialect
 	In       providers.Ingress
 	// Frames reads usage and stream events of operations that are relayed only.
 	Frames      providers.Egress
