@@ -53,6 +53,7 @@ type exchange struct {
 	out    []byte // bytes for the caller
 
 	watching bool
+	tick     time.Time  // the deadline set last, see step
 	watchFD  int32      // descriptor watched + 1; 0: none
 	mu       sync.Mutex // guards up against hangUp, and gone
 	gone     bool
@@ -145,7 +146,7 @@ func (x *exchange) nextTarget() bool {
 
 // attempt builds the upstream's request and sends it.
 func (x *exchange) attempt(t *routing.Target) *providers.Error {
-	x.target, x.gotHead, x.dropped = t, false, nil
+	x.target, x.gotHead, x.dropped, x.tick = t, false, nil, time.Time{}
 	x.frames = t.Egress
 	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()
 	if t.Egress == nil {
@@ -233,29 +234,56 @@ func (x *exchange) isGone() bool {
 	return x.gone && !x.job.Drain
 }
 
-// wait calls op, which waits for the upstream until the time it is given, in
-// steps: it starts the hang-up watcher after watchAfter, and returns
-// upstream.ErrTick when until has passed and errDeadline when limit has.
-func (x *exchange) wait(until, limit time.Time, op func(until time.Time) error) error {
+// What wait waits for.
+const (
+	forHead = false
+	forBody = true
+)
+
+// wait waits for the upstream: for its status, or for bytes of its body in buf,
+// of which it returns how many came. It starts the hang-up watcher after
+// watchAfter, and returns upstream.ErrTick when until has passed and errDeadline
+// when limit has.
+func (x *exchange) wait(body bool, buf []byte, until, limit time.Time) (n int, err error) {
+	now := x.r.o.Now()
 	for {
-		now := x.r.o.Now()
 		if !now.Before(limit) {
-			return errDeadline
+			return 0, errDeadline
 		}
 		if !now.Before(until) {
-			return upstream.ErrTick
+			return 0, upstream.ErrTick
 		}
-		step := earlier(until, limit)
-		if !x.watching {
-			step = earlier(step, now.Add(watchAfter))
+		step := x.step(now, earlier(until, limit))
+		if body {
+			n, err = x.up.Read(buf, step)
+		} else {
+			err = x.up.Header(step)
 		}
-		err := op(step)
-		x.waited += x.r.o.Now().Sub(now)
+		after := x.r.o.Now()
+		x.waited += after.Sub(now)
+		now = after
+		if n > 0 {
+			return n, nil // what came counts first; an error will come again
+		}
 		if !errors.Is(err, upstream.ErrTick) {
-			return err
+			return 0, err
 		}
 		x.startWatch()
 	}
+}
+
+// step returns until when to wait at a time. Moving a connection's deadline costs
+// more than looking at the clock, so the last one is kept while it is not near.
+func (x *exchange) step(now, until time.Time) time.Time {
+	const near = time.Second
+	if !x.watching {
+		return earlier(until, now.Add(watchAfter))
+	}
+	if x.tick.Before(until) && x.tick.Sub(now) > near {
+		return x.tick
+	}
+	x.tick = until
+	return until
 }
 
 var errDeadline = errors.New("deadline passed")
@@ -270,7 +298,7 @@ func earlier(a, b time.Time) time.Time {
 // awaitHead waits for the upstream's status. A nil error with ok false means the
 // attempt failed with x.fail set.
 func (x *exchange) awaitHead(until time.Time) error {
-	err := x.wait(until, earlier(x.headBy, x.totalBy), x.up.Header)
+	_, err := x.wait(forHead, nil, until, earlier(x.headBy, x.totalBy))
 	if err == nil {
 		x.gotHead = true
 		if id := x.up.ResponseHeader("x-request-id"); id != "" {
@@ -321,14 +349,7 @@ func (x *exchange) readAll(limit int) ([]byte, error) {
 		if len(buf) == cap(buf) {
 			buf = append(buf, make([]byte, max(4096, min(cap(buf), 1<<20)))...)[:len(buf)]
 		}
-		var n int
-		err := x.wait(x.totalBy, earlier(x.r.o.Now().Add(x.idle), x.totalBy), func(until time.Time) (err error) {
-			n, err = x.up.Read(buf[len(buf):cap(buf)], until)
-			if n > 0 && errors.Is(err, upstream.ErrTick) {
-				err = nil
-			}
-			return err
-		})
+		n, err := x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.r.o.Now().Add(x.idle), x.totalBy))
 		buf = buf[:len(buf)+n]
 		x.rbuf = buf
 		if len(buf) > limit {

@@ -68,7 +68,7 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 		return put(ev.Raw, 0)
 	}
 	x := p.x
-	info := x.frames.Frame(string(ev.Name), ev.Data)
+	info := x.frames.Frame(eventName(ev.Name), ev.Data)
 	if info&providers.FrameUsage != 0 && x.frames.Usage(ev.Data, &x.usage) {
 		x.hasUsage = true
 	}
@@ -88,6 +88,23 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 		return put(nil, info)
 	}
 	return put(p.rename(ev), info)
+}
+
+// eventName spares the conversion of the names that come with every event.
+func eventName(b []byte) string {
+	switch string(b) {
+	case "":
+		return ""
+	case "content_block_delta":
+		return "content_block_delta"
+	case "content_block_start":
+		return "content_block_start"
+	case "content_block_stop":
+		return "content_block_stop"
+	case "message_delta":
+		return "message_delta"
+	}
+	return string(b)
 }
 
 // rename puts the caller's name of the model into an event that carries one.

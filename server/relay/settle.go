@@ -1,8 +1,6 @@
 package relay
 
 import (
-	"time"
-
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -178,8 +176,8 @@ func (x *exchange) report() {
 }
 
 // firstContent notes the time to the first token.
-func (x *exchange) firstContent(now time.Time) {
+func (x *exchange) firstContent() {
 	if x.ttft == 0 {
-		x.ttft = max(1, now.Sub(x.job.Accepted))
+		x.ttft = max(1, x.r.o.Now().Sub(x.job.Accepted))
 	}
 }

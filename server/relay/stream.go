@@ -59,6 +59,7 @@ func (x *exchange) startStream(ctx *fasthttp.RequestCtx) {
 		x.release()
 		return
 	}
+	x.startWatch() // from here on waits have long deadlines
 	x.writeHead(ctx, !x.stream.early)
 	ctx.Response.Header.SetContentType("text/event-stream")
 	ctx.Response.Header.Set("Cache-Control", "no-cache")
@@ -166,15 +167,8 @@ func (x *exchange) pump(until time.Time) error {
 		if s.phase == phasePreamble && x.deltas == 0 {
 			limit = x.firstBy
 		}
-		var n int
 		buf := x.rbuf[:cap(x.rbuf)]
-		err := x.wait(until, earlier(limit, x.totalBy), func(until time.Time) (err error) {
-			n, err = x.up.Read(buf, until)
-			if n > 0 {
-				return nil // what came counts first; an error will come again
-			}
-			return err
-		})
+		n, err := x.wait(forBody, buf, until, earlier(limit, x.totalBy))
 		switch {
 		case n > 0:
 			s.cause = s.pipe.feed(buf[:n], x.put)
@@ -207,7 +201,7 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 		return false
 	}
 	if info&providers.FrameDelta != 0 {
-		x.firstContent(x.r.o.Now())
+		x.firstContent()
 		x.out = append(x.out, s.held...)
 		s.held, s.phase = s.held[:0], phaseContent
 	}
