@@ -153,7 +153,6 @@ func (l *loader) accountMembers(a *store.Account, name *string) []member {
 		{"params", func(path string, n *yaml.Node) { l.params(a, path, n) }},
 		{"options", func(path string, n *yaml.Node) { l.options(a, path, n) }},
 		{"proxy", l.text(&a.Proxy, checkProxy)},
-		{"http2", l.boolean(&a.HTTP2)},
 		{"timeouts", func(path string, n *yaml.Node) { l.timers(a, path, n) }},
 	}
 }
@@ -262,6 +261,11 @@ func (l *loader) params(a *store.Account, path string, n *yaml.Node) {
 				l.fail(n, path, "must be a mapping of names to values")
 				return
 			}
+			l.pairs(n, path, func(name string, key, _ *yaml.Node) {
+				if err := checkMember(name); err != nil {
+					l.fail(key, path, "%v", err)
+				}
+			})
 			p.Set = l.json(n, path)
 		}},
 		{"drop", func(path string, n *yaml.Node) {
@@ -275,6 +279,9 @@ func (l *loader) params(a *store.Account, path string, n *yaml.Node) {
 			p.Rename = map[string]string{}
 			l.pairs(n, path, func(name string, key, value *yaml.Node) {
 				var s string
+				if err := checkMember(name); err != nil {
+					l.fail(key, path, "%v", err)
+				}
 				if value != nil {
 					l.text(&s, checkMember)(join(path, name), value)
 				}
@@ -331,7 +338,13 @@ func checkModel(s string) error {
 	return nil
 }
 
+// checkMember accepts names of request members, but for what is the gateway's to
+// decide: prices and limits depend on it.
 func checkMember(s string) error {
+	switch s {
+	case "model", "messages", "input", "stream":
+		return fmt.Errorf("may not change %s", s)
+	}
 	if s == "" || len(s) > 128 || strings.ContainsFunc(s, notPrintable) {
 		return fmt.Errorf("must be the name of a request member, not %q", s)
 	}

@@ -36,7 +36,6 @@ accounts:
     weight: 2
     priority: 1
     enabled: false
-    http2: true
     headers: {X-Team: research}
     params: {set: {top_k: 5, nested: {b: 1.50, a: [true, null, "${B}"]}}, drop: [user], rename: {a: b}}
     options: {region: eu, version: 2024-10-21}
@@ -54,7 +53,7 @@ file file-vllm vllm vllm []`
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	a := c.Accounts[1]
-	if a.BaseURL != "https://proxy.example.com" || a.Enabled || !a.HTTP2 || a.Weight != 2 || a.Priority != 1 || a.Timeouts["ttfb"] != "2m0s" || a.Headers["X-Team"] != "research" {
+	if a.BaseURL != "https://proxy.example.com" || a.Enabled || a.Weight != 2 || a.Priority != 1 || a.Timeouts["ttfb"] != "2m0s" || a.Headers["X-Team"] != "research" {
 		t.Errorf("account: %+v", a)
 	}
 	if got := fmt.Sprint(a.Models); got != "[{sonnet claude-sonnet-4} {claude-* }]" {
@@ -96,6 +95,7 @@ func TestAccountsRefused(t *testing.T) {
 	f("accounts: [{provider: openai, api_key: x, enabled: yes}]", "must be true or false")
 	f("accounts: [{provider: openai, api_key: x, headers: {Host: h}}]", `header "Host" can not be set`)
 	f("accounts: [{provider: openai, api_key: x, headers: {a: \"b\\r\\nc: d\"}}]", "control characters")
+	f("accounts: [{provider: openai, api_key: x, http2: true}]", `accounts[0]: unknown field "http2"`)
 	f("accounts: [{provider: openai, api_key: x, timeouts: {ttfb: soon}}]", "must be a duration")
 	f("accounts: [{provider: openai, api_key: x, timeouts: {tfb: 1s}}]", `did you mean "ttfb"?`)
 	f("accounts: [{provider: openai, api_key: x, params: {set: [1]}}]", "must be a mapping")

@@ -39,7 +39,6 @@ type Config struct {
 	Path string // the file read; "": none
 
 	Listen         []string
-	PublicURL      string
 	DataDir        string
 	Log            Log
 	TimeZone       string
@@ -76,28 +75,15 @@ type Log struct {
 	Format string // "json", "text"; "auto": text on a terminal
 }
 
-// Limits bound what a caller or an upstream may send. Sizes are bytes, 0 is no limit only where said.
+// Limits bound what a caller may send, in bytes.
 type Limits struct {
-	Header          int64 // request line and headers
-	Headers         int
-	Body            int64 // JSON bodies
-	Multipart       int64
-	JSONDepth       int
-	Messages        int
-	Tools           int
-	UpstreamLine    int64 // one line of an event stream
-	UpstreamEvent   int64
-	UpstreamBody    int64 // a buffered answer
-	RequestsPerConn int
-	ConnsPerIP      int   // 0: no limit
-	InflightBody    int64 // of all requests together; 0: a quarter of the memory limit
+	Body int64 // of a request
 }
 
 // Timeouts of callers and upstreams.
 type Timeouts struct {
-	ReadHeader, ReadBody, KeepAlive, Write, QueueWait time.Duration
-	Upstream                                          Upstream
-	Heartbeat, Store                                  time.Duration
+	ReadHeader, KeepAlive, Write, Heartbeat time.Duration // of callers
+	Upstream                                Upstream
 }
 
 // Upstream are the timers of one upstream call; accounts may set their own.
@@ -112,7 +98,7 @@ type Upstream struct {
 type Ledger struct {
 	Durability string // "sync", "async"
 	OnFailure  string // "reject", "serve_unmetered"
-	OnCrash    string // "charge_reserved", "charge_input", "release"
+	OnCrash    string // "charge_reserved", "release"
 }
 
 // Retention is how long records are kept; 0 is for ever. The audit log is always kept.

@@ -52,9 +52,6 @@ func (l *loader) describeAccount(a *store.Account, where string) {
 		add("options."+name, maskOption(name, a.Options[name]))
 	}
 	add("proxy", maskURL(a.Proxy))
-	if a.HTTP2 {
-		add("http2", "true")
-	}
 	for _, name := range sortedKeys(a.Timeouts) {
 		add("timeouts."+name, a.Timeouts[name])
 	}

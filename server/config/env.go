@@ -239,12 +239,8 @@ func (l *loader) finish() {
 	if len(c.Listen) == 0 {
 		l.add(&Error{Source: c.Origin("listen"), Path: "listen", Msg: "no address to serve"})
 	}
-	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if zone, err := time.LoadLocation(c.TimeZone); err == nil { // checked when it was set
 		c.Zone = zone
-	}
-	if c.Limits.UpstreamLine > c.Limits.UpstreamEvent {
-		l.add(&Error{Source: c.Origin("limits.upstream_line"), Path: "limits.upstream_line", Msg: "is more than limits.upstream_event, of which a line is a part"})
 	}
 	if c.Retention.Rollups > 0 && (c.Retention.Rows > c.Retention.Rollups || c.Retention.Rows == 0) {
 		l.warn("retention.rows is longer than retention.rollups: totals will end before their rows")

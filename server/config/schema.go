@@ -77,8 +77,6 @@ func (s setting) schema() *node {
 		if len(s.enum) > 0 {
 			n.Type, n.AnyOf = "", []*node{{Enum: s.enum}, {Type: "string", Pattern: reference}}
 		}
-	case *int:
-		n.AnyOf = wholeNumber("").AnyOf
 	case *size:
 		n.AnyOf = []*node{whole(), {Type: "string", Pattern: `(?i)^[0-9]+ *([kmg]i?b?|b)?$|` + reference}}
 	case *time.Duration:
@@ -140,7 +138,6 @@ func accountSchema(names []string) *node {
 		}),
 		"options":  {Type: "object", Description: "the provider's own options"},
 		"proxy":    text("proxy of this account: http, https, socks5h URL or 'direct'"),
-		"http2":    truth("speak HTTP/2 to the upstream"),
 		"timeouts": object(timers),
 	}, "provider")
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -32,14 +31,13 @@ func Flag(path string) string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(path)
 }
 
-// settings returns the rows, bound to c. Defaults of limits and timeouts are
-// those the documentation's table of limits states.
+// settings returns the rows, bound to c. A row stands here only if something acts
+// on it: what the gateway does not do is refused, not ignored.
 func (c *Config) settings() []setting {
 	t, u, l := &c.Timeouts, &c.Timeouts.Upstream, &c.Limits
 	b := func(p *int64) *size { return (*size)(p) }
 	return []setting{
 		{"listen", "127.0.0.1:8080,[::1]:8080", &c.Listen, nil, checkListen, "addresses to serve; ':8080' is all interfaces"},
-		{"public_url", "", &c.PublicURL, nil, checkPublicURL, "the address callers use, if a proxy stands before the gateway"},
 		{"data_dir", "", &c.DataDir, nil, nil, "folder of the store and its log; default $XDG_DATA_HOME/ai-gateway"},
 		{"log.level", "info", &c.Log.Level, []string{"debug", "info", "warn", "error"}, nil, "what is logged"},
 		{"log.format", "auto", &c.Log.Format, []string{"auto", "json", "text"}, nil, "auto is text on a terminal, else json"},
@@ -53,27 +51,13 @@ func (c *Config) settings() []setting {
 		{"metrics.listen", "", &c.MetricsListen, nil, checkOneListen, "address that serves /metrics without a key; default none"},
 		{"ledger.durability", "sync", &c.Ledger.Durability, []string{"sync", "async"}, nil, "sync: the last byte of an answer waits until its usage is on disk"},
 		{"ledger.on_failure", "reject", &c.Ledger.OnFailure, []string{"reject", "serve_unmetered"}, nil, "what happens to requests while usage cannot be written"},
-		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "charge_input", "release"}, nil, "what a request cut by a crash is charged"},
+		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "release"}, nil, "what a request cut by a crash is charged"},
 		{"retention.rows", "90d", &c.Retention.Rows, nil, nil, "how long usage rows are kept; 0 = for ever"},
 		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
-		{"limits.header", "32KiB", b(&l.Header), nil, atLeast(4 << 10), "request line and headers together"},
-		{"limits.headers", "100", &l.Headers, nil, atLeast(10), "headers of a request"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
-		{"limits.max_multipart", "100MiB", b(&l.Multipart), nil, atLeast(1 << 10), "a multipart request"},
-		{"limits.json_depth", "64", &l.JSONDepth, nil, atLeast(8), "nesting of a JSON request"},
-		{"limits.messages", "100000", &l.Messages, nil, atLeast(1), "messages of a request"},
-		{"limits.tools", "4096", &l.Tools, nil, atLeast(1), "tools of a request"},
-		{"limits.upstream_line", "16MiB", b(&l.UpstreamLine), nil, atLeast(64 << 10), "a line of an upstream's event stream"},
-		{"limits.upstream_event", "32MiB", b(&l.UpstreamEvent), nil, atLeast(64 << 10), "an event of an upstream's stream"},
-		{"limits.upstream_body", "64MiB", b(&l.UpstreamBody), nil, atLeast(64 << 10), "a buffered answer of an upstream"},
-		{"limits.requests_per_connection", "10000", &l.RequestsPerConn, nil, atLeast(1), "requests served over one connection"},
-		{"limits.connections_per_ip", "0", &l.ConnsPerIP, nil, nil, "connections of one address; 0 = no limit"},
-		{"limits.inflight_body", "0", b(&l.InflightBody), nil, nil, "request bodies in memory together; 0 = a quarter of the memory limit"},
-		{"timeouts.read_header", "10s", &t.ReadHeader, nil, positive, "a caller's request line and headers"},
-		{"timeouts.read_body", "30s", &t.ReadBody, nil, positive, "a caller's body, plus a second for each 100 KB"},
+		{"timeouts.read_header", "10s", &t.ReadHeader, nil, positive, "a caller's request line, headers and a small body"},
 		{"timeouts.keep_alive", "75s", &t.KeepAlive, nil, positive, "an idle connection of a caller"},
 		{"timeouts.write", "30s", &t.Write, nil, positive, "one write to a caller"},
-		{"timeouts.queue_wait", "1s", &t.QueueWait, nil, nil, "waiting for a free place under a concurrency limit"},
 		{"timeouts.dial", "3s", &u.Dial, nil, positive, "connecting to an upstream"},
 		{"timeouts.tls", "5s", &u.TLS, nil, positive, "the TLS handshake with an upstream"},
 		{"timeouts.ttfb", "300s", &u.TTFB, nil, positive, "an upstream's response headers, buffered answers"},
@@ -83,7 +67,6 @@ func (c *Config) settings() []setting {
 		{"timeouts.total", "600s", &u.Total, nil, positive, "a whole buffered answer"},
 		{"timeouts.total_stream", "3600s", &u.TotalStream, nil, positive, "a whole streamed answer"},
 		{"timeouts.heartbeat", "15s", &t.Heartbeat, nil, positive, "silence after which a caller's stream gets a comment"},
-		{"timeouts.store", "2s", &t.Store, nil, positive, "one operation of the store"},
 	}
 }
 
@@ -105,12 +88,6 @@ func (s setting) assign(text string) error {
 	switch p := s.ptr.(type) {
 	case *string:
 		*p = text
-	case *int:
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return fmt.Errorf("must be a whole number, not %q", text)
-		}
-		*p = n
 	case *size:
 		n, err := parseSize(text)
 		if err != nil {
@@ -175,8 +152,6 @@ func format(ptr any) string {
 	switch p := ptr.(type) {
 	case *string:
 		return *p
-	case *int:
-		return strconv.Itoa(*p)
 	case *size:
 		return formatSize(int64(*p))
 	case *time.Duration:

@@ -136,17 +136,6 @@ func checkZone(text string) error {
 	return nil
 }
 
-func checkPublicURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("must be a URL such as https://gateway.example.com, not %q", maskURL(text))
-	}
-	return nil
-}
-
 // checkProxy accepts what an upstream call can go through.
 func checkProxy(text string) error {
 	if text == "" || text == "direct" {
