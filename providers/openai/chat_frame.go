@@ -21,6 +21,9 @@ func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
 	if len(data) < 16 && bytes.Equal(bytes.TrimSpace(data), done) {
 		return providers.FrameTerminal
 	}
+	if plainDelta(data) {
+		return providers.FrameDelta | providers.FrameModel
+	}
 	var info providers.FrameInfo
 	empty := false
 	wire.EachMember(data, func(name, v []byte) bool {
@@ -55,6 +58,38 @@ func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
 		info |= providers.FrameUsageOnly
 	}
 	return info
+}
+
+// Parts of the usual chunk, which holds text and nothing else. Such a run of bytes
+// is a member's name and its colon wherever it stands: inside a string its quotes
+// would be escaped.
+var (
+	partModel   = []byte(`"model":"`)
+	partText    = []byte(`"delta":{"content":"`)
+	partFinish  = []byte(`"finish_reason":`)
+	partNull    = []byte(`"finish_reason":null`)
+	partUsage   = []byte(`"usage"`)
+	partNoUsage = []byte(`"usage":null`)
+	partError   = []byte(`"error"`)
+	partGroq    = []byte(`"x_groq"`)
+)
+
+// plainDelta reports whether data is surely a chunk of text alone. What it is not
+// sure of is read member by member.
+func plainDelta(data []byte) bool {
+	i := bytes.Index(data, partText)
+	if i < 0 || i+len(partText) >= len(data) || data[i+len(partText)] == '"' || !bytes.Contains(data[:i], partModel) {
+		return false
+	}
+	j := bytes.Index(data, partFinish)
+	if j < 0 || !bytes.HasPrefix(data[j:], partNull) || bytes.Contains(data[j+len(partNull):], partFinish) {
+		return false
+	}
+	if bytes.Contains(data, partError) || bytes.Contains(data, partGroq) {
+		return false
+	}
+	u := bytes.Index(data, partUsage)
+	return u < 0 || bytes.HasPrefix(data[u:], partNoUsage) && !bytes.Contains(data[u+len(partNoUsage):], partUsage)
 }
 
 func frameChoices(v []byte) (info providers.FrameInfo) {
