@@ -56,6 +56,14 @@ type Ingress interface {
 	AppendPing(dst []byte) []byte
 }
 
+// Mixed is an Ingress whose requests may replay content that only another vendor
+// takes back (thinking it has not signed), so that even an upstream of the same
+// dialect cannot be given the bytes as they are.
+type Mixed interface {
+	// Mixed reports whether body may hold such content, by a search of its bytes.
+	Mixed(body []byte) bool
+}
+
 // EncodeOptions are what an encoder must know of the request.
 type EncodeOptions struct {
 	Model        string // the model name the caller is to see; empty: the upstream's

@@ -85,6 +85,11 @@ func (s *Server) forward(h *fasthttp.RequestHeader) []providers.Header {
 	out := make([]providers.Header, 0, len(passOn))
 	for _, name := range passOn {
 		if v := h.Peek(name); len(v) > 0 {
+			if name == "Anthropic-Beta" { // a list, which may come in several lines
+				if all := h.PeekAll(name); len(all) > 1 {
+					v = bytes.Join(all, []byte(","))
+				}
+			}
 			out = append(out, providers.Header{Name: name, Value: s.words.get(v)})
 		}
 	}

@@ -18,6 +18,9 @@ const foreignMark = "gwsig1."
 // translate it (which leaves that thinking out) instead of passing the bytes.
 func HasForeignThinking(body []byte) bool { return bytes.Contains(body, []byte(`"`+foreignMark)) }
 
+// Mixed implements providers.Mixed.
+func (ingress) Mixed(body []byte) bool { return HasForeignThinking(body) }
+
 // markSignature returns the signature to show to a caller of this format.
 func markSignature(signature string, origin providers.Dialect) string {
 	if origin == dialect {
