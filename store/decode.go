@@ -379,3 +379,42 @@ func (r *reader) pair() (k, v string) {
 	}
 	return k, v
 }
+
+// PeekEntry reads the position and the kind of an entry without the rest of it,
+// and without allocating. Errors are as of DecodeEntry.
+func PeekEntry(b []byte) (seq uint64, kind EntryKind, err error) {
+	if len(b) == 0 {
+		return 0, 0, fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
+	}
+	if b[0] != entryVersion {
+		return 0, 0, fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
+	}
+	for b = b[1:]; len(b) > 0 && (seq == 0 || kind == 0); {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		b = b[n:]
+		if typ == protowire.VarintType && (num == entrySeq || num == entryKind) {
+			v, m := protowire.ConsumeVarint(b)
+			if m < 0 || num == entryKind && v > math.MaxUint8 {
+				break
+			}
+			if num == entrySeq {
+				seq = v
+			} else {
+				kind = EntryKind(v)
+			}
+			b = b[m:]
+			continue
+		}
+		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+			break
+		}
+		b = b[n:]
+	}
+	if seq == 0 || kind == 0 {
+		return 0, 0, fmt.Errorf("cannot decode entry: it has no position or kind: %w", ErrCorrupt)
+	}
+	return seq, kind, nil
+}

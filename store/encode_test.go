@@ -230,3 +230,25 @@ func BenchmarkDecodeEntry(b *testing.B) {
 		}
 	}
 }
+
+func TestPeekEntry(t *testing.T) {
+	for _, e := range []Entry{
+		{Boot: "B", Seq: 7, Kind: EntryHold, RequestID: "r", Hold: &Hold{Model: "m"}},
+		{Boot: "B", Seq: 1 << 40, Kind: EntrySettle, RequestID: "r", Row: &UsageRow{RequestID: "r"}},
+		{Seq: 1, Kind: EntryVoid},
+	} {
+		b := AppendEntry(nil, &e)
+		seq, kind, err := PeekEntry(b)
+		if err != nil || seq != e.Seq || kind != e.Kind {
+			t.Errorf("%v: %d %d %v", e.Kind, seq, kind, err)
+		}
+		for cut := range b[:4] {
+			if _, _, err := PeekEntry(b[:cut]); err == nil {
+				t.Errorf("%v cut at %d is taken", e.Kind, cut)
+			}
+		}
+	}
+	if _, _, err := PeekEntry([]byte{99, 1}); err == nil {
+		t.Error("an unknown version is taken")
+	}
+}

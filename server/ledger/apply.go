@@ -181,8 +181,8 @@ func (l *Ledger) gather() error {
 			if err != nil {
 				return fmt.Errorf("cannot read entry %d back from %q: %w", t.last+1, seg.path, err)
 			}
-			var e store.Entry
-			if err := store.DecodeEntry(payload, &e); err != nil {
+			e, err := l.entryOf(payload)
+			if err != nil {
 				return fmt.Errorf("cannot read entry %d back from %q: %w", t.last+1, seg.path, err)
 			}
 			if e.Seq != t.last+1 {
@@ -194,6 +194,20 @@ func (l *Ledger) gather() error {
 		}
 	}
 	return nil
+}
+
+// entryOf decodes an entry of this boot for the store. Of holds and voids, which
+// only move its position, nothing else is read.
+func (l *Ledger) entryOf(payload []byte) (e store.Entry, err error) {
+	seq, kind, err := store.PeekEntry(payload)
+	if err != nil {
+		return e, err
+	}
+	if kind == store.EntryHold || kind == store.EntryVoid {
+		return store.Entry{Boot: l.o.Boot, Seq: seq, Kind: kind}, nil
+	}
+	err = store.DecodeEntry(payload, &e)
+	return e, err
 }
 
 // segmentOf returns the segment that holds seq, the last seq committed to it and
