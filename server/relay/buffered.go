@@ -96,6 +96,9 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	}
 	x.rememberAnswer(resp)
 	resp.Model = x.job.Peek.Model
+	if resp.Created == 0 { // not every format dates its answers, and some require it
+		resp.Created = x.job.Accepted.Unix()
+	}
 	x.out, err = x.job.In.AppendResponse(x.out[:0], resp)
 	if err != nil {
 		return nil, badResponse(err.Error())

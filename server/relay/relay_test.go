@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -180,6 +181,17 @@ func TestBufferedFaults(t *testing.T) {
 	f("400 keeps its words", `{"error":{"message":"max_tokens is too large","type":"invalid_request_error","param":"max_tokens","code":null}}`, 400, 400, "max_tokens is too large")
 	f("secret in a message", `{"error":{"message":"what is sk-secret-of-p0","type":"server_error"}}`, 500, 500, "what is")
 	f("429", `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}`, 429, 429, "slow down")
+}
+
+// TestTranslatedDate: a chat answer is dated even where its upstream dates nothing.
+func TestTranslatedDate(t *testing.T) {
+	b := newBench(t, upstream.Timeouts{}, target{asMessages, replies(200, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}`)})
+	before := time.Now().Unix()
+	status, body, _ := b.post("/v1/chat/completions", ask)
+	var got struct{ Created int64 }
+	if err := json.Unmarshal([]byte(body), &got); err != nil || status != 200 || got.Created < before || got.Created > time.Now().Unix() {
+		t.Errorf("%v %d %s, want it dated now", err, status, body)
+	}
 }
 
 // TestNextTarget: what fails before any content is answered by the next target, unseen.
