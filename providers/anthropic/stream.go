@@ -281,8 +281,21 @@ func (d *decoder) start(data []byte) {
 	})
 	if finish.Finish != "" {
 		d.finished = true
+		if len(at(data, "message", "usage")) > 0 { // all that will be told of it, be it nothing but zeros
+			d.emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: usageMember(ev.Extra), Origin: dialect})
+		}
 		d.emit(finish)
 	}
+}
+
+// usageMember returns the member that holds the usage as it came.
+func usageMember(extra []providers.Member) []providers.Member {
+	for i := range extra {
+		if extra[i].Name == "usage" {
+			return extra[i : i+1]
+		}
+	}
+	return nil
 }
 
 // begin opens the block of an upstream index.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/providertest"
 )
 
 // decodeStream reads a stream fed in pieces that end at the given offsets.
@@ -313,4 +314,20 @@ func TestFramesOfRecordedStreams(t *testing.T) {
 		}
 	}
 	t.Logf("%d events", n)
+}
+
+// An answer that comes whole in its message_start tells its usage there, and zeros
+// are a report as well: nothing is to be estimated.
+func TestWholeStartTellsUsage(t *testing.T) {
+	const body = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"content\":[],\"stop_reason\":\"tool_use\",\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n\ndata: {\"type\":\"message_stop\"}\n\n"
+	events, err := providertest.Decode(MessagesEgress(providers.Quirks{}).NewDecoder(), [][]byte{[]byte(body)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range events {
+		if events[i].Kind == providers.EventUsage {
+			return
+		}
+	}
+	t.Errorf("no usage among %+v", events)
 }
