@@ -100,7 +100,7 @@ func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		}
 		defer stop()
 	}
-	g.watch()
+	g.start()
 	g.greet(stderr, terminal)
 	cause := g.wait(ctx, failed)
 	ended = true

@@ -92,7 +92,7 @@ func ensureAdmin(ctx context.Context, cfg *config.Config, st *bolt.Store, keys *
 	if !cfg.AdminKey.Empty() || keys.Len() > 0 {
 		return firstKey{}, nil
 	}
-	full, _, hash, err := store.MintKey(rand.Reader)
+	full, id, hash, err := store.MintKey(rand.Reader)
 	if err != nil {
 		return firstKey{}, fmt.Errorf("cannot make the first admin key: %w", err)
 	}
@@ -104,7 +104,7 @@ func ensureAdmin(ctx context.Context, cfg *config.Config, st *bolt.Store, keys *
 	if err := writePrivate(f.file, []byte(full+"\n")); err != nil {
 		return firstKey{}, err
 	}
-	k := &store.Key{ID: newID(), Name: "admin", Hash: hash, Prefix: prefix, Scopes: []string{"admin"}, CreatedAt: now.UTC(), CreatedBy: "first start"}
+	k := &store.Key{ID: id, Name: "admin", Hash: hash, Prefix: prefix, Scopes: []string{"admin"}, CreatedAt: now.UTC(), CreatedBy: "first start"}
 	_, err = st.Apply(ctx, store.Change{Key: k, Create: true, Audit: &store.AuditRow{ID: newID(), Time: now.UTC(), Actor: "serve", Action: "api_key.create", Object: k.ID}})
 	if err != nil {
 		return firstKey{}, fmt.Errorf("cannot keep the first admin key: %w", err)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"sync"
 	"time"
 	_ "time/tzdata" // the zones of budgets and reports, on images that have none
 
@@ -59,8 +60,8 @@ type gateway struct {
 	demo    *demo.Server
 	local   localCredential
 	first   firstKey
-	cancel  context.CancelFunc
-	watched chan struct{}
+	cancel  context.CancelFunc // ends what start began
+	running sync.WaitGroup
 }
 
 // openGateway opens the store and the ledger and wires all parts. On an error
@@ -123,7 +124,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	var panicked func(string, any)
 	g.relay = relay.New(relay.Options{
 		Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
-		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream),
+		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
 		Vault:    vault.New(vault.Options{Sealer: g.sealer, Now: now}),
 		Finished: accessLine(log, g.lines, g.jsonLog), Panicked: func(where string, v any) { panicked(where, v) },
 	})
@@ -139,7 +140,8 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
-		MaxBody: int(cfg.Limits.Body), LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
+		MaxBody: int(cfg.Limits.Body), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
+		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat:        server.Surface{In: openai.ChatIngress()},
 			Completions: server.Surface{In: openai.CompletionsIngress(), Frames: openai.RelayEgress(providers.OpCompletions)},
@@ -156,19 +158,14 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	g.runtime.Swap, g.runtime.Table = g.server.SetTable, g.server.Table
 }
 
-// watch starts the reading of what upstreams list.
-func (g *gateway) watch() {
+// start begins what runs besides requests: the reading of what upstreams list, and
+// the removal of old records. close ends it.
+func (g *gateway) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	g.cancel, g.watched = cancel, make(chan struct{})
-	go func() {
-		defer close(g.watched)
-		defer func() {
-			if v := recover(); v != nil {
-				g.server.Panicked("model listing", v)
-			}
-		}()
-		g.runtime.Watch(ctx)
-	}()
+	g.cancel = cancel
+	kept := retention{rows: g.cfg.Retention.Rows, totals: g.cfg.Retention.Rollups, store: g.store, now: time.Now, log: g.log}
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "model listing", g.server.Panicked, g.runtime.Watch) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 }
 
 // close ends what openGateway opened, the ledger before the store it feeds.
@@ -176,7 +173,7 @@ func (g *gateway) close(ctx context.Context) error {
 	var errs []error
 	if g.cancel != nil {
 		g.cancel()
-		<-g.watched
+		g.running.Wait()
 	}
 	if g.relay != nil {
 		g.relay.Close()

@@ -7,14 +7,12 @@ import (
 	"time"
 )
 
-// writePatience bounds one write to a caller: a reader slower than that is cut.
-const writePatience = 30 * time.Second
-
 // A listener hands out connections whose every write has a deadline of its own:
 // fasthttp's WriteTimeout would bound a whole answer and cut long streams.
 type listener struct {
 	net.Listener
-	open *connSet
+	open     *connSet
+	patience time.Duration // with one write to a caller: a reader slower than that is cut
 }
 
 func (l listener) Accept() (net.Conn, error) {
@@ -22,7 +20,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	wrapped := &conn{Conn: c, set: l.open}
+	wrapped := &conn{Conn: c, set: l.open, patience: l.patience}
 	l.open.add(wrapped)
 	return wrapped, nil
 }
@@ -57,16 +55,17 @@ func (s *connSet) closeAll() {
 
 type conn struct {
 	net.Conn
-	set   *connSet
-	armed time.Time // when the write deadline was set last
+	set      *connSet
+	patience time.Duration
+	armed    time.Time // when the write deadline was set last
 }
 
 // rearm is how old a deadline may be before it is set anew: many small writes then share one.
 const rearm = 2 * time.Second
 
 func (c *conn) Write(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.armed) > rearm {
-		if err := c.Conn.SetWriteDeadline(now.Add(writePatience)); err != nil {
+	if now := time.Now(); now.Sub(c.armed) > min(rearm, c.patience/2) {
+		if err := c.Conn.SetWriteDeadline(now.Add(c.patience)); err != nil {
 			return 0, err
 		}
 		c.armed = now

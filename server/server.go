@@ -54,6 +54,11 @@ type Options struct {
 	NewID    func() string // ULID
 	MaxBody  int
 
+	// Timeouts of callers; 0: the default in brackets.
+	ReadHeader time.Duration // [10 s] request line, headers and a small body
+	KeepAlive  time.Duration // [75 s] an idle connection
+	Write      time.Duration // [30 s] one write to a caller: a reader slower than that is cut
+
 	AdminKeyHash [32]byte       // of AI_GATEWAY_ADMIN_KEY; zero: none
 	LocalHash    [32]byte       // of the local CLI's token
 	Trusted      []netip.Prefix // proxies whose X-Forwarded-For counts
@@ -90,10 +95,18 @@ func New(o Options) *Server {
 	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash, trusted: o.Trusted}
 	s.metrics = metricsHandler(o.Metrics)
 	s.register()
+	for _, t := range [...]struct {
+		p   *time.Duration
+		def time.Duration
+	}{{&s.o.ReadHeader, 10 * time.Second}, {&s.o.KeepAlive, 75 * time.Second}, {&s.o.Write, 30 * time.Second}} {
+		if *t.p == 0 {
+			*t.p = t.def
+		}
+	}
 	s.http = &fasthttp.Server{
 		Handler: s.handle, ErrorHandler: s.protocolError, HeaderReceived: s.headerReceived, ExpectHandler: s.expect,
 		StreamRequestBody: true, DisablePreParseMultipartForm: true, NoDefaultServerHeader: true, NoDefaultDate: false,
-		ReadTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second, ReadBufferSize: 32 << 10, WriteBufferSize: 16 << 10,
+		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: 32 << 10, WriteBufferSize: 16 << 10,
 		MaxRequestBodySize: 1, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
 		CloseOnShutdown: true, NoDefaultContentType: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
 	}
@@ -108,7 +121,7 @@ func (s *Server) Table() *routing.Table { return s.table.Load() }
 
 // Serve answers on ln until Drain.
 func (s *Server) Serve(ln net.Listener) error {
-	err := s.http.Serve(listener{ln, &s.conns})
+	err := s.http.Serve(listener{ln, &s.conns, s.o.Write})
 	if s.draining.Load() {
 		return nil
 	}
@@ -286,7 +299,10 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 }
 
 // Panicked reports a contained panic: a bug, but not the end of the process.
-func (s *Server) Panicked(where string, v any) { s.panics.report(s.o.Log, where, v) }
+func (s *Server) Panicked(where string, v any) {
+	s.o.Metrics.Panics.Inc()
+	s.panics.report(s.o.Log, where, v)
+}
 
 // NewULID returns a source of ULIDs that rise with time.
 func NewULID(now func() time.Time) func() string {

@@ -153,13 +153,16 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 		x.frames = x.job.Frames
 	}
 	x.usage, x.hasUsage, x.deltas = providers.Usage{}, false, 0
+	if x.r.o.UnknownPrice == "deny" && !priced(t) {
+		return priceUnknown(t)
+	}
 	call, perr := x.buildCall(t)
 	if perr != nil {
 		return perr
 	}
 	x.tries++
 	x.started = x.r.o.Now()
-	to := x.r.o.Timeouts(x.job.Peek.Stream)
+	to := accountTimeouts(x.r.o.Timeouts(x.job.Peek.Stream), t.Account.Timeouts, x.job.Peek.Stream)
 	x.headBy, x.idle = x.started.Add(to.Header), to.Idle
 	x.firstBy = x.started.Add(to.FirstEvent)
 	x.totalBy = x.job.Accepted.Add(to.Total)

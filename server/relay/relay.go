@@ -25,13 +25,12 @@ import (
 
 // Bounds and paces of an exchange.
 const (
-	maxAttempts    = 3
-	maxAnswer      = 64 << 20               // a buffered answer
-	maxErrorBody   = 1 << 20                // an upstream's error
-	earlyCommit    = 5 * time.Second        // a stream without content by then gets its 200 and heartbeats
-	heartbeatEvery = 15 * time.Second       // of silence
-	watchAfter     = 100 * time.Millisecond // a call waiting longer than this is watched for a hang-up
-	reuseWait      = 5 * time.Millisecond   // for the end of an upstream's body after its terminal event
+	maxAttempts  = 3
+	maxAnswer    = 64 << 20               // a buffered answer
+	maxErrorBody = 1 << 20                // an upstream's error
+	earlyCommit  = 5 * time.Second        // a stream without content by then gets its 200 and heartbeats
+	watchAfter   = 100 * time.Millisecond // a call waiting longer than this is watched for a hang-up
+	reuseWait    = 5 * time.Millisecond   // for the end of an upstream's body after its terminal event
 )
 
 // Ledger is what the relay needs of the usage ledger.
@@ -54,11 +53,13 @@ type Options struct {
 	// UnknownPrice is "dearest", "deny" or "zero".
 	UnknownPrice string
 	Timeouts     func(stream bool) upstream.Timeouts
+	// Heartbeat is the silence after which a caller's stream gets a ping. 0: 15 s.
+	Heartbeat time.Duration
 	// Vault keeps signed thinking for callers of other formats. nil: it is lost.
 	Vault *vault.Vault
 	// Finished is told of every settled row; it must neither block nor keep the row. May be nil.
 	Finished func(row *store.UsageRow)
-	// Panicked is told of a contained panic. May be nil.
+	// Panicked is told of a contained panic, and counts it. May be nil.
 	Panicked func(where string, v any)
 }
 
@@ -70,6 +71,9 @@ type Relay struct {
 
 // New starts a relay; Close stops what it started.
 func New(o Options) *Relay {
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 15 * time.Second
+	}
 	return &Relay{o: o, watch: newHangups()}
 }
 
@@ -134,7 +138,6 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 }
 
 func (r *Relay) panicked(where string, v any) {
-	r.o.Metrics.Panics.Inc()
 	if r.o.Panicked != nil {
 		r.o.Panicked(where, v)
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/store"
+	"strconv"
 )
 
 // finish settles the request: it writes the row, once, and returns the error to
@@ -126,6 +127,17 @@ func (r *Relay) priceOf(t *routing.Target, prompt int64) (p providers.Price, ver
 		return providers.Price{}, version, sourceZero
 	}
 	return cat.Dearest(t.Account.Provider.Name), version, sourceFallback
+}
+
+// priced reports whether what t costs is known.
+func priced(t *routing.Target) bool {
+	return t.Account.Provider.Local || t.Entry != nil && t.Entry.Priced
+}
+
+// priceUnknown refuses a target under unknown_price: deny.
+func priceUnknown(t *routing.Target) *providers.Error {
+	return &providers.Error{Kind: providers.KindPermission, Code: "price_unknown", Param: "model", NoRetry: true, Provider: t.Account.Provider.Name,
+		Message: "no price is known for model " + strconv.Quote(clip(t.Model, 200)) + " and this gateway refuses such models (unknown_price: deny)"}
 }
 
 // reserve bounds what the request may cost at t, in nano-USD: the whole body as

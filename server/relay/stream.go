@@ -321,7 +321,7 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			x.drainUpstream()
 			return n, nil
 		}
-		err := x.advance(x.r.o.Now().Add(heartbeatEvery))
+		err := x.advance(x.r.o.Now().Add(x.r.o.Heartbeat))
 		switch {
 		case errors.Is(err, upstream.ErrTick):
 			x.out = x.job.In.AppendPing(x.out)
