@@ -18,8 +18,13 @@ var (
 	ErrEventTooLong = errors.New("event stream event exceeds 32 MiB")
 )
 
-// keep is the capacity up to which an idle reader holds on to its buffers.
-const keep = 16 << 10
+// keep is the capacity up to which an idle reader holds on to its buffers;
+// keepBusy, where the last event filled at least a quarter of them: a stream of
+// large events shall not allocate each anew.
+const (
+	keep     = 16 << 10
+	keepBusy = 256 << 10
+)
 
 var bom = []byte("\xef\xbb\xbf")
 
@@ -68,7 +73,7 @@ func (s *SSE) Reset() {
 }
 
 func idle(b []byte) []byte {
-	if cap(b) > keep {
+	if cap(b) > keepBusy || cap(b) > keep && len(b) < cap(b)/4 {
 		return nil
 	}
 	return b[:0]

@@ -330,3 +330,40 @@ func naive(in []byte) (out []string) {
 	}
 	return out
 }
+
+// TestSSELargeEventsShareABuffer: events of 64 KB that come in pieces are gathered
+// in one buffer, which a small event then gives back.
+func TestSSELargeEventsShareABuffer(t *testing.T) {
+	var s SSE
+	event := []byte("data: " + strings.Repeat("x", 64<<10) + "\n\n")
+	feed := func(event []byte) {
+		for len(event) > 0 {
+			n := min(len(event), 16<<10)
+			s.Feed(event[:n])
+			event = event[n:]
+			for {
+				if _, ok := s.Next(); !ok {
+					break
+				}
+			}
+		}
+	}
+	feed(event)
+	if n := testing.AllocsPerRun(50, func() { feed(event) }); n > 0 {
+		t.Errorf("an event allocates %v times", n)
+	}
+	small := []byte("data: x\n\n")
+	s.Feed(small[:3])
+	for range 2 {
+		if _, ok := s.Next(); ok {
+			t.Fatal("an event before its end")
+		}
+		s.Feed(small[3:])
+		for _, ok := s.Next(); ok; _, ok = s.Next() {
+		}
+		s.Feed(small[:3])
+	}
+	if cap(s.pending) > keep {
+		t.Errorf("%d bytes are kept for small events", cap(s.pending))
+	}
+}
