@@ -1,0 +1,252 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The models of an SDK test: each is one account, so that the trouble of one does
+// not close another. The same client script runs with those of its own format and
+// with those of the other.
+const sdkConfig = `
+accounts:
+  - {provider: openai, account_name: openai, api_key: sk-vendor-openai-secret, base_url: "%[1]s/ok/v1", models: [gpt-4.1, gpt-5]}
+  - {provider: openai, account_name: openai-limited, api_key: sk-vendor-openai-secret, base_url: "%[1]s/limited/v1", models: [gpt-limited]}
+  - {provider: openai, account_name: openai-broken, api_key: sk-vendor-openai-secret, base_url: "%[1]s/broken/v1", models: [gpt-broken]}
+  - {provider: openai, account_name: openai-cut, api_key: sk-vendor-openai-secret, base_url: "%[1]s/cut/v1", models: [gpt-cut]}
+  - {provider: deepseek, account_name: deepseek, api_key: sk-vendor-openai-secret, base_url: "%[1]s/deepseek/v1", models: [deepseek-reasoner]}
+  - {provider: anthropic, account_name: anthropic, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/ok", models: [claude-opus-4-8, claude-sonnet-4-5]}
+  - {provider: anthropic, account_name: anthropic-limited, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/limited", models: [claude-limited]}
+  - {provider: anthropic, account_name: anthropic-broken, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/broken", models: [claude-broken]}
+  - {provider: anthropic, account_name: anthropic-cut, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/cut", models: [claude-cut]}
+`
+
+// modelsOf returns the models of a format: its usual one, one that thinks, and those in trouble.
+func modelsOf(format string) []string {
+	if format == "anthropic" {
+		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut"}
+	}
+	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut"}
+}
+
+// An sdkRun is a client program and the scenarios it must report as passed.
+type sdkRun struct {
+	name      string
+	command   func(t *testing.T) *exec.Cmd
+	scenarios string // separated by spaces
+}
+
+// runSDK runs a client program once for each upstream format.
+func runSDK(t *testing.T, run sdkRun) {
+	for _, format := range []string{"openai", "anthropic"} {
+		t.Run("upstream "+format, func(t *testing.T) {
+			cmd := run.command(t)
+			up := startVendor(t)
+			config := filepath.Join(t.TempDir(), "gateway.yaml")
+			if err := os.WriteFile(config, fmt.Appendf(nil, sdkConfig, up.url), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			g := serve(t, "", nil, "--config", config)
+			env := append(modelsOf(format), "GATEWAY="+g.url, "KEY="+g.newKey(`{"name":"sdk"}`), "FORMAT="+format)
+			if cmd.Env == nil {
+				cmd.Env = os.Environ()
+			}
+			cmd.Env = append(cmd.Env, env...)
+			out, errs, err := finish(cmd, 90*time.Second)
+			passed := reportTable(t, run, format, out)
+			if err != nil || !passed {
+				t.Errorf("%s: %v\n%s", run.name, err, errs)
+				for _, r := range up.refusals() {
+					t.Errorf("the upstream refused: %s", r)
+				}
+				t.Logf("the gateway's log:\n%.4000s", g.log)
+			}
+			checkRows(t, g)
+		})
+	}
+}
+
+// finish runs a command within a time.
+func finish(cmd *exec.Cmd, limit time.Duration) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		return "", "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	err = cmd.Wait()
+	return out.String(), errs.String(), err
+}
+
+// reportTable prints what a client program reports, one JSON line a scenario, and
+// compares the names with those that were to run.
+func reportTable(t *testing.T, run sdkRun, format, out string) bool {
+	t.Helper()
+	ok := true
+	var seen []string
+	var table strings.Builder
+	for line := range strings.Lines(out) {
+		var r struct {
+			Scenario string
+			Error    *string
+		}
+		if json.Unmarshal([]byte(line), &r) != nil || r.Scenario == "" {
+			fmt.Fprintf(&table, "  (%s)\n", strings.TrimSpace(line))
+			continue
+		}
+		seen = append(seen, r.Scenario)
+		verdict := "passed"
+		if r.Error != nil {
+			ok = false
+			verdict = "FAILED: " + strings.ReplaceAll(*r.Error, "\n", "\n      ")
+		}
+		fmt.Fprintf(&table, "  %-28s %s\n", r.Scenario, verdict)
+	}
+	t.Logf("%s with an upstream of %s's format:\n%s", run.name, format, table.String())
+	want := strings.Fields(run.scenarios)
+	slices.Sort(want)
+	slices.Sort(seen)
+	if !slices.Equal(want, seen) {
+		t.Errorf("scenarios\ngot  %v\nwant %v", seen, want)
+		ok = false
+	}
+	return ok
+}
+
+// checkRows: what was answered whole is accounted as the upstream reported it.
+func checkRows(t *testing.T, g *gateway) {
+	t.Helper()
+	status, body, _ := g.call("GET", "/v1/admin/usage/logs?limit=200", g.admin, "")
+	var rows struct {
+		Data []struct {
+			RequestID   string `json:"request_id"`
+			Status      int
+			EndReason   string `json:"end_reason"`
+			UsageSource string `json:"usage_source"`
+			Operation   string
+			Prompt      int `json:"prompt_tokens"`
+			Completion  int `json:"completion_tokens"`
+			CacheRead   int `json:"cache_read_tokens"`
+		}
+	}
+	if status != 200 || json.Unmarshal([]byte(body), &rows) != nil {
+		t.Fatalf("rows: %d %.300s", status, body)
+	}
+	whole := 0
+	for _, r := range rows.Data {
+		if r.UsageSource != "provider" || r.Operation == "count_tokens" {
+			continue
+		}
+		whole++
+		if r.Prompt != usedInput || r.Completion != usedOutput || r.CacheRead != usedCached {
+			t.Errorf("row %+v, want %d, %d and %d tokens", r, usedInput, usedOutput, usedCached)
+		}
+	}
+	if whole == 0 {
+		t.Errorf("no row has the upstream's usage: %.600s", body)
+	}
+}
+
+// pythonClient runs a script of testdata/sdk.
+func pythonClient(script string) func(*testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		python := tool(t, "AI_GATEWAY_TEST_PYTHON", "a Python that has openai, anthropic and mypy")
+		return exec.Command(python, "-u", filepath.Join("testdata", "sdk", script))
+	}
+}
+
+// nodeClient runs a module of testdata/sdk beside the installed packages.
+func nodeClient(script string) func(*testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		dir := besideModules(t)
+		cmd := exec.Command("node", script)
+		cmd.Dir = dir
+		return cmd
+	}
+}
+
+// besideModules copies the Node scripts to where they find their packages.
+func besideModules(t *testing.T) string {
+	t.Helper()
+	modules := tool(t, "AI_GATEWAY_TEST_NODE", "a folder whose node_modules has the packages of .ci/package.json")
+	dir, err := os.MkdirTemp(modules, "sdk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	files, _ := filepath.Glob(filepath.Join("testdata", "sdk", "*.mjs"))
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// goClient builds a program of the module in testdata/sdk/go, which has the SDKs
+// as its own requirements.
+func goClient(program string) func(*testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		bin := filepath.Join(t.TempDir(), program)
+		if runtime.GOOS == "windows" {
+			bin += ".exe"
+		}
+		build := exec.Command("go", "build", "-o", bin, "./"+program)
+		build.Dir = filepath.Join("testdata", "sdk", "go")
+		build.Env = append(os.Environ(), "GOFLAGS=-mod=readonly")
+		if out, err := build.CombinedOutput(); err != nil {
+			if os.Getenv("CI") == "true" || !strings.Contains(string(out), "dial tcp") && !strings.Contains(string(out), "module lookup disabled") {
+				t.Fatalf("cannot build the Go client: %v\n%s", err, out)
+			}
+			t.Skipf("SKIPPED: the Go SDKs cannot be fetched: %s", out)
+		}
+		return exec.Command(bin)
+	}
+}
+
+const (
+	sdkErrors = " wrong_key unknown_model rate_limited mid_stream_error lost_connection context_length"
+	sdkTools  = " tool_loop tool_loop_streamed parallel_tools parallel_tools_streamed no_arguments two_steps tool_choice"
+	sdkChat   = "chat history stream stop length image structured models" + sdkTools + sdkErrors
+)
+
+func TestSDKOpenAIPython(t *testing.T) {
+	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped"})
+}
+
+func TestSDKAnthropicPython(t *testing.T) {
+	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed count_tokens"})
+}
+
+func TestSDKOpenAINode(t *testing.T) {
+	runSDK(t, sdkRun{name: "openai (Node)", command: nodeClient("openai_sdk.mjs"), scenarios: sdkChat + " run_tools thinking_kept thinking_dropped"})
+}
+
+func TestSDKAnthropicNode(t *testing.T) {
+	runSDK(t, sdkRun{name: "@anthropic-ai/sdk (Node)", command: nodeClient("anthropic_sdk.mjs"), scenarios: sdkChat + " thinking thinking_streamed count_tokens"})
+}
+
+func TestSDKOpenAIGo(t *testing.T) {
+	runSDK(t, sdkRun{name: "openai-go", command: goClient("openai"), scenarios: sdkChat})
+}
+
+func TestSDKAnthropicGo(t *testing.T) {
+	runSDK(t, sdkRun{name: "anthropic-sdk-go", command: goClient("anthropic"), scenarios: sdkChat + " thinking thinking_streamed count_tokens"})
+}
