@@ -66,6 +66,7 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byt
 	fail := func(e *providers.Error) (*[]byte, *providers.Error) {
 		*bp = buf
 		putBody(bp)
+		lingering(ctx)
 		ctx.SetConnectionClose()
 		return nil, e
 	}

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"io"
 	"net"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // A listener hands out connections whose every write has a deadline of its own:
@@ -49,7 +52,7 @@ func (s *connSet) closeAll() {
 	}
 	s.mu.Unlock()
 	for _, c := range all {
-		_ = c.Close()
+		_ = c.cut()
 	}
 }
 
@@ -58,6 +61,7 @@ type conn struct {
 	set      *connSet
 	patience time.Duration
 	armed    time.Time // when the write deadline was set last
+	linger   bool      // the caller may still be sending when this is closed
 }
 
 // rearm is how old a deadline may be before it is set anew: many small writes then share one.
@@ -73,8 +77,33 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Close also forgets the connection.
+// Bounds of the wait for a caller who is refused in the middle of sending.
+const (
+	lingerFor   = 2 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// lingering notes that the caller of ctx may still be sending a body nobody reads:
+// a connection closed over unread bytes is reset, and the answer lost with it.
+func lingering(ctx *fasthttp.RequestCtx) {
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.linger = true
+	}
+}
+
+// Close lets a caller who has been refused take the answer, then cuts.
 func (c *conn) Close() error {
+	if c.linger {
+		c.linger = false
+		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(lingerFor)) == nil {
+			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+		}
+	}
+	return c.cut()
+}
+
+// cut closes at once and forgets the connection.
+func (c *conn) cut() error {
 	c.set.mu.Lock()
 	delete(c.set.open, c)
 	c.set.mu.Unlock()

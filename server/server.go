@@ -196,6 +196,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c.clientID = clientRequestID(ctx.Request.Header.Peek("X-Request-Id"))
 	if e := s.admit(&c); e != nil {
 		if bodyUnread(ctx) {
+			lingering(ctx)
 			ctx.SetConnectionClose()
 		}
 		c.fail(e)
@@ -293,6 +294,7 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
 	if uri, ok := s.oversized.LoadAndDelete(&ctx.Request.Header); ok {
 		e = tooLarge(s.o.MaxBody)
+		lingering(ctx)
 		ctx.Request.SetRequestURI(uri.(string)) // its path chooses the shape of the error
 	}
 	c.fail(e)
