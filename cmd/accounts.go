@@ -90,7 +90,6 @@ type accountFlags struct {
 	weight, priority          int
 	headers, options          map[string]string
 	timeouts                  map[string]string
-	http2                     bool
 }
 
 func (f *accountFlags) add(c *cobra.Command) {
@@ -106,7 +105,6 @@ func (f *accountFlags) add(c *cobra.Command) {
 	fs.StringToStringVar(&f.options, "option", nil, "the provider's own option: name=value")
 	fs.StringToStringVar(&f.timeouts, "upstream-timeout", nil, "timer of its calls: ttfb=120s, idle=60s, …")
 	fs.StringVar(&f.proxy, "proxy", "", "proxy of its calls: http or socks5h URL, or 'direct'")
-	fs.BoolVar(&f.http2, "http2", false, "speak HTTP/2 to the upstream")
 	c.MarkFlagsMutuallyExclusive("api-key", "api-keys")
 }
 
@@ -170,7 +168,7 @@ func (a *app) addAccount(provider string, f *accountFlags) error {
 	}
 	create := api.AccountCreate{
 		Provider: info.Name, Name: f.name, APIKey: f.key, APIKeys: f.accountKeys(), BaseURL: f.baseURL, Weight: f.weight, Priority: f.priority,
-		Headers: f.headers, Proxy: f.proxy, HTTP2: f.http2, Timeouts: f.timeouts,
+		Headers: f.headers, Proxy: f.proxy, Timeouts: f.timeouts,
 	}
 	if len(f.models) > 0 {
 		create.Models = f.accountModels()
@@ -291,7 +289,6 @@ func (a *app) providersEdit() *cobra.Command {
 		take("option", func() { options := f.accountOptions(); p.Options = &options })
 		take("upstream-timeout", func() { p.Timeouts = &f.timeouts })
 		take("proxy", func() { p.Proxy = &f.proxy })
-		take("http2", func() { p.HTTP2 = &f.http2 })
 		if given == 0 {
 			return wrongUsage("ai-gateway providers edit --help", "nothing to change is given")
 		}

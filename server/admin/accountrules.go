@@ -50,6 +50,9 @@ func (a *Admin) checkAccount(s *store.Account, p *providers.Provider) error {
 	if s.Priority < 0 || s.Priority > maxWeight {
 		return invalid("priority", "must be from 0 to %d", maxWeight)
 	}
+	if s.HTTP2 {
+		return invalid("http2", "is not served yet: leave it out, HTTP/1.1 is spoken to every upstream")
+	}
 	if err := checkHeaders(s.Headers); err != nil {
 		return err
 	}
