@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -132,6 +133,8 @@ func (a *ask) answer() (*reply, *refusal) {
 	}
 	const weather, clock = "get_weather", "get_time"
 	switch {
+	case has("#rounds "):
+		return a.script(last, results)
 	case has("#toolong"):
 		return nil, &refusal{status: 400, scripted: true}
 	case has("#steps") && len(results) == 1:
@@ -180,6 +183,43 @@ func (a *ask) answer() (*reply, *refusal) {
 		if !slices.Contains(a.tools, c.name) {
 			return nil, refuse("the tool %s did not arrive; there are %v", c.name, a.tools)
 		}
+	}
+	return r, nil
+}
+
+// script plays the rounds of tool calls that the user's words hold, as base64 of
+// JSON, and ends with what the tools said. Where there are no tools, an agent only
+// asks for a title.
+func (a *ask) script(words string, results []toolResult) (*reply, *refusal) {
+	if len(a.tools) == 0 {
+		return &reply{text: "A title"}, nil
+	}
+	_, code, _ := strings.Cut(words, "#rounds ")
+	code, _, _ = strings.Cut(code, ".")
+	var rounds [][]struct {
+		Name string
+		Args json.RawMessage
+	}
+	if b, err := base64.URLEncoding.DecodeString(code); err != nil || json.Unmarshal(b, &rounds) != nil {
+		return nil, refuse("no script in %q", words)
+	}
+	r := &reply{}
+	done := 0
+	for _, round := range rounds {
+		if done == len(results) {
+			for i, c := range round {
+				if !slices.Contains(a.tools, c.Name) {
+					return nil, refuse("the tool %s did not arrive; there are %v", c.Name, a.tools)
+				}
+				r.calls = append(r.calls, toolCall{fmt.Sprintf("%d_%d", done, i), c.Name, string(c.Args)})
+			}
+			r.text = fmt.Sprintf("Working on %d. ", len(round))
+			return r, nil
+		}
+		done += len(round)
+	}
+	for _, res := range results {
+		r.text += "[" + strings.TrimSpace(res.text) + "]"
 	}
 	return r, nil
 }
