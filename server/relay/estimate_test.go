@@ -17,5 +17,5 @@ func TestEstimateTokens(t *testing.T) {
 	f(strings.Repeat("a", 400), 100)
 	f("你好", 2)
 	f(strings.Repeat("你", 100), 100)
-	f("hello 你好 world", 3+2+1)
+	f("hello 你好 world", 3+2)
 }
