@@ -32,17 +32,18 @@ func (p *panicLog) report(log *slog.Logger, where string, v any) {
 	log.Error("panic contained: this is a bug, please report it", "where", where, "panic", fmt.Sprintf("%T", v), "count", n, "stack", withoutArguments(stack))
 }
 
-// panicSite is the first line of the stack below the runtime's own.
+// panicSite is the file and line below the runtime's own. The line before it names
+// the function with its arguments, which differ from time to time.
 func panicSite(stack string) string {
 	_, below, ok := strings.Cut(stack, "panic(")
 	if !ok {
 		return ""
 	}
-	lines := strings.SplitN(below, "\n", 4)
-	if len(lines) < 4 {
+	lines := strings.SplitN(below, "\n", 5)
+	if len(lines) < 5 {
 		return ""
 	}
-	return lines[2]
+	return lines[3]
 }
 
 // withoutArguments drops the argument words of a stack: they may be addresses of secrets.
