@@ -62,6 +62,7 @@ func (e egress) AppendRequest(dst []byte, r *providers.Request) (out []byte, dro
 		w.dst = putRaw(w.dst, "cache_control", r.Cache)
 	}
 	w.writeExtra()
+	w.reportLost()
 	if w.err != nil {
 		return dst, nil, named(w.err)
 	}
@@ -109,11 +110,8 @@ func (w *requestWriter) writeExtra() {
 			if w.allows(m.Name) {
 				w.dst = putMembers(w.dst, []providers.Member{m})
 			}
-		case m.Name == "audio", m.Name == "modalities" && strings.Contains(string(m.Value), `"audio"`):
-			w.fail(m.Name, "this model cannot answer with audio")
-		case m.Name == "modalities", m.Name == "response_modalities", inert(m.Value):
 		default:
-			w.drop(m.Name)
+			w.foreignExtra(m)
 		}
 	}
 	if w.own {

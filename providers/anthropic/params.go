@@ -57,7 +57,13 @@ func (w *requestWriter) planForeign(t *providers.Reasoning) {
 	off := t.Mode == "disabled" || t.Effort == "none" || t.Budget != nil && *t.Budget == 0
 	asked := t.Mode != "" || t.Effort != "" || t.Budget != nil
 	switch {
-	case !asked || off && !w.facts.thinking:
+	case !asked: // members that steer thinking in ways nobody else has
+		wire.EachMember(t.Raw, func(name, v []byte) bool {
+			w.drop(string(name))
+			return true
+		})
+		return
+	case off && !w.facts.thinking:
 		return
 	case off && w.facts.alwaysThinks:
 		p.effort = "low"
