@@ -47,6 +47,7 @@ func (e chatEgress) AppendRequest(dst []byte, r *providers.Request) ([]byte, []s
 	}
 	w.writeStream()
 	w.writeExtra()
+	w.reportLost()
 	if w.err != nil {
 		return dst, nil, named(w.err)
 	}
@@ -130,8 +131,9 @@ func serviceTier(r *providers.Request) string {
 }
 
 // writeReasoning writes what the caller asked of thinking; of a foreign request
-// the effort, or the effort that stands for its budget. Thinking switched off is
-// not sent: models without it refuse the member.
+// the effort, or the effort that stands for its budget. Thinking that is switched
+// on or off without a measure is not sent: there is no word for it, and models
+// without thinking refuse the member.
 func (w *requestWriter) writeReasoning() {
 	t := w.r.Reasoning
 	if t == nil {
@@ -154,7 +156,7 @@ func (w *requestWriter) writeReasoning() {
 		effort = effortFor(*t.Budget)
 	}
 	switch {
-	case t.Mode == "disabled" && effort == "":
+	case effort == "" && t.Mode != "": // on or off without a measure
 		w.drop("thinking")
 	case effort != "" && w.allows("reasoning_effort"):
 		w.dst = putString(w.dst, "reasoning_effort", effort)

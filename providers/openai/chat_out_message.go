@@ -55,13 +55,15 @@ func (w *requestWriter) writeSystemMessage(blocks []providers.Block) {
 			role = "system"
 		}
 	}
-	w.dst = append(comma(w.dst), '{')
-	w.dst = putString(w.dst, "role", role)
 	if came == nil {
-		w.writeContent(w.texts(blocks), "\n\n", true)
-		w.dst = append(w.dst, '}')
+		if said := w.texts(blocks); len(said) > 0 { // a turn of nothing but a vendor's own blocks says nothing here
+			w.dst = putString(append(comma(w.dst), '{'), "role", role)
+			w.writeContent(said, "\n\n", true)
+			w.dst = append(w.dst, '}')
+		}
 		return
 	}
+	w.dst = putString(append(comma(w.dst), '{'), "role", role)
 	if list := at(came, "content"); isArray(list) {
 		w.dst = append(key(w.dst, "content"), '[')
 		i := 0
@@ -177,9 +179,6 @@ func (w *requestWriter) writePart(b *providers.Block) {
 	case providers.KindText, providers.KindRefusal:
 		w.dst = putString(w.dst, "type", "text")
 		w.dst = putString(w.dst, "text", b.Text)
-		if !own && len(b.Citations) > 0 && string(b.Citations) != "[]" {
-			w.drop("messages.citations")
-		}
 	case providers.KindImage:
 		w.writeImage(b)
 	case providers.KindFile:

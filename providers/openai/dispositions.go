@@ -2,26 +2,17 @@ package openai
 
 import "github.com/your-org/ai-api-gateway/providers"
 
-// A Disposition says what becomes of a request member on its way to an upstream.
-type Disposition string
-
-// Dispositions.
-const (
-	Carried Disposition = "carried" // sent, in this format's own form
-	Dropped Disposition = "dropped" // not sent, and reported by name
-	Refused Disposition = "refused" // the request is answered with an error that names it
+// The words of the rules are shared with the other dialects.
+type (
+	Disposition = providers.Disposition
+	Rule        = providers.Rule
 )
 
-// A Rule is the disposition of one member of a request that is written as a
-// chat completion. The rules are what the encoder asks, and what the
-// documentation is made from.
-type Rule struct {
-	Member string            // as the drop report spells it
-	Origin providers.Dialect // the rule holds for requests of that origin; empty: any other than chat
-	Is     Disposition
-	As     string // the member it is sent as, where that differs
-	When   string // a condition on the vendor, in words; empty: always
-}
+const (
+	Carried = providers.Carried
+	Dropped = providers.Dropped
+	Refused = providers.Refused
+)
 
 // Rules returns the disposition of every member that a request of another
 // dialect may have. A chat request is written back whole, apart from members that
@@ -39,6 +30,8 @@ var rules = []Rule{
 	{Member: "messages.citations", Is: Dropped},
 	{Member: "messages.signature", Is: Carried, As: "messages.tool_calls.extra_content", When: "issued by a Gemini model; else dropped"},
 	{Member: "messages.<vendor block>", Is: Dropped},
+	{Member: "messages.<any other member>", Is: Dropped, When: "it says something"},
+	{Member: "tools.<any other member>", Is: Dropped, When: "it says something"},
 	{Member: "messages.file_id", Is: Refused},
 	{Member: "messages.file_url", Is: Carried, As: "messages.file", When: "OpenRouter; else refused"},
 	{Member: "messages.audio", Is: Carried, As: "messages.input_audio", When: "wav, mp3 and what else has a format word; else refused"},
@@ -60,7 +53,7 @@ var rules = []Rule{
 	{Member: "service_tier", Is: Carried},
 	{Member: "response_format", Is: Carried},
 	{Member: "reasoning_effort", Is: Carried},
-	{Member: "thinking", Is: Carried, As: "reasoning_effort", When: "a budget or an effort is given; switched off it is dropped"},
+	{Member: "thinking", Is: Carried, As: "reasoning_effort", When: "a budget or an effort is given; switched on or off without one it is dropped"},
 	{Member: "reasoning.summary", Is: Dropped},
 	{Member: "provider", Is: Carried, When: "OpenRouter; else dropped"},
 
