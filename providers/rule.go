@@ -1,0 +1,23 @@
+package providers
+
+// A Disposition says what becomes of a request member on its way to an upstream
+// of another dialect.
+type Disposition string
+
+// Dispositions.
+const (
+	Carried Disposition = "carried" // sent, in the upstream's own form
+	Dropped Disposition = "dropped" // not sent, and reported by name in x-gateway-dropped-params
+	Refused Disposition = "refused" // the request is answered with a 400 that names it
+)
+
+// A Rule is the disposition of one member of a request that is written in a
+// dialect. The rules of a dialect are what its encoder asks, and what the
+// documentation is made from.
+type Rule struct {
+	Member string  // as the drop report or the error spells it
+	Origin Dialect // the rule holds for requests of that origin; empty: any other than the dialect itself
+	Is     Disposition
+	As     string // the member it is sent as, where that differs
+	When   string // a condition, in words; empty: always
+}
