@@ -26,6 +26,7 @@ type thinkingPlan struct {
 	effort    string
 	display   string
 	maxTokens int64
+	off       bool // the caller's own member is not sent
 }
 
 func (p *thinkingPlan) on() bool { return p.mode == "enabled" || p.mode == "adaptive" }
@@ -45,6 +46,10 @@ func (w *requestWriter) plan() {
 			p.mode, p.effort, p.display = t.Mode, t.Effort, t.Summary
 			if t.Budget != nil {
 				p.budget = *t.Budget
+			}
+			if p.mode == "enabled" && !w.facts.adaptive && w.foreignThinking() && w.unsignedLoop() {
+				*p = thinkingPlan{off: true, maxTokens: p.maxTokens}
+				w.drop("thinking")
 			}
 			return
 		}
@@ -156,6 +161,19 @@ func (w *requestWriter) unsignedLoop() bool {
 	return true
 }
 
+// foreignThinking reports whether another vendor's thinking is left out of the conversation.
+func (w *requestWriter) foreignThinking() bool {
+	for i := range w.r.Messages {
+		for j := range w.r.Messages[i].Blocks {
+			b := &w.r.Messages[i].Blocks[j]
+			if (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && b.SignatureOrigin != dialect {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (w *requestWriter) dropReasoning() {
 	if w.r.Origin == providers.Chat {
 		w.drop("reasoning_effort")
@@ -207,7 +225,7 @@ func (w *requestWriter) writeSampling() {
 func (w *requestWriter) writeThinking() {
 	p, r := &w.thinking, w.r
 	if w.own && r.Reasoning != nil && len(r.Reasoning.Raw) > 0 {
-		if w.allows("thinking") {
+		if w.allows("thinking") && !p.off {
 			w.dst = putRaw(w.dst, "thinking", r.Reasoning.Raw)
 		}
 	} else if p.mode != "" && w.allows("thinking") {

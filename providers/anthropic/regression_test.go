@@ -57,6 +57,26 @@ func TestForeignThinkingStaysAway(t *testing.T) {
 	}
 }
 
+// A tool loop that another vendor's model began has lost its thinking, and models
+// with budgets refuse to think on from there: the request goes without.
+func TestForeignLoopDoesNotThinkOn(t *testing.T) {
+	f := func(model, signature, wantDropped string, thinks bool) {
+		t.Helper()
+		body := `{"model":"` + model + `","max_tokens":4000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"` + signature + `"},{"type":"tool_use","id":"t","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}]}`
+		r, err := MessagesIngress().DecodeRequest([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, dropped, err := MessagesEgress(providers.Quirks{}).AppendRequest(nil, r)
+		if err != nil || strings.Contains(string(got), `"budget_tokens":2000`) != thinks || strings.Join(dropped, " ") != wantDropped {
+			t.Errorf("%s, dropped %q, %v", got, dropped, err)
+		}
+	}
+	f("claude-sonnet-4-5", "gwsig1.chat.", "thinking messages.thinking", false)
+	f("claude-sonnet-4-5", "EqQB", "", true)
+	f("claude-opus-4-6", "gwsig1.chat.", "messages.thinking", true)
+}
+
 func TestOneMessageStart(t *testing.T) {
 	got := encodeStream([]providers.Event{{Kind: providers.EventStart, ID: "a"}, {Kind: providers.EventStart, ID: "b"},
 		delta(0, providers.KindText, "x"), {Kind: providers.EventStart, ID: "c"}}, providers.EncodeOptions{})
