@@ -34,9 +34,9 @@ accounts:
 // modelsOf returns the models of a format: its usual one, one that thinks, and those in trouble.
 func modelsOf(format string) []string {
 	if format == "anthropic" {
-		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut"}
+		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut", "OTHER=gpt-4.1"}
 	}
-	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut"}
+	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "OTHER=claude-sonnet-4-5"}
 }
 
 // An sdkRun is a client program and the scenarios it must report as passed.
@@ -228,11 +228,11 @@ const (
 )
 
 func TestSDKOpenAIPython(t *testing.T) {
-	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped"})
+	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped other_model"})
 }
 
 func TestSDKAnthropicPython(t *testing.T) {
-	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed count_tokens"})
+	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed other_model count_tokens"})
 }
 
 func TestSDKOpenAINode(t *testing.T) {

@@ -195,6 +195,20 @@ def thinking_streamed():
 
 
 @scenario
+def other_model():
+    """A tool loop goes on with a model of another vendor, whose thinking it is not."""
+    thinks = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
+    request = say("#steps", tools=TOOLS)
+    m = ask(**request | thinks | {"model": THINKER})
+    equal(m.content[0].type, "thinking")
+    for _ in range(2):
+        results = [{"type": "tool_result", "tool_use_id": b.id, "content": use(b.name, b.input)} for b in m.content if b.type == "tool_use"]
+        request["messages"] += [{"role": "assistant", "content": m.content}, {"role": "user", "content": results}]
+        m = ask_streamed(**request | (thinks if FORMAT == "openai" else {}) | {"model": OTHER})
+    equal(text_of(m), STEPS)
+
+
+@scenario
 def wrong_key():
     with Raised(anthropic.AuthenticationError) as r:
         anthropic.Anthropic(base_url=GATEWAY, api_key="sk-gw-wrong", max_retries=0).messages.create(**say("Hello"))

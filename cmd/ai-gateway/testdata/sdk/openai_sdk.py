@@ -191,8 +191,8 @@ def tool_choice():
     f("choice=auto serial=true", parallel_tool_calls=False)
 
 
-def think(keep):
-    request = say("#weather", tools=TOOLS, reasoning_effort="low", model=THINKER)
+def think(keep, model=THINKER):
+    request = say("#weather", tools=TOOLS, reasoning_effort="low", model=model)
     m = ask(**request).choices[0].message
     assert "step 1." in m.reasoning_content, m
     back = m.to_dict()
@@ -209,6 +209,23 @@ def think(keep):
 @scenario
 def thinking_kept():
     think(True)
+    if FORMAT == "anthropic":
+        think(True, MODEL)  # it thinks adaptively
+
+
+@scenario
+def other_model():
+    """A tool loop goes on with a model of another vendor."""
+    request = say("#steps", tools=TOOLS)
+    m = ask(**request | {"model": THINKER, "reasoning_effort": "low"}).choices[0].message
+    for _ in range(2):
+        turn = m.to_dict()
+        request["messages"].append({k: turn[k] for k in ("role", "content", "tool_calls")})
+        for c in m.tool_calls:
+            result = use(c.function.name, json.loads(c.function.arguments))
+            request["messages"].append({"role": "tool", "tool_call_id": c.id, "content": result})
+        m = ask_streamed(**request | {"model": OTHER}).choices[0].message
+    equal(m.content, STEPS)
 
 
 @scenario
@@ -219,6 +236,7 @@ def thinking_dropped():
         assert "reasoning_content" in r.error.message
     else:  # the gateway remembers what this format has no place for
         think(False)
+        think(False, MODEL)
 
 
 @scenario

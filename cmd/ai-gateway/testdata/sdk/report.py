@@ -11,6 +11,7 @@ GATEWAY = os.environ["GATEWAY"]
 KEY = os.environ["KEY"]
 FORMAT = os.environ["FORMAT"]  # of the upstream
 MODEL, THINKER = os.environ["MODEL"], os.environ["THINKER"]
+OTHER = os.environ["OTHER"]  # a model of the other vendor
 LIMITED, BROKEN, CUT = os.environ["LIMITED"], os.environ["BROKEN"], os.environ["CUT"]
 
 PNG = (
