@@ -151,6 +151,9 @@ func (w *requestWriter) writeCall(b *providers.Block) {
 	case b.Signature != "" && b.SignatureOrigin == providers.Gemini:
 		w.dst = putThoughtSignature(w.dst, b.Signature)
 	}
+	if !own && len(b.Cache) > 0 { // no form of this format marks a call
+		w.drop("cache_control")
+	}
 	w.dst = append(w.dst, '}')
 }
 

@@ -37,4 +37,5 @@ func TestLossIsReported(t *testing.T) {
 	f(`"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"d"},"citations":{"enabled":true}},{"type":"document","source":{"type":"text","media_type":"text/plain","data":"d"},"context":"c","citations":{"enabled":false}}]}]`, "", "messages.citations", "messages.context")
 	f(`"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"text","text":"a","citations":[{"type":"char_location"}]},{"type":"text","text":"b"}]}]`, "", "messages.citations")
 	f(`"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{},"caller":{"type":"direct"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"r"}]}]`, "caller")
+	f(`"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{},"cache_control":{"type":"ephemeral"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"r"}]}]`, "ephemeral", "cache_control")
 }
