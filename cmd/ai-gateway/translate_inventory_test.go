@@ -71,6 +71,11 @@ func (v *inventory) call(id string) string {
 	return fmt.Sprint(v.calls[id])
 }
 
+// result is what a tool returned; of pictures alone chat completions say where they are.
+func (v *inventory) result(id, text string) item {
+	return item{kind: "result", text: v.call(id) + " " + bareText(strings.TrimSuffix(text, "The result follows in the next message."))}
+}
+
 func (v *inventory) mark(raw json.RawMessage) {
 	for _, name := range []string{"cache_control", "prompt_cache_breakpoint"} {
 		if get(raw, name) != nil {
@@ -154,10 +159,7 @@ func chatInventory(body json.RawMessage) *inventory {
 				}
 				text += it.text
 			}
-			if text == "The result follows in the next message." {
-				text = ""
-			}
-			r.results = append(r.results, item{kind: "result", text: v.call(str(m, "tool_call_id")) + " " + bareText(text)})
+			r.results = append(r.results, v.result(str(m, "tool_call_id"), text))
 		case "assistant":
 			r.thoughts = append(r.thoughts, chatThoughts(m)...)
 			v.chatContent(&r, m, "assistant")
@@ -351,7 +353,7 @@ func (v *inventory) messagesContent(r *run, content json.RawMessage, kind string
 					r.media = append(r.media, it)
 				}
 			}
-			r.results = append(r.results, item{kind: "result", text: v.call(str(b, "tool_use_id")) + " " + bareText(textOf(sub.rest))})
+			r.results = append(r.results, v.result(str(b, "tool_use_id"), textOf(sub.rest)))
 		default:
 			r.rest = append(r.rest, item{"vendor", typ, "messages." + typ})
 		}

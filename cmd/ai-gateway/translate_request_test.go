@@ -38,7 +38,7 @@ func asOther(r *recording, d destination) string {
 // format. What they get passes strict checks of its structure, decodes with the
 // vendors' own types, and loses nothing but what the answer's header names.
 func TestTranslatedRequests(t *testing.T) {
-	recs := recordings(t, "openai_chat", "anthropic_messages")
+	recs := requests(t)
 	up := startStage(t)
 	g := serve(t, "", nil, "--config", destinationConfig(t, up.url))
 	key := g.newKey(`{"name":"requests"}`)
@@ -54,9 +54,7 @@ func TestTranslatedRequests(t *testing.T) {
 			to = toChats
 		}
 		for _, d := range to {
-			if len(r.Request.Body) > 0 {
-				jobs = append(jobs, job{r, d})
-			}
+			jobs = append(jobs, job{r, d})
 		}
 	}
 	inParallel(len(jobs), func(i int) {
@@ -131,10 +129,7 @@ func judgeRequest(r *recording, d destination, got answered, sc *scene) error {
 	if got.status != 200 || sc.got == nil {
 		return fmt.Errorf("status %d: %.300s", got.status, got.body)
 	}
-	var dropped []string
-	if h := got.header.Get("X-Gateway-Dropped-Params"); h != "" {
-		dropped = strings.Split(h, ", ")
-	}
+	dropped := droppedBy(got)
 	if d.vendor == "anthropic" {
 		if err := strictMessages(sc.got); err != nil {
 			return fmt.Errorf("refused by the upstream: %w", err)
