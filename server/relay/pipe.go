@@ -128,7 +128,7 @@ func (p *relayPipe) rename(ev *wire.Event) []byte {
 
 func (p *relayPipe) end(put func([]byte, providers.FrameInfo) bool) error {
 	ev, ok, err := p.sse.End()
-	if ok && !p.event(&ev, put) {
+	if ok && !p.cut(&ev) && !p.event(&ev, put) {
 		return nil
 	}
 	if err != nil {
@@ -137,7 +137,20 @@ func (p *relayPipe) end(put func([]byte, providers.FrameInfo) bool) error {
 	if p.whole || p.finished && p.noDone {
 		return nil
 	}
+	if ok {
+		put([]byte("\n\n"), 0) // the error that follows is an event of its own
+	}
 	return io.ErrUnexpectedEOF
+}
+
+// cut reports whether the stream broke off within ev: what came of it is no event,
+// and would spoil the one that says so.
+func (p *relayPipe) cut(ev *wire.Event) bool {
+	if !ev.Partial || p.whole || p.x.frames.Frame(string(ev.Name), ev.Data)&providers.FrameTerminal != 0 {
+		return false
+	}
+	_, err := wire.Fields(ev.Data, nil, nil)
+	return err != nil
 }
 
 func (p *relayPipe) terminal(dst []byte) []byte { return dst }
