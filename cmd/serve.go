@@ -137,7 +137,11 @@ func (g *gateway) shutdown(terminal bool) error {
 	defer stop()
 	if err := g.server.Drain(ctx, delay); err != nil {
 		g.log.Warn("cutting requests that did not end in time", "in_flight", g.server.InFlight())
-		g.server.Cut()
+		cutting, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if err := g.server.Cut(cutting); err != nil {
+			g.log.Warn("some requests did not end: their rows follow at the next start", "in_flight", g.server.InFlight())
+		}
+		cancel()
 	}
 	closing, done := context.WithTimeout(context.Background(), 30*time.Second)
 	defer done()

@@ -79,7 +79,6 @@ type Server struct {
 	via      []byte
 	started  time.Time
 	draining atomic.Bool
-	inflight atomic.Int64
 	metrics  fasthttp.RequestHandler
 	panics   panicLog
 	conns    connSet
@@ -139,11 +138,24 @@ func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
 	return s.http.ShutdownWithContext(ctx)
 }
 
-// Cut closes the connections that are still open.
-func (s *Server) Cut() { s.conns.closeAll() }
+// Cut ends the requests that are still served, their callers told as far as they
+// read and their rows written, and closes the connections. ctx bounds the wait.
+func (s *Server) Cut(ctx context.Context) error {
+	telling, cancel := context.WithTimeout(ctx, tellingFor)
+	defer cancel()
+	if s.relay.Stop(telling) == nil {
+		s.conns.closeAll()
+		return nil
+	}
+	s.conns.closeAll() // those who do not read: their writes fail now
+	return s.relay.Stop(ctx)
+}
 
-// InFlight returns the number of requests being served.
-func (s *Server) InFlight() int64 { return s.inflight.Load() }
+// tellingFor is how long Cut waits for callers to take the error.
+const tellingFor = 2 * time.Second
+
+// InFlight returns the number of relayed requests being served, streams included.
+func (s *Server) InFlight() int { return s.relay.InFlight() }
 
 // A call is one request on its way through the handlers.
 type call struct {
@@ -183,8 +195,6 @@ func (c *call) fail(e *providers.Error) {
 
 // handle is the one entry of every request. A panic in it costs that request only.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	s.inflight.Add(1)
-	defer s.inflight.Add(-1)
 	c := call{ctx: ctx, s: s, start: s.o.Now(), id: s.o.NewID()}
 	defer func() {
 		if v := recover(); v != nil {

@@ -38,7 +38,7 @@ func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) {
 	case x.isGone():
 		x.finish(store.EndClientGone, nil)
 	default:
-		x.finish(store.EndError, x.fail)
+		x.finish(x.failedAs(store.EndError), x.fail)
 	}
 	x.answerError(ctx)
 }

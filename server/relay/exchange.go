@@ -57,6 +57,9 @@ type exchange struct {
 	watchFD  int32      // descriptor watched + 1; 0: none
 	mu       sync.Mutex // guards up against hangUp, and gone
 	gone     bool
+	ending   bool // the gateway is shutting down
+
+	before, after *exchange // in the list of those in flight
 }
 
 func (x *exchange) begin(r *Relay, job *Job) {
@@ -81,6 +84,7 @@ func (x *exchange) release() {
 	x.released = true
 	x.unwatch()
 	x.closeUpstream()
+	x.r.live.remove(x)
 	x.r.o.Metrics.InFlight.Dec()
 	if x.job.Release != nil {
 		x.job.Release()
@@ -129,6 +133,10 @@ func (x *exchange) nextTarget() bool {
 		if x.isGone() {
 			return false
 		}
+		if x.isEnding() {
+			x.fail = shuttingDown()
+			return false
+		}
 		if err := x.attempt(t); err != nil {
 			x.fail = err
 			if final(err) {
@@ -175,9 +183,9 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 	}
 	x.mu.Lock()
 	x.up = up
-	gone := x.gone
+	unwanted := x.gone || x.ending
 	x.mu.Unlock()
-	if gone {
+	if unwanted {
 		return x.lost(upstream.ErrCancelled)
 	}
 	return nil
@@ -186,6 +194,9 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 // lost records the end of an attempt that broke, and returns what a caller would be told.
 func (x *exchange) lost(err error) *providers.Error {
 	e, outcome := explainBroken(err, x.gotHead)
+	if x.isEnding() {
+		e = shuttingDown()
+	}
 	e.Provider = x.target.Account.Provider.Name
 	if errors.Is(err, upstream.ErrCancelled) {
 		outcome = "cancelled"

@@ -67,6 +67,7 @@ type Options struct {
 type Relay struct {
 	o     Options
 	watch *hangups
+	live  live
 }
 
 // New starts a relay; Close stops what it started.
@@ -115,6 +116,9 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 	x := exchanges.Get().(*exchange)
 	x.begin(r, job)
 	r.o.Metrics.InFlight.Inc()
+	if r.live.add(x) {
+		x.shutDown()
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			r.panicked("relay", v)

@@ -53,7 +53,7 @@ func (x *exchange) startStream(ctx *fasthttp.RequestCtx) {
 		if x.isGone() {
 			x.finish(store.EndClientGone, nil)
 		} else {
-			x.finish(store.EndError, x.fail)
+			x.finish(x.failedAs(store.EndError), x.fail)
 		}
 		x.answerError(ctx)
 		x.release()
@@ -335,7 +335,7 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 
 // failStream settles and ends the stream with an error event.
 func (x *exchange) failStream(w io.Writer) error {
-	x.finish(store.EndStreamError, x.fail)
+	x.finish(x.failedAs(store.EndStreamError), x.fail)
 	x.out = append(x.out[:0], x.job.In.AppendStreamError(nil, x.fail)...)
 	x.stream.phase = phaseDone
 	_, err := w.Write(x.out)
