@@ -50,6 +50,8 @@ type choiceState struct {
 	open     *openBlock // text, thinking, refusal or audio at hand
 	calls    []*openBlock
 	finished bool
+
+	thought, proof, redacted []byte // the thinking told so far, its last signature, the last redacted block
 }
 
 // An openBlock has been started and not stopped.
@@ -339,6 +341,7 @@ func (d *decoder) stopAll(c *choiceState) {
 // add sends one delta into the open block of b's kind.
 func (d *decoder) add(c *choiceState, b providers.Block) {
 	o := d.into(c, b.Kind)
+	c.heard(&b)
 	b.Origin = dialect
 	d.emit(providers.Event{Kind: providers.EventBlockDelta, Index: o.index, Choice: c.index, Block: b})
 }

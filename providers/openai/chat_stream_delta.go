@@ -65,6 +65,7 @@ func (d *decoder) thinking(c *choiceState, plain string, detailList, blockList [
 	list, ok := details(detailList)
 	if !ok {
 		list, _ = thinkingBlocks(blockList)
+		list = c.unheard(list)
 	}
 	if plain != "" {
 		d.add(c, providers.Block{Kind: providers.KindThinking, Text: plain})
@@ -83,6 +84,44 @@ func (d *decoder) thinking(c *choiceState, plain string, detailList, blockList [
 			}
 		default:
 			d.add(c, providers.Block{Kind: providers.KindThinking, Text: b.Text, Signature: b.Signature, SignatureOrigin: b.SignatureOrigin})
+		}
+	}
+}
+
+// unheard leaves out of thinking_blocks what has been told before: some gateways,
+// this one too, repeat a block whole when it is signed, behind its fragments.
+func (c *choiceState) unheard(list []providers.Block) []providers.Block {
+	out := list[:0]
+	for _, b := range list {
+		switch {
+		case b.Kind == providers.KindRedacted:
+			if bytes.Equal(b.Data, c.redacted) {
+				continue
+			}
+		case b.Text != "" && b.Signature != "" && bytes.HasSuffix(c.thought, []byte(b.Text)):
+			if bytes.HasSuffix(c.proof, []byte(b.Signature)) {
+				continue
+			}
+			b.Text = ""
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// heard keeps what is thought, so that a repetition is known.
+func (c *choiceState) heard(b *providers.Block) {
+	switch b.Kind {
+	case providers.KindRedacted:
+		c.redacted = bytes.Clone(b.Data)
+	case providers.KindThinking:
+		if len(c.thought)+len(b.Text) > maxThinkingKept {
+			c.thought = nil
+			return
+		}
+		c.thought = append(c.thought, b.Text...)
+		if b.Signature != "" {
+			c.proof = []byte(b.Signature)
 		}
 	}
 }
