@@ -156,7 +156,7 @@ func substance(r *providers.Request) string {
 			switch b := &list[i]; b.Kind {
 			case providers.KindText, providers.KindRefusal:
 				text := strings.TrimSuffix(strings.TrimPrefix(b.Text, "<system>\n"), "\n</system>")
-				if text != jsonOnly {
+				if text != jsonOnly && text != opening {
 					letters += len(strings.Fields(text))
 				}
 			case providers.KindToolCall:

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -34,4 +35,16 @@ func TestLossIsReported(t *testing.T) {
 	f(user+`,"tools":[{"type":"function","function":{"name":"f","description":"","examples":[1]},"defer":true}]`, "tools.defer", "tools.examples")
 	f(`"messages":[{"role":"user","content":"x","weight":2},{"role":"assistant","content":"a","prefix":true,"annotations":[]}]`, "messages.weight")
 	f(`"messages":[{"role":"user","content":[{"type":"text","text":"x","hint":"y"}]}]`, "messages.hint")
+}
+
+// A conversation that starts with the assistant's greeting begins with a user's turn.
+func TestAssistantFirst(t *testing.T) {
+	r := chatRequest(func(r *providers.Request) {
+		r.Messages = []providers.Message{say(providers.RoleAssistant, "Hello!"), say(providers.RoleUser, "Hi.")}
+	})
+	out, _, err := MessagesEgress(providers.Quirks{}).AppendRequest(nil, r)
+	const want = `"messages":[{"role":"user","content":[{"type":"text","text":"Begin."}]},{"role":"assistant","content":[{"type":"text","text":"Hello!"}]},{"role":"user",`
+	if err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("%s, %v", out, err)
+	}
 }

@@ -46,8 +46,17 @@ func (w *requestWriter) turns() (turns []turn, system []providers.Block) {
 		return []turn{{role: "user", blocks: blockRefs(system)}}, nil
 	}
 	trimPrefill(kept)
+	if len(kept) > 0 && kept[0].role == "assistant" {
+		begin := providers.Block{Kind: providers.KindText, Text: opening}
+		kept = slices.Insert(kept, 0, turn{role: "user", blocks: []*providers.Block{&begin}})
+	}
 	return kept, system
 }
+
+// opening stands before a conversation that starts with the assistant, which chat
+// clients show a greeting with: the API has answered such with "first message must
+// use the user role".
+const opening = "Begin."
 
 func blockRefs(list []providers.Block) []*providers.Block {
 	refs := make([]*providers.Block, len(list))
