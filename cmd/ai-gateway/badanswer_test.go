@@ -161,3 +161,52 @@ func checkBroken(t *testing.T, name string, b brokenAnswer, path, status any, go
 		t.Errorf("%s: %q is not said in %.600s", name, b.says, report)
 	}
 }
+
+// TestUnservedMembers: what the other side cannot serve is a 400 that names the
+// member and the target, in the caller's format, or is dropped and reported. What
+// becomes of each member is the table of docs/compatibility.md.
+func TestUnservedMembers(t *testing.T) {
+	up := startUpstream(t)
+	g := ccGateway(t, fmt.Sprintf("  - {provider: openai, account_name: chat-up, api_key: sk-vendor-secret, base_url: \"%s/v1\", models: [gpt-4.1]}\n"+
+		"  - {provider: anthropic, account_name: own-up, api_key: sk-vendor-secret, base_url: %q, models: [claude-sonnet-4-5]}\n", up.url, up.url))
+	key := g.newKey(`{"name":"unserved"}`)
+	const user = `"messages":[{"role":"user","content":"hi"}]`
+	part := func(p string) string { return `"messages":[{"role":"user","content":[` + p + `]}]` }
+	refused := func(path, members, param, target string) {
+		t.Helper()
+		before := up.count()
+		model := strings.TrimPrefix(target[strings.Index(target, "/"):], "/")
+		status, got, h := g.call("POST", path, key, `{"model":"`+model+`","max_tokens":50,`+members+`}`)
+		var e struct {
+			Type  string
+			Error struct{ Type, Message string }
+		}
+		if status != 400 || json.Unmarshal([]byte(got), &e) != nil || e.Error.Type != "invalid_request_error" || (e.Type == "error") != (path == "/v1/messages") ||
+			!strings.Contains(e.Error.Message, param) || !strings.Contains(e.Error.Message, target) || h.Get("X-Should-Retry") == "true" {
+			t.Errorf("%s: %d %s; a 400 that names %s and %s is due", members, status, got, param, target)
+		}
+		if up.count() != before {
+			t.Errorf("%s: the request was sent", members)
+		}
+	}
+	const own, chat = "anthropic/claude-sonnet-4-5", "openai/gpt-4.1"
+	refused("/v1/chat/completions", user+`,"n":2`, "n", own)
+	refused("/v1/chat/completions", user+`,"modalities":["text","audio"],"audio":{"voice":"a","format":"wav"}`, "modalities", own)
+	refused("/v1/chat/completions", part(`{"type":"input_audio","input_audio":{"data":"AQ==","format":"wav"}}`), "input_audio", own)
+	refused("/v1/chat/completions", part(`{"type":"file","file":{"file_id":"file-1"}}`), "file_id", own)
+	refused("/v1/messages", part(`{"type":"image","source":{"type":"file","file_id":"file_1"}}`), "image_url", chat)
+	refused("/v1/messages", part(`{"type":"document","source":{"type":"file","file_id":"file_1"}}`), "file_id", chat)
+
+	dropped := func(path, model, members, want string) {
+		t.Helper()
+		status, got, h := g.call("POST", path, key, `{"model":"`+model+`","max_tokens":50,`+members+`}`)
+		if d := h.Get("X-Gateway-Dropped-Params"); status != 200 || d != want {
+			t.Errorf("%s: %d, dropped %q, want %q: %.300s", members, status, d, want, got)
+		}
+	}
+	dropped("/v1/chat/completions", "claude-sonnet-4-5", user+`,"seed":1,"logit_bias":{"5":1},"frequency_penalty":0.5,"n":1`, "logit_bias, frequency_penalty, seed")
+	dropped("/v1/chat/completions", "claude-sonnet-4-5", user+`,"seed":null,"logprobs":false,"frequency_penalty":0`, "")
+	dropped("/v1/messages", "gpt-4.1", user+`,"top_k":5,"context_management":{"edits":[]},"mcp_servers":[{"type":"url"}]`, "top_k, context_management, mcp_servers")
+	dropped("/v1/messages", "claude-sonnet-4-5", user+`,"top_k":5,"never_heard_of":1`, "")
+	dropped("/v1/chat/completions", "gpt-4.1", user+`,"never_heard_of":1`, "")
+}

@@ -185,7 +185,10 @@ func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
 	lost := x.recallThinking(&req)
 	body, dropped, err := t.Egress.AppendRequest(nil, &req)
 	if err != nil {
-		return nil, asError(err)
+		e := asError(err)
+		e.Provider = t.Account.Provider.Name
+		e.Message += " (target: " + e.Provider + "/" + t.Model + ")"
+		return nil, e
 	}
 	x.dropped = append(dropped, lost...)
 	return body, nil
