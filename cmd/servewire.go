@@ -66,12 +66,12 @@ type gateway struct {
 
 // openGateway opens the store and the ledger and wires all parts. On an error
 // nothing stays open.
-func openGateway(ctx context.Context, cfg *config.Config, out logOutput) (g *gateway, err error) {
+func openGateway(ctx context.Context, cfg *config.Config, out logOutput) (_ *gateway, err error) {
 	log := out.log
-	g = &gateway{cfg: cfg, log: log, lines: out.lines, jsonLog: out.json}
+	g := &gateway{cfg: cfg, log: log, lines: out.lines, jsonLog: out.json}
 	defer func() {
 		if err != nil {
-			g.close(context.Background())
+			_ = g.close(context.Background())
 		}
 	}()
 	if err = makeDataDir(cfg.DataDir); err != nil {
