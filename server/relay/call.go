@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -77,12 +78,32 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	return c, nil
 }
 
-// pickSecret returns the account's first key; an empty one for local providers.
+// pickSecret returns one of the account's keys, each in proportion to its weight;
+// an empty one for local providers.
 func pickSecret(a *routing.Account) string {
-	if len(a.Secrets) == 0 {
+	switch len(a.Secrets) {
+	case 0:
 		return ""
+	case 1:
+		return a.Secrets[0].Reveal()
 	}
-	return a.Secrets[0].Reveal()
+	weight := func(i int) int {
+		if len(a.Account.Secrets) != len(a.Secrets) {
+			return 1
+		}
+		return max(1, a.Account.Secrets[i].Weight)
+	}
+	sum := 0
+	for i := range a.Secrets {
+		sum += weight(i)
+	}
+	at := rand.IntN(sum)
+	for i := range a.Secrets {
+		if at -= weight(i); at < 0 {
+			return a.Secrets[i].Reveal()
+		}
+	}
+	panic("BUG: the weights of keys do not add up")
 }
 
 // own makes the body for an upstream of the caller's dialect: the caller's bytes,
