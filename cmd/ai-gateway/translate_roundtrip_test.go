@@ -78,7 +78,7 @@ func droppedBy(a answered) []string {
 // from an unmodified coding agent, with its real tools.
 func requests(t *testing.T) (out []*recording) {
 	t.Helper()
-	for _, r := range recordings(t, "openai_chat", "anthropic_messages") {
+	for _, r := range exchanges(t) {
 		if len(r.Request.Body) > 0 {
 			out = append(out, r)
 		}

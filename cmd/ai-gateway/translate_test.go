@@ -223,10 +223,22 @@ func (s *scoreboard) print(t *testing.T, name string, least int) {
 	}
 }
 
+// exchanges are the recorded ones of both formats, Anthropic's on Vertex among them.
+func exchanges(t *testing.T) []*recording {
+	t.Helper()
+	out := recordings(t, "openai_chat", "anthropic_messages", "vertex_anthropic", "vertex_anthropic_stream")
+	for _, r := range out {
+		if strings.HasPrefix(r.Endpoint, "vertex") {
+			r.Endpoint = "anthropic_messages"
+		}
+	}
+	return out
+}
+
 // answers are the recorded answers of both formats: exchanges, and answers kept without their request.
 func answers(t *testing.T) []*recording {
 	t.Helper()
-	out := recordings(t, "openai_chat", "anthropic_messages")
+	out := exchanges(t)
 	files, err := filepath.Glob(filepath.Join(shared(t, "cassettes/fragments/open"), "*.json"))
 	if err != nil {
 		t.Fatal(err)
