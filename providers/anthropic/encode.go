@@ -36,6 +36,7 @@ type encoder struct {
 	rawUsage json.RawMessage
 	finish   providers.Event
 	calls    bool
+	refused  bool
 }
 
 // An outBlock is one block of the source on its way out.
@@ -331,7 +332,7 @@ func (e *encoder) End(dst []byte) []byte {
 	e.done = true
 	dst = append(key(frame(dst, "message_delta"), "delta"), '{')
 	f := &e.finish
-	dst = appendStop(dst, f.Finish, f.RawFinish, f.StopSequence, f.Origin, e.calls)
+	dst = appendStop(dst, refusing(f.Finish, e.refused), f.RawFinish, f.StopSequence, f.Origin, e.calls)
 	var outer []providers.Member
 	if f.Origin == dialect {
 		for _, m := range f.Extra {

@@ -37,6 +37,7 @@ func (e *encoder) open(dst []byte, o *outBlock) []byte {
 		dst = appendRaw(dst, raw)
 		dst = dst[:len(dst)-1]
 	default:
+		e.refused = e.refused || b.Kind == providers.KindRefusal
 		dst = append(dst, `{"type":"text","text":""`...)
 		if b.Origin == dialect && len(b.Citations) > 0 {
 			dst = putRaw(dst, "citations", b.Citations)

@@ -153,6 +153,7 @@ func TestStreamForClients(t *testing.T) {
 		start(0, block(thinking)), delta(0, thinking, "hm"),
 		providers.Event{Kind: providers.EventBlockDelta, Block: providers.Block{Kind: thinking, Signature: "abc", SignatureOrigin: providers.Gemini}},
 		start(1, block(text)), delta(1, text, "x"), stop(0), stop(1), finish(providers.FinishLength))
+	f("refusal in an answer that stopped", "text: I cannot\nstop: refusal\n", start(0, block(providers.KindRefusal)), delta(0, providers.KindRefusal, "I cannot"), stop(0), finish(providers.FinishStop))
 	f("refusal", "text: I cannot\nstop: refusal\n", start(0, block(providers.KindRefusal)), delta(0, providers.KindRefusal, "I cannot"), stop(0), finish(providers.FinishContentFilter))
 	f("failure in the middle", "error: overloaded_error: busy\n",
 		start(0, block(text)), delta(0, text, "Hel"),

@@ -77,6 +77,21 @@ func TestForeignLoopDoesNotThinkOn(t *testing.T) {
 	f("claude-opus-4-6", "gwsig1.chat.", "messages.thinking", true)
 }
 
+// A refusal that another format tells by its message is told by the reason here.
+func TestRefusalIsNoAnswer(t *testing.T) {
+	f := func(kind providers.BlockKind, finish providers.Finish, want string) {
+		t.Helper()
+		got, err := MessagesIngress().AppendResponse(nil, &providers.Response{Origin: providers.Chat, Choices: []providers.Choice{{
+			Finish: finish, Blocks: []providers.Block{{Kind: kind, Text: "I cannot", Origin: providers.Chat}}}}})
+		if err != nil || !strings.Contains(string(got), `"stop_reason":"`+want+`"`) {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+	f(providers.KindRefusal, providers.FinishStop, "refusal")
+	f(providers.KindRefusal, providers.FinishLength, "max_tokens")
+	f(providers.KindText, providers.FinishStop, "end_turn")
+}
+
 func TestOneMessageStart(t *testing.T) {
 	got := encodeStream([]providers.Event{{Kind: providers.EventStart, ID: "a"}, {Kind: providers.EventStart, ID: "b"},
 		delta(0, providers.KindText, "x"), {Kind: providers.EventStart, ID: "c"}}, providers.EncodeOptions{})

@@ -161,13 +161,14 @@ func (ingress) AppendResponse(dst []byte, r *providers.Response) ([]byte, error)
 	dst = append(dst, `,"type":"message","role":"assistant"`...)
 	dst = putString(dst, "model", r.Model)
 	dst = append(key(dst, "content"), '[')
-	calls := false
+	calls, refused := false, false
 	for i := range c.Blocks {
 		dst = appendAnswerBlock(dst, &c.Blocks[i], own)
 		calls = calls || c.Blocks[i].Kind == providers.KindToolCall
+		refused = refused || c.Blocks[i].Kind == providers.KindRefusal
 	}
 	dst = append(dst, ']')
-	dst = appendStop(dst, c.Finish, c.RawFinish, c.StopSequence, r.Origin, calls)
+	dst = appendStop(dst, refusing(c.Finish, refused), c.RawFinish, c.StopSequence, r.Origin, calls)
 	raw := rawUsage(r.Extra, r.Origin)
 	dst = key(dst, "usage")
 	if raw != nil {
@@ -183,6 +184,15 @@ func (ingress) AppendResponse(dst []byte, r *providers.Response) ([]byte, error)
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// refusing returns why an answer ended: OpenAI says stop behind a refusal, which
+// is a part of its message, while here nothing else tells it from an answer.
+func refusing(f providers.Finish, refused bool) providers.Finish {
+	if refused && f == providers.FinishStop {
+		return providers.FinishRefusal
+	}
+	return f
 }
 
 // appendStop writes stop_reason and stop_sequence.
