@@ -203,6 +203,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			ctx.SetConnectionClose()
 		}
 	}()
+	if ctx.Request.Header.ContentLength() > s.o.MaxBody {
+		s.oversized.Delete(&ctx.Request.Header) // its first byte was there: the refusal comes from here
+	}
 	c.clientID = clientRequestID(ctx.Request.Header.Peek("X-Request-Id"))
 	if e := s.admit(&c); e != nil {
 		if bodyUnread(ctx) {
@@ -218,6 +221,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
 	ctx := c.ctx
+	if ctx.Request.Header.ContentLength() > s.o.MaxBody { // it came this far since part of the body was there
+		s.oversized.Delete(&ctx.Request.Header)
+	}
 	if e := checkShape(ctx); e != nil {
 		ctx.SetConnectionClose()
 		return e
@@ -261,7 +267,7 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		// fasthttp waits for the body's first byte before it calls the handler. A
 		// body that will be refused is not waited for: see protocolError, which
 		// cannot see the header any more.
-		s.oversized.Store(h, string(h.RequestURI()))
+		s.oversized.Store(h, refusedBody{string(h.RequestURI()), s.o.Now()})
 		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: 1}
 	}
 	if n >= 0 && n <= smallBody { // it came with the header, or comes within the header's own deadline
@@ -273,11 +279,19 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: 1}
 }
 
+// A refusedBody is a request whose body is not waited for. Headers are used again:
+// an entry that was not taken at once is another request's.
+type refusedBody struct {
+	uri string
+	at  time.Time
+}
+
 // smallBody is a body that gets no deadline of its own, in bytes.
 const smallBody = 8 << 10
 
 // expect decides on "Expect: 100-continue": a body that will be refused is not asked for.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+	s.oversized.Delete(&ctx.Request.Header)
 	c := call{ctx: ctx, s: s, start: s.o.Now()}
 	if e := s.admit(&c); e != nil {
 		c.id = s.o.NewID()
@@ -302,10 +316,10 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 		e = &providers.Error{Kind: providers.KindTimeout, Status: 408, Code: "request_timeout", Message: "the request did not arrive in time"}
 	}
 	ctx.SetConnectionClose()
-	if uri, ok := s.oversized.LoadAndDelete(&ctx.Request.Header); ok {
+	if v, ok := s.oversized.LoadAndDelete(&ctx.Request.Header); ok && c.start.Sub(v.(refusedBody).at) < time.Second {
 		e = tooLarge(s.o.MaxBody)
 		lingering(ctx)
-		ctx.Request.SetRequestURI(uri.(string)) // its path chooses the shape of the error
+		ctx.Request.SetRequestURI(v.(refusedBody).uri) // its path chooses the shape of the error
 	}
 	c.fail(e)
 }
