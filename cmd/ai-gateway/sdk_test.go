@@ -24,6 +24,8 @@ accounts:
   - {provider: openai, account_name: openai-limited, api_key: sk-vendor-openai-secret, base_url: "%[1]s/limited/v1", models: [gpt-limited]}
   - {provider: openai, account_name: openai-broken, api_key: sk-vendor-openai-secret, base_url: "%[1]s/broken/v1", models: [gpt-broken]}
   - {provider: openai, account_name: openai-cut, api_key: sk-vendor-openai-secret, base_url: "%[1]s/cut/v1", models: [gpt-cut]}
+  - {provider: openai, account_name: openai-flaky, api_key: sk-vendor-openai-secret, base_url: "%[1]s/flaky/v1", models: [gpt-flaky]}
+  - {provider: anthropic, account_name: anthropic-flaky, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/flaky", models: [claude-flaky]}
   - {provider: deepseek, account_name: deepseek, api_key: sk-vendor-openai-secret, base_url: "%[1]s/deepseek/v1", models: [deepseek-reasoner]}
   - {provider: anthropic, account_name: anthropic, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/ok", models: [claude-opus-4-8, claude-sonnet-4-5]}
   - {provider: anthropic, account_name: anthropic-limited, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/limited", models: [claude-limited]}
@@ -34,9 +36,9 @@ accounts:
 // modelsOf returns the models of a format: its usual one, one that thinks, and those in trouble.
 func modelsOf(format string) []string {
 	if format == "anthropic" {
-		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut", "OTHER=gpt-4.1"}
+		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut", "FLAKY=claude-flaky", "OTHER=gpt-4.1"}
 	}
-	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "OTHER=claude-sonnet-4-5"}
+	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "FLAKY=gpt-flaky", "OTHER=claude-sonnet-4-5"}
 }
 
 // An sdkRun is a client program and the scenarios it must report as passed.
@@ -102,6 +104,7 @@ func reportTable(t *testing.T, run sdkRun, format, out string) bool {
 		var r struct {
 			Scenario string
 			Error    *string
+			Seconds  float64
 		}
 		if json.Unmarshal([]byte(line), &r) != nil || r.Scenario == "" {
 			fmt.Fprintf(&table, "  (%s)\n", strings.TrimSpace(line))
@@ -109,6 +112,9 @@ func reportTable(t *testing.T, run sdkRun, format, out string) bool {
 		}
 		seen = append(seen, r.Scenario)
 		verdict := "passed"
+		if r.Seconds > 1 {
+			verdict = fmt.Sprintf("passed in %.1f s", r.Seconds)
+		}
 		if r.Error != nil {
 			ok = false
 			verdict = "FAILED: " + strings.ReplaceAll(*r.Error, "\n", "\n      ")
@@ -228,11 +234,11 @@ const (
 )
 
 func TestSDKOpenAIPython(t *testing.T) {
-	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped other_model"})
+	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped other_model refused retried"})
 }
 
 func TestSDKAnthropicPython(t *testing.T) {
-	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed other_model count_tokens"})
+	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed other_model refused retried count_tokens"})
 }
 
 func TestSDKOpenAINode(t *testing.T) {

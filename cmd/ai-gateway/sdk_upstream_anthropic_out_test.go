@@ -20,6 +20,8 @@ func (p *anthropic) finish(r *reply) (reason string, sequence any) {
 	switch {
 	case r.long:
 		return "max_tokens", nil
+	case r.refused:
+		return "refusal", nil
 	case r.stopped != "":
 		return "stop_sequence", r.stopped
 	case len(r.calls) > 0:

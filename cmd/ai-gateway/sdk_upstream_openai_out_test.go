@@ -18,7 +18,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 func (o *openAI) fail(r *refusal) {
 	switch {
 	case r.status == 429:
-		r.typ, r.code, r.words = "requests", "rate_limit_exceeded", "Rate limit reached for this model. Please try again in 7s."
+		r.typ, r.code, r.words = "requests", "rate_limit_exceeded", "Rate limit reached for this model. Please try again in "+o.w.Header().Get("retry-after")+"s."
 	case r.scripted:
 		r.typ, r.code, r.words = "invalid_request_error", "context_length_exceeded", tooLongOpenAI
 	}
@@ -52,6 +52,9 @@ func (o *openAI) whole(a *ask, r *reply) {
 	m := members{"role": "assistant", "content": nil, "refusal": nil}
 	if r.text != "" {
 		m["content"] = r.text
+	}
+	if r.refused {
+		m["content"], m["refusal"] = nil, r.text
 	}
 	if o.deepseek {
 		m["reasoning_content"] = r.thinking
@@ -88,8 +91,12 @@ func (o *openAI) stream(a *ask, r *reply, trouble string) {
 			o.delta(a, members{"content": nil, "reasoning_content": p}, nil)
 		}
 	}
+	member := "content"
+	if r.refused {
+		member = "refusal"
+	}
 	for i, p := range pieces(r.text) {
-		o.delta(a, members{"content": p}, nil)
+		o.delta(a, members{member: p}, nil)
 		switch {
 		case i == 1 && trouble == "broken":
 			fmt.Fprint(o.w, `data: {"error":{"message":"The server had an error while processing your request.","type":"server_error","param":null,"code":null}}`+"\n\n")

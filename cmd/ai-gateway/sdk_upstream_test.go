@@ -27,6 +27,7 @@ type vendor struct {
 	mu      sync.Mutex
 	refused []string // what it refused as malformed, outside the scripted errors
 	served  map[string]int
+	flaky   int // requests to accounts that fail every other time
 }
 
 func startVendor(t testing.TB) *vendor {
@@ -88,6 +89,7 @@ type reply struct {
 	calls          []toolCall
 	long           bool   // it ran into max_tokens
 	stopped        string // the stop sequence it ran into
+	refused        bool   // text is a refusal
 }
 
 // A refusal is a vendor's error.
@@ -171,6 +173,8 @@ func (a *ask) answer() (*reply, *refusal) {
 		r.text = "I see " + strings.Join(a.turns[len(a.turns)-1].media, ", ")
 	case has("#long"):
 		r.text, r.long = fmt.Sprintf("Cut at %d", a.maxTokens), true
+	case has("#refuse"):
+		r.text, r.refused = "I cannot help with that.", true
 	case has("#stop"):
 		if len(a.stop) == 0 {
 			return nil, refuse("no stop sequence arrived")
@@ -273,7 +277,7 @@ func closed(schema json.RawMessage) bool {
 }
 
 // serve routes. The first segment of the path names the trouble an account is for:
-// /ok none, /limited 429, /broken an error in mid-stream, /cut a lost connection.
+// /ok none, /limited 429, /flaky 429 every other time, /broken an error in mid-stream, /cut a lost connection.
 func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	trouble, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -295,9 +299,8 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	a, bad := p.read(r, body)
 	var rep *reply
-	if bad == nil && trouble == "limited" {
-		w.Header().Set("retry-after", "7")
-		bad = &refusal{status: 429, scripted: true}
+	if bad == nil {
+		bad = v.limit(w, trouble)
 	}
 	if bad == nil && path == "messages/count_tokens" {
 		_, _ = io.WriteString(w, `{"input_tokens":42}`)
@@ -326,6 +329,23 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	if trouble == "cut" {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// limit refuses what comes too fast.
+func (v *vendor) limit(w http.ResponseWriter, trouble string) *refusal {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch trouble {
+	case "limited":
+		w.Header().Set("retry-after", "7")
+		return &refusal{status: 429, scripted: true}
+	case "flaky":
+		if v.flaky++; v.flaky%2 == 1 {
+			w.Header().Set("retry-after", "1")
+			return &refusal{status: 429, scripted: true}
+		}
+	}
+	return nil
 }
 
 // A protocol is one of the two formats, for one exchange.

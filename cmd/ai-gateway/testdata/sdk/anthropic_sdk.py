@@ -233,6 +233,21 @@ def rate_limited():
         assert 1 <= int(r.error.response.headers["retry-after"]) <= 7, r.error.response.headers
 
 
+@scenario
+def retried():
+    """The SDK itself waits as long as it is told, and then succeeds."""
+    patient = client.with_options(max_retries=3)
+    for _ in range(2):
+        equal(text_of(patient.messages.create(**say("Hello") | {"model": FLAKY})), GREETING % (1, "Hello"))
+
+
+@scenario
+def refused():
+    for send in (ask, ask_streamed):
+        m = send(**say("#refuse"))
+        equal((text_of(m), m.stop_reason), ("I cannot help with that.", "refusal"))
+
+
 def broken(model):
     text = ""
     with Raised(anthropic.APIError) as r:

@@ -264,6 +264,27 @@ def rate_limited():
         assert 1 <= int(r.error.response.headers["retry-after"]) <= 7, r.error.response.headers
 
 
+@scenario
+def retried():
+    """The SDK itself waits as long as it is told, and then succeeds."""
+    patient = client.with_options(max_retries=3)
+    for _ in range(2):
+        r = patient.chat.completions.create(**say("Hello") | {"model": FLAKY})
+        equal(r.choices[0].message.content, GREETING % (1, "Hello"))
+
+
+@scenario
+def refused():
+    words, want = "I cannot help with that.", "stop" if FORMAT == "openai" else "content_filter"
+    c = ask(**say("#refuse")).choices[0]
+    equal((c.message.refusal or c.message.content, c.finish_reason), (words, want))
+    text = ""
+    for chunk in chat.create(**say("#refuse"), stream=True):
+        c = chunk.choices[0]
+        text += c.delta.refusal or c.delta.content or ""
+    equal((text, c.finish_reason), (words, want))
+
+
 def broken(model):
     text = ""
     with Raised(openai.APIError) as r:

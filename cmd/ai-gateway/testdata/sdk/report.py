@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import sys
+import time
 import traceback
 
 GATEWAY = os.environ["GATEWAY"]
@@ -12,7 +13,8 @@ KEY = os.environ["KEY"]
 FORMAT = os.environ["FORMAT"]  # of the upstream
 MODEL, THINKER = os.environ["MODEL"], os.environ["THINKER"]
 OTHER = os.environ["OTHER"]  # a model of the other vendor
-LIMITED, BROKEN, CUT = os.environ["LIMITED"], os.environ["BROKEN"], os.environ["CUT"]
+LIMITED, FLAKY = os.environ["LIMITED"], os.environ["FLAKY"]
+BROKEN, CUT = os.environ["BROKEN"], os.environ["CUT"]
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -71,7 +73,7 @@ class Raised:
 
 def main():
     for f in scenarios:
-        error = None
+        error, start = None, time.monotonic()
         try:
             r = f()
             if inspect.iscoroutine(r):
@@ -79,4 +81,4 @@ def main():
         except BaseException as e:  # noqa: BLE001: every failure is reported
             at = traceback.extract_tb(sys.exc_info()[2])
             error = f"{type(e).__name__}: {e} ({at[1].lineno if len(at) > 1 else '?'})"
-        print(json.dumps({"scenario": f.__name__, "error": error}), flush=True)
+        print(json.dumps({"scenario": f.__name__, "error": error, "seconds": round(time.monotonic() - start, 2)}), flush=True)
