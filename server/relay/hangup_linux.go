@@ -12,15 +12,16 @@ import (
 // one epoll set and one goroutine. A caller who closes his connection, or his
 // half of it, is gone.
 type hangups struct {
-	ep   int
-	wake int // eventfd that ends the loop
-	mu   sync.Mutex
-	byFD map[int32]*exchange
-	done chan struct{}
+	ep       int
+	wake     int // eventfd that ends the loop
+	mu       sync.Mutex
+	byFD     map[int32]*exchange
+	done     chan struct{}
+	panicked func(where string, v any)
 }
 
 // newHangups starts the watcher; nil when the kernel refuses, and then the next write finds out.
-func newHangups() *hangups {
+func newHangups(panicked func(where string, v any)) *hangups {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil
@@ -30,7 +31,7 @@ func newHangups() *hangups {
 		_ = unix.Close(ep)
 		return nil
 	}
-	h := &hangups{ep: ep, wake: wake, byFD: map[int32]*exchange{}, done: make(chan struct{})}
+	h := &hangups{ep: ep, wake: wake, byFD: map[int32]*exchange{}, done: make(chan struct{}), panicked: panicked}
 	_ = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)})
 	go h.loop()
 	return h
@@ -51,16 +52,28 @@ func (h *hangups) loop() {
 			if int(ev.Fd) == h.wake {
 				return
 			}
-			h.mu.Lock()
-			x := h.byFD[ev.Fd]
-			if x != nil {
-				delete(h.byFD, ev.Fd)
-				_ = unix.EpollCtl(h.ep, unix.EPOLL_CTL_DEL, int(ev.Fd), nil)
-				x.hangUp() // under the lock: unwatch cannot return, so x cannot be reused, before this
-			}
-			h.mu.Unlock()
+			h.tell(ev.Fd)
 		}
 	}
+}
+
+// tell tells the exchange of a connection that its caller has left. A panic in it
+// must not end the watch for all others.
+func (h *hangups) tell(fd int32) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.panicked("hang-up watcher", v)
+		}
+	}()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	x := h.byFD[fd]
+	if x == nil {
+		return
+	}
+	delete(h.byFD, fd)
+	_ = unix.EpollCtl(h.ep, unix.EPOLL_CTL_DEL, int(fd), nil)
+	x.hangUp() // under the lock: unwatch cannot return, so x cannot be reused, before this
 }
 
 func (h *hangups) close() {

@@ -75,7 +75,9 @@ func New(o Options) *Relay {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 15 * time.Second
 	}
-	return &Relay{o: o, watch: newHangups()}
+	r := &Relay{o: o}
+	r.watch = newHangups(r.panicked)
+	return r
 }
 
 // Close stops the hang-up watcher.
