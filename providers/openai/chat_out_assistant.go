@@ -122,6 +122,9 @@ func (w *requestWriter) writeThinking(blocks []providers.Block, write bool) {
 		w.dst = putDetails(w.dst, blocks)
 	case write && w.q.ReasoningBack && w.q.ReasoningField != "" && len(plain) > 0:
 		w.dst = putString(w.dst, w.q.ReasoningField, string(plain))
+		if proven(blocks) {
+			w.drop("messages.signature")
+		}
 		if redacted {
 			w.drop("messages.redacted_thinking")
 		}
@@ -133,6 +136,16 @@ func (w *requestWriter) writeThinking(blocks []providers.Block, write bool) {
 			w.drop("messages.redacted_thinking")
 		}
 	}
+}
+
+// proven reports whether any thinking has a signature, which only OpenRouter takes.
+func proven(blocks []providers.Block) bool {
+	for i := range blocks {
+		if blocks[i].Kind == providers.KindThinking && blocks[i].Signature != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *requestWriter) writeCall(b *providers.Block) {

@@ -63,7 +63,7 @@ func TestForeignRequests(t *testing.T) {
 	think := providers.Block{Kind: providers.KindThinking, Text: "t", Signature: "S", SignatureOrigin: providers.Messages, Origin: providers.Messages}
 	hidden := providers.Block{Kind: providers.KindRedacted, Data: []byte("E"), SignatureOrigin: providers.Messages, Origin: providers.Messages}
 	f(none, msgs(say(providers.RoleAssistant, think, hidden, said("a"))), `{"role":"assistant","content":"a"}`, "messages.redacted_thinking", "messages.thinking")
-	f(deepSeek, msgs(say(providers.RoleAssistant, think, said("a"))), `"reasoning_content":"t"`)
+	f(deepSeek, msgs(say(providers.RoleAssistant, think, said("a"))), `"reasoning_content":"t"`, "messages.signature")
 	f(openRouter, msgs(say(providers.RoleAssistant, think, hidden, said("a"))),
 		`"reasoning_details":[{"type":"reasoning.text","text":"t","signature":"S","format":"anthropic-claude-v1","index":0},{"type":"reasoning.encrypted","data":"E","format":"anthropic-claude-v1","index":1}]`)
 	f(none, msgs(say(providers.RoleAssistant, think)), `"messages":[]`, "messages.thinking")
