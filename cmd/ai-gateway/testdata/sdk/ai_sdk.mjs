@@ -37,7 +37,7 @@ async function streamed(request) {
 }
 
 function checkUsage(u) {
-  assert.deepEqual([u.inputTokens, u.outputTokens, u.cachedInputTokens], [20, 10, 5]);
+  assert.deepEqual([u.inputTokens, u.outputTokens, u.inputTokenDetails?.cacheReadTokens ?? u.cachedInputTokens], [20, 10, 5]);
 }
 
 // Both ways: whole and streamed.
