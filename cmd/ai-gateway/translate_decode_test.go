@@ -12,6 +12,7 @@ type told struct {
 	Text, Reasoning string
 	Calls           []toldCall
 	Finish          string // the format's word
+	Refused         bool   // it declines, in chat's member for that
 	Error           bool   // the stream or the body reports an error
 }
 
@@ -75,6 +76,7 @@ func tellChat(body json.RawMessage) (t told) {
 	t.Finish = str(c, "finish_reason")
 	t.chatContent(get(m, "content"))
 	t.Text += str(m, "refusal") + str(m, "audio", "transcript")
+	t.Refused = str(m, "refusal") != ""
 	t.Reasoning += chatReasoning(m)
 	for _, call := range list(m, "tool_calls") {
 		name, args := chatCall(call)
@@ -155,6 +157,7 @@ func tellChatStream(sse string) (t told) {
 			d := get(c, "delta")
 			t.chatContent(get(d, "content"))
 			t.Text += str(d, "refusal") + str(d, "audio", "transcript")
+			t.Refused = t.Refused || str(d, "refusal") != ""
 			t.Reasoning += chatReasoning(d)
 			for _, part := range list(d, "tool_calls") {
 				index, id := string(get(part, "index")), str(part, "id")
@@ -278,6 +281,8 @@ func (t told) as(toChat bool) told {
 		word = "no word for " + t.Finish
 	case len(t.Calls) > 0 && word == "end_turn":
 		word = "tool_use"
+	case t.Refused && word == "end_turn": // the other format says so in its reason alone
+		word = "refusal"
 	}
 	t.Finish = word
 	return t

@@ -20,7 +20,7 @@ func TestTranslatedThereAndBack(t *testing.T) {
 	score := newScoreboard()
 	inParallel(len(recs), func(i int) {
 		r := recs[i]
-		there, back := toMessages[i%2], toChats[i%3]
+		there, back := toMessages[i%len(toMessages)], toChats[i%len(toChats)]
 		if r.Endpoint == "anthropic_messages" {
 			there, back = back, there
 		}
