@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,16 +13,22 @@ import (
 
 // kept notes what it was told to remove.
 type kept struct {
+	mu sync.Mutex
+
 	rows, totals []time.Time
 	err          error
 }
 
 func (k *kept) Retain(_ context.Context, before time.Time) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.rows = append(k.rows, before)
 	return 1, k.err
 }
 
 func (k *kept) RetainTotals(_ context.Context, before time.Time) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.totals = append(k.totals, before)
 	return 0, nil
 }
@@ -37,6 +44,7 @@ func TestRetention(t *testing.T) {
 		go func() { r.run(ctx); close(done) }()
 		time.Sleep(2*time.Hour + time.Minute)
 		synctest.Wait()
+		k.mu.Lock()
 		if len(k.rows) != 3 || !k.rows[0].Equal(start.Add(-90*24*time.Hour)) || !k.rows[2].Equal(start.Add(2*time.Hour-90*24*time.Hour)) {
 			t.Errorf("rows were removed before %v", k.rows)
 		}
@@ -44,6 +52,7 @@ func TestRetention(t *testing.T) {
 			t.Error("totals that are kept for ever were removed")
 		}
 		k.err = errors.New("disk on fire")
+		k.mu.Unlock()
 		time.Sleep(time.Hour)
 		cancel()
 		<-done
