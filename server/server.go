@@ -221,9 +221,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
 	ctx := c.ctx
-	if ctx.Request.Header.ContentLength() > s.o.MaxBody { // it came this far since part of the body was there
-		s.oversized.Delete(&ctx.Request.Header)
-	}
 	if e := checkShape(ctx); e != nil {
 		ctx.SetConnectionClose()
 		return e
