@@ -57,7 +57,7 @@ var rules = []Rule{
 	{Member: "reasoning_effort", Is: Carried},
 	{Member: "thinking", Is: Carried, As: "reasoning_effort", When: "a budget or an effort is given; switched on or off without one it is dropped"},
 	{Member: "reasoning.summary", Is: Dropped},
-	{Member: "provider", Is: Carried, When: "OpenRouter; else dropped"},
+	{Member: "provider", Is: Dropped},
 
 	{Member: "frequency_penalty", Is: Carried},
 	{Member: "presence_penalty", Is: Carried},
