@@ -37,7 +37,7 @@ for chunk in raw.parse():
     usage = chunk.usage or usage
 print(json.dumps({"sdk": "openai", "id": raw.headers["x-request-id"], "text": text, "finish": finish, "prompt": usage.prompt_tokens, "completion": usage.completion_tokens}))
 own = anthropic.Anthropic(base_url=gateway, api_key=key)
-with own.messages.stream(model="tiny", messages=ask, max_tokens=40, temperature=0) as s:
+with own.messages.stream(model="tiny", messages=ask, max_tokens=40) as s:
     text = "".join(s.text_stream)
     m = s.get_final_message()
     print(json.dumps({"sdk": "anthropic", "id": s.response.headers["x-request-id"], "text": text, "finish": m.stop_reason, "prompt": m.usage.input_tokens + (m.usage.cache_read_input_tokens or 0), "completion": m.usage.output_tokens}))
@@ -59,7 +59,7 @@ func TestLlama(t *testing.T) {
 	}
 	addr := freeAddr(t)
 	_, port, _ := strings.Cut(addr, ":")
-	server := exec.Command(lines[0], "-m", lines[1], "--host", "127.0.0.1", "--port", port, "-c", "2048", "-t", "2", "--no-webui")
+	server := exec.Command(lines[0], "-m", lines[1], "--host", "127.0.0.1", "--port", port, "-c", "2048", "-t", "2")
 	server.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Dir(lines[0])+":"+os.Getenv("LD_LIBRARY_PATH"))
 	log := &syncBuffer{}
 	server.Stdout, server.Stderr = log, log
