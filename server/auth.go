@@ -21,15 +21,6 @@ import (
 // maxCredential bounds what is looked at as a key.
 const maxCredential = 512
 
-// adminScopes are the scopes that rights over the admin API are made of; roles are sets of these.
-var implied = map[string][]string{
-	"admin":           {"viewer", "keys:write", "providers:write", "config:write", "billing"},
-	"keys:write":      {"viewer"},
-	"providers:write": {"viewer"},
-	"config:write":    {"viewer"},
-	"billing":         {"viewer"},
-}
-
 // auth knows who callers are.
 type auth struct {
 	keys     *store.KeyIndex
@@ -144,15 +135,10 @@ func (a *auth) keyed(ctx *fasthttp.RequestCtx, k *store.Key, now time.Time) (*ad
 // may use every relay route; admin may use all.
 func allowed(c *admin.Caller, scope string, relay bool) *providers.Error {
 	switch {
-	case scope == scopeSelf || c.Admin || slices.Contains(c.Scopes, scope):
+	case scope == scopeSelf || c.May(scope):
 		return nil
 	case relay && len(c.Scopes) == 0:
 		return nil
-	}
-	for _, s := range c.Scopes {
-		if slices.Contains(implied[s], scope) {
-			return nil
-		}
 	}
 	return &providers.Error{Kind: providers.KindPermission, Code: "missing_scope", NoRetry: true,
 		Message: fmt.Sprintf("this API key lacks the scope %q: `ai-gateway api-key create NAME --scopes %s` makes one that has it", scope, scope)}

@@ -47,8 +47,8 @@ var implied = map[string][]string{
 	"billing":         {"viewer"},
 }
 
-// may reports whether the caller holds the scope.
-func (w *Caller) may(scope string) bool {
+// May reports whether the caller holds the scope.
+func (w *Caller) May(scope string) bool {
 	return w.Admin || slices.Contains(w.Scopes, scope) ||
 		slices.ContainsFunc(w.Scopes, func(s string) bool { return s == "admin" || slices.Contains(implied[s], scope) })
 }

@@ -139,7 +139,7 @@ const (
 
 // refresh reads the lists of all accounts that are in use, some at a time.
 func (a *Admin) refresh(c *Call) ([]api.Refreshed, error) {
-	if !c.Who.may("providers:write") {
+	if !c.Who.May("providers:write") {
 		return nil, forbidden("missing_scope", "reading the upstreams' lists needs the scope \"providers:write\": `ai-gateway api-key create NAME --scopes providers:write` makes a key that has it")
 	}
 	var accounts []*routing.Account

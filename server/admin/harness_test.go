@@ -251,7 +251,7 @@ func (h *harness) handle(ctx *fasthttp.RequestCtx) {
 		if !ok || r.Method != string(ctx.Method()) {
 			continue
 		}
-		if r.Scope != "self" && !who.may(r.Scope) {
+		if r.Scope != "self" && !who.May(r.Scope) {
 			ctx.SetStatusCode(403)
 			ctx.SetBodyString(`{"error":{"message":"needs ` + r.Scope + `","code":"missing_scope"}}`)
 			return

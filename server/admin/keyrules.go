@@ -133,14 +133,14 @@ func expiry(s string, now time.Time) (time.Time, error) {
 
 // mayGrant refuses a key that may do what its maker may not.
 func mayGrant(who *Caller, k *store.Key) error {
-	if who.Admin || who.may("admin") {
+	if who.Admin || who.May("admin") {
 		return nil
 	}
 	if len(k.Scopes) == 0 {
 		return forbidden("scope_escalation", "a key without scopes may use every relay route, which yours may not: name scopes that your own key has (%s)", strings.Join(who.Scopes, ", "))
 	}
 	for _, s := range k.Scopes {
-		if !who.may(s) {
+		if !who.May(s) {
 			return forbidden("scope_escalation", "your key lacks the scope %q and so cannot give it: an admin key can", s)
 		}
 	}

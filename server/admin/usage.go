@@ -26,7 +26,7 @@ func (a *Admin) usage(c *Call) error {
 	}
 	q := store.TotalsQuery{Zone: a.d.Zone, KeyID: get("key"), Model: get("model"), Provider: get("provider")}
 	reply := api.UsageReply{Data: []api.UsageGroup{}, GroupBy: []string{}}
-	if !c.Who.may("viewer") {
+	if !c.Who.May("viewer") {
 		own := c.Who.actor()
 		if q.KeyID != "" && q.KeyID != own {
 			return forbidden("missing_scope", "this API key may read its own usage only; that of others needs the scope \"viewer\": `ai-gateway api-key create NAME --scopes viewer` makes a key that has it")
@@ -177,7 +177,7 @@ func (a *Admin) self(c *Call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	out := api.KeySelf{Name: c.Who.Name, Scopes: list(c.Who.Scopes), Models: []string{}, Admin: c.Who.may("admin"), Limits: []api.Limit{}}
+	out := api.KeySelf{Name: c.Who.Name, Scopes: list(c.Who.Scopes), Models: []string{}, Admin: c.Who.May("admin"), Limits: []api.Limit{}}
 	if k := c.Who.Key; k != nil {
 		out.ID, out.Prefix, out.Models, out.Group, out.ExpiresAt = k.ID, k.Prefix, list(k.Models), k.Group, timePtr(k.ExpiresAt)
 		if a.d.Limits != nil {
