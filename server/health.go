@@ -89,6 +89,12 @@ func (s *Server) serveMetrics(c *call) {
 
 // MetricsHandler serves only /metrics, for a listener of its own.
 func (s *Server) MetricsHandler(ctx *fasthttp.RequestCtx) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.Panicked("metrics", v)
+			ctx.Error("internal error\n", fasthttp.StatusInternalServerError)
+		}
+	}()
 	if string(ctx.Path()) != "/metrics" {
 		ctx.Error("only /metrics is served here\n", fasthttp.StatusNotFound)
 		return

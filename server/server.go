@@ -236,7 +236,7 @@ func (s *Server) admit(c *call) *providers.Error {
 			ctx.Response.Header.Set("Allow", strings.Join(methods, ", "))
 			return refuse(405, "method_not_allowed", "this path knows "+strings.Join(methods, ", ")+" only")
 		}
-		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". docs/03-api-specification.md lists all"}
+		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". Chat is POST /v1/chat/completions or /v1/messages, models are GET /v1/models; a base URL ends in /v1 for OpenAI clients and has no path for Anthropic ones"}
 	}
 	c.route, c.params = r, params
 	if r.scope == scopePublic {

@@ -121,7 +121,7 @@ func (x *exchange) hold() *providers.Error {
 
 func ledgerDown() *providers.Error {
 	return &providers.Error{Kind: providers.KindUnavailable, Code: "ledger_unavailable",
-		Message: "the usage ledger cannot be written, so no request is served: see `ai-gateway doctor` and the server's log"}
+		Message: "the usage ledger cannot be written, so no request is served: `ai-gateway health` and the server's log say why"}
 }
 
 // nextTarget starts the next attempt. It reports false when there is none left;
