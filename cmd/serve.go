@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -84,7 +85,7 @@ func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	g.local.URL = "http://" + lns[0].Addr().String()
+	g.local.URL = "http://" + dialled(lns[0].Addr())
 	if err := g.local.publish(cfg.DataDir); err != nil {
 		return err
 	}
@@ -105,6 +106,16 @@ func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	cause := g.wait(ctx, failed)
 	ended = true
 	return errors.Join(cause, g.shutdown(terminal))
+}
+
+// dialled returns the address by which this machine reaches a listener: one that
+// listens everywhere is reached by loopback.
+func dialled(a net.Addr) string {
+	t, ok := a.(*net.TCPAddr)
+	if ok && t.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(t.Port))
+	}
+	return a.String()
 }
 
 // wait returns when the gateway is to stop: nil when it was asked to.
