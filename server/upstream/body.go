@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	maxChunkLine = 4 << 10  // a chunk's size with its extensions
+	maxChunkLine = 4 << 10  // a chunk's size with its extensions, or a line of the trailer
 	maxTrailer   = 64 << 10 // the trailer section
 )
 
@@ -84,7 +84,7 @@ func (b *body) take(p, in []byte) (used, n int, err error) {
 			used, b.at = used+2, atChunkSize
 		case atChunkSize:
 			line, whole, ok := cutLine(rest)
-			if !ok || len(line) > maxChunkLine || !whole && len(rest) > maxChunkLine {
+			if !ok || tooLong(line, rest, whole) {
 				return used, n, errChunkSize
 			}
 			if !whole {
@@ -99,7 +99,7 @@ func (b *body) take(p, in []byte) (used, n int, err error) {
 			}
 		case inTrailer:
 			line, whole, ok := cutLine(rest)
-			if !ok || b.trailer+len(line) > maxTrailer || !whole && len(rest) > maxChunkLine {
+			if !ok || b.trailer+len(line) > maxTrailer || tooLong(line, rest, whole) {
 				return used, n, errTrailer
 			}
 			if !whole {
@@ -130,6 +130,12 @@ func cutLine(b []byte) (line []byte, whole, ok bool) {
 		return nil, false, false
 	}
 	return b[:i-1], true, true
+}
+
+// tooLong tells a line of more than maxChunkLine bytes, alike whether its end
+// has come or not (a CR may already stand behind it).
+func tooLong(line, rest []byte, whole bool) bool {
+	return len(line) > maxChunkLine || !whole && len(rest) > maxChunkLine+1
 }
 
 // parseChunkSize reads the hexadecimal size before extensions.

@@ -42,6 +42,7 @@ func FuzzChunked(f *testing.F) {
 	for _, s := range []string{
 		"3\r\nabc\r\n0\r\n\r\n", "A\r\n0123456789\r\n00\r\nT: x\r\n\r\nrest", "3;a=b\r\nabc\r\n0\r\n", "3\r\nabcd\r\n", "-1\r\n", "x", "1 \r\na\r\n0\r\n\r\n",
 		"000000000000001\r\na\r\n0\r\n\r\n", "1\na\n0\n\n", "3;b=a\rb\r\na c\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "\r\n", "1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+		"1\r\na\r\n0\r\nT: " + strings.Repeat("x", 5<<10) + "\r\n\r\n", "1;" + strings.Repeat("x", maxChunkLine-2) + "\r\na\r\n0\r\n\r\n",
 	} {
 		f.Add([]byte(s), []byte{0})
 		f.Add([]byte(s), []byte{3, 1})
