@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	maxChunkLine = 4 << 10  // a chunk's size with its extensions, or a line of the trailer
-	maxTrailer   = 64 << 10 // the trailer section
+	maxChunkLine = 4<<10 - 3 // a chunk's size with its extensions, or a line of the trailer; net/http takes no longer one
+	maxTrailer   = 64 << 10  // the trailer section
 )
 
 // framing says where in the body's framing an exchange is.
