@@ -18,6 +18,10 @@ type Price struct {
 	CacheWrite5m, CacheWrite1h       Rate
 	Output, OutputAudio, OutputImage Rate
 	Reasoning                        Rate
+	Image                            Rate  // per million pictures
+	AudioMs                          Rate  // per million milliseconds of sound
+	Character                        Rate  // per million characters spoken
+	Search                           Rate  // per million rerank search units
 	Request                          int64 // nano-USD per request, on top
 }
 
@@ -81,6 +85,10 @@ func (p Price) Cost(u Usage) (nano int64, saturated bool) {
 	add(u.OutputAudio, p.OutputAudio)
 	add(u.OutputImage, p.OutputImage)
 	add(u.Reasoning, p.Reasoning)
+	add(u.Images, p.Image)
+	add(u.AudioMs, p.AudioMs)
+	add(u.Characters, p.Character)
+	add(u.Searches, p.Search)
 
 	const million = 1_000_000
 	var c uint64

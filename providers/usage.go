@@ -1,7 +1,7 @@
 package providers
 
-// Usage counts what one exchange used, in tokens, in disjoint buckets: each
-// token is in exactly one. No bucket is ever negative.
+// Usage counts what one exchange used: tokens in disjoint buckets, each token in
+// exactly one, and units of other kinds. No bucket is ever negative.
 //
 // The formats count differently (OpenAI's prompt_tokens include cached ones,
 // Anthropic's input_tokens do not; Gemini's candidates exclude thoughts): the
@@ -17,6 +17,13 @@ type Usage struct {
 	OutputAudio  int64
 	OutputImage  int64
 	Reasoning    int64
+
+	// What is counted in no tokens, for operations or vendors that charge by it.
+	// The same exchange may report tokens besides; a price has a rate for one of them.
+	Images     int64 // pictures made
+	AudioMs    int64 // sound heard or spoken, in milliseconds
+	Characters int64 // text spoken
+	Searches   int64 // rerank search units
 
 	// CostNano is what the upstream said it charged, in nano-USD; 0 with HasCost false: it said nothing.
 	CostNano int64
@@ -39,7 +46,12 @@ func (u Usage) Completion() int64 {
 func (u Usage) CacheWrite() int64 { return u.CacheWrite5m + u.CacheWrite1h }
 
 // Zero reports whether nothing was counted.
-func (u Usage) Zero() bool { return u.Prompt() == 0 && u.Completion() == 0 }
+func (u Usage) Zero() bool { return u.Prompt() == 0 && u.Completion() == 0 && !u.HasUnits() }
+
+// HasUnits reports whether anything but tokens was counted.
+func (u Usage) HasUnits() bool {
+	return u.Images != 0 || u.AudioMs != 0 || u.Characters != 0 || u.Searches != 0
+}
 
 // MaxTokensPlausible bounds a reported count: more is taken for an error of the upstream.
 const MaxTokensPlausible = 1 << 40

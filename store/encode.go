@@ -232,10 +232,11 @@ func appendMetadata(dst []byte, m map[string]string) []byte {
 }
 
 // fields lists the buckets in the order of their field numbers, from 1.
-func (t *Tokens) fields() [10]*int64 {
-	return [10]*int64{
+func (t *Tokens) fields() [14]*int64 {
+	return [14]*int64{
 		&t.Input, &t.InputAudio, &t.InputImage, &t.CacheRead, &t.CacheWrite5m, &t.CacheWrite1h,
 		&t.Output, &t.OutputAudio, &t.OutputImage, &t.Reasoning,
+		&t.Images, &t.AudioMs, &t.Characters, &t.Searches,
 	}
 }
 

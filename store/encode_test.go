@@ -34,7 +34,7 @@ func fullRow() *UsageRow {
 	r.ClientRequestID, r.Group, r.EndUser, r.Error = "client-1", "team", "user-7", "timeout: none came — 超时"
 	r.Flags = FlagClamped | FlagUnknownPrice
 	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
-	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	r.Attempts = append(r.Attempts, Attempt{"p", "a", "m", 500, "http_error", 1, 2, "e", 3})
 	return r
 }

@@ -145,6 +145,8 @@ type Tokens struct {
 	CacheRead, CacheWrite5m, CacheWrite1h int64
 	Output, OutputAudio, OutputImage      int64
 	Reasoning                             int64
+	// Units that are no tokens: pictures, milliseconds of sound, characters spoken, rerank search units.
+	Images, AudioMs, Characters, Searches int64
 }
 
 // Prompt returns all input tokens, cache included.

@@ -142,6 +142,8 @@ func dearer(p *providers.Price, q providers.Price) {
 	p.Input, p.InputAudio, p.InputImage = max(p.Input, q.Input), max(p.InputAudio, q.InputAudio), max(p.InputImage, q.InputImage)
 	p.CacheRead, p.CacheWrite5m, p.CacheWrite1h = max(p.CacheRead, q.CacheRead), max(p.CacheWrite5m, q.CacheWrite5m), max(p.CacheWrite1h, q.CacheWrite1h)
 	p.Output, p.OutputAudio, p.OutputImage = max(p.Output, q.Output), max(p.OutputAudio, q.OutputAudio), max(p.OutputImage, q.OutputImage)
+	p.Image, p.AudioMs = max(p.Image, q.Image), max(p.AudioMs, q.AudioMs)
+	p.Character, p.Search = max(p.Character, q.Character), max(p.Search, q.Search)
 	p.Reasoning, p.Request = max(p.Reasoning, q.Reasoning), max(p.Request, q.Request)
 }
 

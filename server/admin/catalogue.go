@@ -129,6 +129,7 @@ func priceView(p providers.Price) api.Price {
 		Input: api.USD(p.Input), Output: api.USD(p.Output), CacheRead: api.USD(p.CacheRead), CacheWrite5m: api.USD(p.CacheWrite5m),
 		CacheWrite1h: api.USD(p.CacheWrite1h), Reasoning: api.USD(p.Reasoning), InputAudio: api.USD(p.InputAudio),
 		InputImage: api.USD(p.InputImage), OutputAudio: api.USD(p.OutputAudio), OutputImage: api.USD(p.OutputImage), Request: api.USD(p.Request),
+		Image: api.USD(p.Image), AudioMs: api.USD(p.AudioMs), Character: api.USD(p.Character), Search: api.USD(p.Search),
 	}
 }
 

@@ -104,7 +104,7 @@ func logRow(r *store.UsageRow) api.LogRow {
 		EndUser: r.EndUser, Operation: r.Operation, Dialect: r.Dialect, Model: r.Model, Provider: r.Provider, Account: r.Account,
 		UpstreamModel: r.UpstreamModel, UpstreamRequestID: r.UpstreamID, Status: r.Status, Stream: r.Stream, EndReason: r.EndReason,
 		Attempts: make([]api.Attempt, 0, len(r.Attempts)), PromptTokens: r.Tokens.Prompt(), CompletionTokens: r.Tokens.Completion(),
-		CacheReadTokens: r.Tokens.CacheRead, CacheWriteTokens: r.Tokens.CacheWrite5m + r.Tokens.CacheWrite1h, ReasoningTokens: r.Tokens.Reasoning,
+		CacheReadTokens: r.Tokens.CacheRead, CacheWriteTokens: r.Tokens.CacheWrite5m + r.Tokens.CacheWrite1h, ReasoningTokens: r.Tokens.Reasoning, Units: unitsOf(&r.Tokens),
 		UsageSource: r.UsageSource, CostUSD: api.USD(r.CostNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
 		PriceSource: r.PriceSource, DurationMs: millis(r.Duration), OverheadUs: r.Overhead.Microseconds(), Error: r.Error, Metadata: r.Metadata,
 	}

@@ -146,7 +146,7 @@ func sumsOf(t *store.Total) api.UsageSums {
 	return api.UsageSums{
 		Requests: t.Requests, Errors: t.Errors, Estimated: t.Estimated,
 		PromptTokens: t.Tokens.Prompt(), CompletionTokens: t.Tokens.Completion(), CacheReadTokens: t.Tokens.CacheRead,
-		CacheWriteTokens: t.Tokens.CacheWrite5m + t.Tokens.CacheWrite1h, ReasoningTokens: t.Tokens.Reasoning,
+		CacheWriteTokens: t.Tokens.CacheWrite5m + t.Tokens.CacheWrite1h, ReasoningTokens: t.Tokens.Reasoning, Units: unitsOf(&t.Tokens),
 		CostUSD: api.USD(t.CostNano), DurationMs: t.Duration.Milliseconds(),
 	}
 }
@@ -160,6 +160,10 @@ func add(to, s *api.UsageSums) {
 	to.CacheReadTokens += s.CacheReadTokens
 	to.CacheWriteTokens += s.CacheWriteTokens
 	to.ReasoningTokens += s.ReasoningTokens
+	to.Images += s.Images
+	to.AudioSecs += s.AudioSecs
+	to.Characters += s.Characters
+	to.SearchUnits += s.SearchUnits
 	to.CostUSD = api.USD(store.AddNano(int64(to.CostUSD), int64(s.CostUSD)))
 	to.DurationMs += s.DurationMs
 }
@@ -198,4 +202,8 @@ func (a *Admin) self(c *Call) error {
 		add(out.Used, &sums)
 	}
 	return c.answer(200, out)
+}
+
+func unitsOf(t *store.Tokens) api.Units {
+	return api.Units{Images: t.Images, AudioSecs: float64(t.AudioMs) / 1000, Characters: t.Characters, SearchUnits: t.Searches}
 }

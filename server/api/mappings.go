@@ -112,7 +112,11 @@ type Price struct {
 	InputImage   USD `json:"input_image,omitempty"`
 	OutputAudio  USD `json:"output_audio,omitempty"`
 	OutputImage  USD `json:"output_image,omitempty"`
-	Request      USD `json:"request,omitempty"` // US dollars a request, on top
+	Image        USD `json:"image,omitempty"`       // per million pictures
+	AudioMs      USD `json:"audio_ms,omitempty"`    // per million milliseconds of sound
+	Character    USD `json:"character,omitempty"`   // per million characters spoken
+	Search       USD `json:"search_unit,omitempty"` // per million rerank search units
+	Request      USD `json:"request,omitempty"`     // US dollars a request, on top
 }
 
 // A Tier replaces the price for prompts of more than Above tokens.

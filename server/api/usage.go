@@ -16,8 +16,17 @@ type UsageSums struct {
 	CacheReadTokens  int64 `json:"cache_read_tokens"`
 	CacheWriteTokens int64 `json:"cache_write_tokens"`
 	ReasoningTokens  int64 `json:"reasoning_tokens"`
-	CostUSD          USD   `json:"cost_usd"`
-	DurationMs       int64 `json:"duration_ms"` // sum
+	Units
+	CostUSD    USD   `json:"cost_usd"`
+	DurationMs int64 `json:"duration_ms"` // sum
+}
+
+// Units count what is not counted in tokens.
+type Units struct {
+	Images      int64   `json:"images,omitempty"`        // pictures made
+	AudioSecs   float64 `json:"audio_seconds,omitempty"` // sound heard or spoken
+	Characters  int64   `json:"characters,omitempty"`    // text spoken
+	SearchUnits int64   `json:"search_units,omitempty"`  // rerank
 }
 
 // GroupNames are what usage can be grouped by, in the order they are shown.
@@ -107,40 +116,41 @@ type UsageReply struct {
 
 // A LogRow is the record of one request.
 type LogRow struct {
-	RequestID         string            `json:"request_id"`
-	ClientRequestID   string            `json:"client_request_id,omitempty"`
-	Time              time.Time         `json:"time"`
-	KeyID             string            `json:"api_key_id"`
-	KeyName           string            `json:"api_key_name"`
-	Group             string            `json:"group,omitempty"`
-	EndUser           string            `json:"end_user,omitempty"`
-	Operation         string            `json:"operation"`
-	Dialect           string            `json:"dialect,omitempty"`
-	Model             string            `json:"model"` // as asked
-	Provider          string            `json:"provider"`
-	Account           string            `json:"account"`
-	UpstreamModel     string            `json:"upstream_model"`
-	UpstreamRequestID string            `json:"upstream_request_id,omitempty"`
-	Status            int               `json:"status"`
-	Stream            bool              `json:"stream"`
-	EndReason         string            `json:"end_reason"`
-	Attempts          []Attempt         `json:"attempts"`
-	PromptTokens      int64             `json:"prompt_tokens"`
-	CompletionTokens  int64             `json:"completion_tokens"`
-	CacheReadTokens   int64             `json:"cache_read_tokens"`
-	CacheWriteTokens  int64             `json:"cache_write_tokens"`
-	ReasoningTokens   int64             `json:"reasoning_tokens"`
-	UsageSource       string            `json:"usage_source"` // provider, provider_partial, estimated, none
-	CostUSD           USD               `json:"cost_usd"`
-	ReservedUSD       USD               `json:"reserved_usd"`
-	PriceVersion      string            `json:"price_version"`
-	PriceSource       string            `json:"price_source"`
-	Flags             []string          `json:"flags,omitempty"`
-	TTFTMs            *float64          `json:"ttft_ms"` // to the first content byte; null: none was sent
-	DurationMs        float64           `json:"duration_ms"`
-	OverheadUs        int64             `json:"overhead_us"` // total less the wait for the upstream
-	Error             string            `json:"error,omitempty"`
-	Metadata          map[string]string `json:"metadata,omitempty"`
+	RequestID         string    `json:"request_id"`
+	ClientRequestID   string    `json:"client_request_id,omitempty"`
+	Time              time.Time `json:"time"`
+	KeyID             string    `json:"api_key_id"`
+	KeyName           string    `json:"api_key_name"`
+	Group             string    `json:"group,omitempty"`
+	EndUser           string    `json:"end_user,omitempty"`
+	Operation         string    `json:"operation"`
+	Dialect           string    `json:"dialect,omitempty"`
+	Model             string    `json:"model"` // as asked
+	Provider          string    `json:"provider"`
+	Account           string    `json:"account"`
+	UpstreamModel     string    `json:"upstream_model"`
+	UpstreamRequestID string    `json:"upstream_request_id,omitempty"`
+	Status            int       `json:"status"`
+	Stream            bool      `json:"stream"`
+	EndReason         string    `json:"end_reason"`
+	Attempts          []Attempt `json:"attempts"`
+	PromptTokens      int64     `json:"prompt_tokens"`
+	CompletionTokens  int64     `json:"completion_tokens"`
+	CacheReadTokens   int64     `json:"cache_read_tokens"`
+	CacheWriteTokens  int64     `json:"cache_write_tokens"`
+	ReasoningTokens   int64     `json:"reasoning_tokens"`
+	Units
+	UsageSource  string            `json:"usage_source"` // provider, provider_partial, estimated, none
+	CostUSD      USD               `json:"cost_usd"`
+	ReservedUSD  USD               `json:"reserved_usd"`
+	PriceVersion string            `json:"price_version"`
+	PriceSource  string            `json:"price_source"`
+	Flags        []string          `json:"flags,omitempty"`
+	TTFTMs       *float64          `json:"ttft_ms"` // to the first content byte; null: none was sent
+	DurationMs   float64           `json:"duration_ms"`
+	OverheadUs   int64             `json:"overhead_us"` // total less the wait for the upstream
+	Error        string            `json:"error,omitempty"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
 }
 
 // An Attempt is one try at one target.

@@ -86,6 +86,7 @@ func (x *exchange) price(end string) {
 	x.row.Tokens = store.Tokens{
 		Input: u.Input, InputAudio: u.InputAudio, InputImage: u.InputImage, CacheRead: u.CacheRead, CacheWrite5m: u.CacheWrite5m,
 		CacheWrite1h: u.CacheWrite1h, Output: u.Output, OutputAudio: u.OutputAudio, OutputImage: u.OutputImage, Reasoning: u.Reasoning,
+		Images: u.Images, AudioMs: u.AudioMs, Characters: u.Characters, Searches: u.Searches,
 	}
 	price, version, source := x.r.priceOf(t, u.Prompt())
 	x.row.PriceVersion, x.row.PriceSource = version, source

@@ -63,12 +63,13 @@ type sums struct {
 	tokens                                      store.Tokens
 }
 
-func (s *sums) list() [15]*int64 {
+func (s *sums) list() [19]*int64 {
 	t := &s.tokens
-	return [15]*int64{
+	return [19]*int64{
 		&s.requests, &s.errors, &s.estimated, &s.cost, &s.duration,
 		&t.Input, &t.Output, &t.CacheRead, &t.Reasoning, &t.CacheWrite5m, &t.CacheWrite1h,
 		&t.InputAudio, &t.InputImage, &t.OutputAudio, &t.OutputImage,
+		&t.Images, &t.AudioMs, &t.Characters, &t.Searches,
 	}
 }
 
