@@ -27,6 +27,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/admin"
 	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/server/ledger"
+	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -126,6 +127,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 		Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
 		Vault:    vault.New(vault.Options{Sealer: g.sealer, Now: now}),
+		Media:    fetcherFor(cfg.MediaFetch),
 		Finished: accessLine(log, g.lines, g.jsonLog), Panicked: func(where string, v any) { panicked(where, v) },
 	})
 	g.runtime = &server.Runtime{
@@ -191,6 +193,14 @@ func (g *gateway) close(ctx context.Context) error {
 		errs = append(errs, g.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// fetcherFor returns what fetches callers' images and documents; nil: nothing does.
+func fetcherFor(setting string) *media.Fetcher {
+	if setting == "never" {
+		return nil
+	}
+	return media.New(nil)
 }
 
 // demoAccount is the built-in provider's one account.

@@ -151,3 +151,11 @@ type AnswerReader interface {
 	// usage into u. Its error is the one the body reports, or says that it is malformed.
 	ReadAnswer(body []byte, u *Usage) (Answer, *Error)
 }
+
+// An Inliner is an Egress whose upstream takes some media as bytes only: what lies
+// behind their addresses is fetched before AppendRequest, which then sees MediaType
+// and Data in place of URL.
+type Inliner interface {
+	// Inlines reports whether b, an image or a file with a URL, must be sent as its bytes.
+	Inlines(b *Block) bool
+}

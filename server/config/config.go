@@ -48,6 +48,7 @@ type Config struct {
 	Timeouts       Timeouts
 	Ledger         Ledger
 	UnknownPrice   string // "dearest", "deny", "zero"
+	MediaFetch     string // "needed", "never"
 	MetricsListen  string // "": only on the main listener, guarded
 	DrainDelay     time.Duration
 	DrainTimeout   time.Duration

@@ -54,6 +54,7 @@ func (c *Config) settings() []setting {
 		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "release"}, nil, "what a request cut by a crash is charged"},
 		{"retention.rows", "90d", &c.Retention.Rows, nil, nil, "how long usage rows are kept; 0 = for ever"},
 		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
+		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
 		{"timeouts.read_header", "10s", &t.ReadHeader, nil, positive, "a caller's request line, headers and a small body"},
 		{"timeouts.keep_alive", "75s", &t.KeepAlive, nil, positive, "an idle connection of a caller"},

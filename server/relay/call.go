@@ -203,6 +203,9 @@ func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
 	if t.Entry != nil {
 		req.DefaultMaxTokens = t.Entry.MaxOutput
 	}
+	if err := x.inline(t, &req); err != nil {
+		return nil, err
+	}
 	lost := x.recallThinking(&req)
 	body, dropped, err := t.Egress.AppendRequest(nil, &req)
 	if err != nil {

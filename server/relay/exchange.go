@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
@@ -24,6 +25,7 @@ type exchange struct {
 	released bool
 	fail     *providers.Error // what the caller is told
 	decoded  *providers.Request
+	fetched  map[string]media.File // by address, for every attempt
 
 	// the attempt in flight
 	next    int // index of the next target
@@ -99,7 +101,7 @@ func (x *exchange) release() {
 	if cap(x.stream.held) > keep {
 		x.stream.held = nil
 	}
-	x.job, x.target, x.decoded, x.fail, x.frames = nil, nil, nil, nil, nil
+	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames = nil, nil, nil, nil, nil, nil
 	x.stream.pipe = nil
 	exchanges.Put(x)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/openai"
+	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -98,6 +99,7 @@ type bench struct {
 	book  *book
 	table *routing.Table
 	relay *relay.Relay
+	files string // address of the server that stands for the internet, see inline_test.go
 	count int
 	mu    sync.Mutex
 }
@@ -106,6 +108,7 @@ type bench struct {
 const (
 	asChat     = "chat"
 	asMessages = "messages"
+	asBytes    = "bytes" // messages, with media as bytes only
 )
 
 type target struct {
@@ -126,8 +129,11 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 		go func() { _ = srv.Serve(ln) }()
 		t.Cleanup(func() { _ = srv.Close() })
 		p := &providers.Provider{Name: fmt.Sprintf("p%d", i), BaseURL: "http://" + ln.Addr().String(), Ops: []providers.Op{providers.OpEmbeddings}}
-		if tg.dialect == asMessages {
+		if tg.dialect == asMessages || tg.dialect == asBytes {
 			p.Speaks = []providers.Egress{anthropic.MessagesEgress(providers.Quirks{})}
+			if tg.dialect == asBytes {
+				p.Speaks[0] = bytesOnly{p.Speaks[0]}
+			}
 			p.URL, p.Sign = anthropic.URL, anthropic.Sign
 		} else {
 			p.Speaks = []providers.Egress{openai.ChatEgress(providers.Quirks{})}
@@ -142,6 +148,7 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 	b.relay = relay.New(relay.Options{
 		Upstream: client, Ledger: b.book, Metrics: telemetry.NewMetrics("test"), Now: time.Now,
 		Timeouts: func(bool) upstream.Timeouts { return timeouts.Or(upstream.StreamDefaults) },
+		Media:    media.New(b.dialFiles),
 		Panicked: func(where string, v any) { t.Errorf("panic in %s: %v", where, v) },
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

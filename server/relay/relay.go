@@ -16,6 +16,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/ledger"
+	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/upstream"
@@ -57,6 +58,8 @@ type Options struct {
 	Heartbeat time.Duration
 	// Vault keeps signed thinking for callers of other formats. nil: it is lost.
 	Vault *vault.Vault
+	// Media fetches what callers point at, for upstreams that take bytes only. nil: such requests are refused.
+	Media *media.Fetcher
 	// Finished is told of every settled row; it must neither block nor keep the row. May be nil.
 	Finished func(row *store.UsageRow)
 	// Panicked is told of a contained panic, and counts it. May be nil.

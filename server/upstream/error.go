@@ -91,7 +91,7 @@ func explainDial(err error) *Error {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, errBlocked):
+	case errors.Is(err, ErrBlocked):
 		return &Error{Kind: Blocked, Err: err}
 	case errors.Is(err, context.Canceled):
 		return ErrCancelled.(*Error)

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-var errBlocked = errors.New("link-local, metadata, multicast and unspecified addresses are never dialled")
+// ErrBlocked says that an address is one nothing may be dialled at.
+var ErrBlocked = errors.New("link-local, metadata, multicast and unspecified addresses are never dialled")
 
 // never are address ranges no upstream may have: they serve machines and clouds, not callers.
 var never = prefixes(
@@ -68,12 +69,12 @@ func CheckPublicAddr(a netip.Addr) error {
 
 func check(a netip.Addr, refused []netip.Prefix) error {
 	if !a.IsValid() {
-		return fmt.Errorf("not an IP address: %w", errBlocked)
+		return fmt.Errorf("not an IP address: %w", ErrBlocked)
 	}
 	a = a.WithZone("").Unmap()
 	for _, p := range refused {
 		if p.Contains(a) {
-			return fmt.Errorf("address %s: %w", a, errBlocked)
+			return fmt.Errorf("address %s: %w", a, ErrBlocked)
 		}
 	}
 	if a.Is4() || a == netip.IPv6Loopback() {
@@ -95,7 +96,7 @@ func check(a netip.Addr, refused []netip.Prefix) error {
 func control(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("cannot read address %q: %w", address, errBlocked)
+		return fmt.Errorf("cannot read address %q: %w", address, ErrBlocked)
 	}
 	return CheckAddr(ap.Addr())
 }
@@ -106,7 +107,7 @@ func CheckBaseURL(raw string) error {
 	return checkURL(raw, false, CheckAddr)
 }
 
-// CheckPublicURL checks an address that comes from a caller: https, the standard
+// CheckPublicURL checks an address that comes from a caller: http or https, the standard
 // port, no user or fragment, and if the host is an IP address, a public one. Names must be checked
 // again with CheckPublicAddr when they are dialled.
 func CheckPublicURL(raw string) error {
@@ -119,7 +120,7 @@ func checkURL(raw string, public bool, addr func(netip.Addr) error) error {
 		return errors.New("malformed URL") // the parser's text repeats the URL, which may hold a password
 	}
 	switch {
-	case u.Scheme != "https" && (public || u.Scheme != "http"):
+	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("scheme %q is not allowed", u.Scheme)
 	case u.User != nil:
 		return errors.New("URL must not hold a user or password")
@@ -127,7 +128,7 @@ func checkURL(raw string, public bool, addr func(netip.Addr) error) error {
 		return errors.New("URL must not have a fragment")
 	case !public && (u.RawQuery != "" || u.ForceQuery):
 		return errors.New("URL must not have a query")
-	case public && u.Port() != "" && u.Port() != "443":
+	case public && u.Port() != "" && u.Port() != map[string]string{"http": "80", "https": "443"}[u.Scheme]:
 		return fmt.Errorf("port %s is not allowed", u.Port())
 	}
 	name := u.Hostname()
