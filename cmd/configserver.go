@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/providers/all"
+	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/server/config"
 )
 
@@ -55,7 +56,13 @@ func newConfigServerCommand(a *app) *cobra.Command {
 			return err
 		},
 	}
-	c.AddCommand(show, check, schema)
+	reload := &cobra.Command{
+		Use: "reload", Short: "Have the running gateway read its file and environment anew", Args: cobra.NoArgs,
+		Long: `Have the running gateway read its configuration file anew, as SIGHUP does. All of
+it comes into force, or nothing: a mistake leaves the configuration before it.`,
+		RunE: func(*cobra.Command, []string) error { return a.reloadServer() },
+	}
+	c.AddCommand(show, check, schema, reload)
 	return c
 }
 
@@ -93,4 +100,20 @@ func (a *app) showServerConfig(cfg *config.Config, origin bool) error {
 		a.line("%s %s", a.paint(a.stderr, yellow, "warning:"), cleanText(w))
 	}
 	return nil
+}
+
+func (a *app) reloadServer() error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.interruptible()
+	defer cancel()
+	done, err := c.ReloadConfig(ctx)
+	if err != nil {
+		return err
+	}
+	t := table{columns: []column{{head: "REVISION"}, {head: "RESTART NEEDED FOR", flex: true}}}
+	t.rows = append(t.rows, []cell{str(fmt.Sprint(done.Revision)), str(strings.Join(done.RestartNeeded, ", "))})
+	return show(a, done, []*api.Reload{done}, t)
 }

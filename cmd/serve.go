@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -52,26 +48,32 @@ Settings come from a file, then AI_GATEWAY_… variables, then flags.`,
 				flags[setting] = *value
 			}
 		}
-		cfg, err := loadConfig(path, a.environ, flags)
+		load := func() (*config.Config, error) { return loadConfig(path, a.environ, flags) }
+		cfg, err := load()
 		if err != nil || check {
 			return err
 		}
-		return runServe(a.ctx, cfg, a.stderr)
+		return runServe(a.ctx, cfg, load, a.stderr)
 	}
 	return c
 }
 
 // runServe is `ai-gateway serve`: it returns when the gateway has been told to
-// stop and everything is settled.
-func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+// stop and everything is settled. load reads the configuration anew for a reload.
+func runServe(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stderr io.Writer) error {
 	terminal := isTerminal(stderr)
 	out := newLog(cfg, stderr, terminal)
 	defer out.lines.Close()
 	for _, w := range cfg.Warnings {
 		out.log.Warn(w)
 	}
-	tuneMemory()
-	g, err := openGateway(ctx, cfg, out)
+	tuneMemory(out.log)
+	doors, err := openDoors(cfg, out.log)
+	if err != nil {
+		return err
+	}
+	defer doors.close()
+	g, err := openGateway(ctx, cfg, out, doors)
 	if err != nil {
 		return err
 	}
@@ -81,18 +83,15 @@ func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 			_ = g.close(context.Background())
 		}
 	}()
-	lns, err := listen(cfg.Listen)
-	if err != nil {
-		return err
-	}
-	g.local.URL = "http://" + dialled(lns[0].Addr())
+	g.load = load
+	g.local.URL = doors.url()
 	if err := g.local.publish(cfg.DataDir); err != nil {
 		return err
 	}
 	defer g.local.withdraw(cfg.DataDir)
-	failed := make(chan error, len(lns)+1)
-	for _, ln := range lns {
-		go func() { failed <- g.server.Serve(ln) }()
+	failed := make(chan error, len(doors.open)+1)
+	for _, d := range doors.open {
+		go func() { failed <- g.server.Serve(d.ln, d.plane) }()
 	}
 	if cfg.MetricsListen != "" {
 		stop, err := serveMetrics(cfg.MetricsListen, g.server, failed)
@@ -103,19 +102,11 @@ func runServe(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	}
 	g.start()
 	g.greet(stderr, terminal)
+	notifySystemd("READY=1")
 	cause := g.wait(ctx, failed)
+	notifySystemd("STOPPING=1")
 	ended = true
 	return errors.Join(cause, g.shutdown(terminal))
-}
-
-// dialled returns the address by which this machine reaches a listener: one that
-// listens everywhere is reached by loopback.
-func dialled(a net.Addr) string {
-	t, ok := a.(*net.TCPAddr)
-	if ok && t.IP.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(t.Port))
-	}
-	return a.String()
 }
 
 // wait returns when the gateway is to stop: nil when it was asked to.
@@ -123,16 +114,25 @@ func (g *gateway) wait(ctx context.Context, failed <-chan error) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
-	select {
-	case <-ctx.Done():
-		return nil
-	case s := <-signals:
-		g.log.Info("stopping", "signal", s.String(), "in_flight", g.server.InFlight())
-		return nil
-	case err := <-failed:
-		return fmt.Errorf("a listener failed: %w", err)
-	case <-g.ledger.Failed():
-		return &exitError{exitLedger, fmt.Errorf("the ledger has failed: %w", g.ledger.Err())}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			notifySystemd("RELOADING=1")
+			_, _ = g.reload(ctx) // logged there
+			notifySystemd("READY=1")
+		case s := <-signals:
+			g.log.Info("stopping", "signal", s.String(), "in_flight", g.server.InFlight())
+			return nil
+		case err := <-failed:
+			return fmt.Errorf("a listener failed: %w", err)
+		case <-g.ledger.Failed():
+			return &exitError{exitLedger, fmt.Errorf("the ledger has failed: %w", g.ledger.Err())}
+		}
 	}
 }
 
@@ -146,7 +146,9 @@ func (g *gateway) shutdown(terminal bool) error {
 	defer cancel()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := g.server.Drain(ctx, delay); err != nil {
+	g.server.Leave(ctx, delay, g.doors.inherited)
+	g.handOver(ctx)
+	if err := g.server.Drain(ctx, min(delay, idleGrace)); err != nil {
 		g.log.Warn("cutting requests that did not end in time", "in_flight", g.server.InFlight())
 		cutting, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		if err := g.server.Cut(cutting); err != nil {
@@ -162,6 +164,9 @@ func (g *gateway) shutdown(terminal bool) error {
 	g.log.Info("stopped")
 	return nil
 }
+
+// idleGrace bounds how long a drain leaves an idle connection open.
+const idleGrace = time.Second
 
 // greet tells where the gateway is and what to type next.
 func (g *gateway) greet(w io.Writer, terminal bool) {
@@ -184,50 +189,6 @@ func (g *gateway) greet(w io.Writer, terminal bool) {
 	}
 }
 
-// listen opens all addresses or none. [::1] is optional: machines without IPv6 have none.
-func listen(addrs []string) ([]net.Listener, error) {
-	var lns []net.Listener
-	for i, addr := range addrs {
-		ln, err := net.Listen("tcp", addr)
-		if err != nil && i > 0 && strings.HasPrefix(addr, "[::1]:") && !errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			for _, l := range lns {
-				_ = l.Close()
-			}
-			if errors.Is(err, syscall.EADDRINUSE) {
-				return nil, fmt.Errorf("cannot listen on %s: the address is in use. Is a gateway running already (ai-gateway health)? Choose another with --listen 127.0.0.1:8081", addr)
-			}
-			return nil, fmt.Errorf("cannot listen: %w", err)
-		}
-		lns = append(lns, ln)
-	}
-	if len(lns) == 0 {
-		return nil, &exitError{exitConfig, errors.New("no address to listen on")}
-	}
-	return lns, nil
-}
-
-// serveMetrics opens /metrics on a listener of its own.
-func serveMetrics(addr string, s *server.Server, failed chan<- error) (stop func(), err error) {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
-	}
-	srv := &fasthttp.Server{Handler: s.MetricsHandler, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, Concurrency: 64, NoDefaultServerHeader: true, CloseOnShutdown: true}
-	go func() {
-		if err := srv.Serve(ln); err != nil {
-			failed <- err
-		}
-	}()
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = srv.ShutdownWithContext(ctx)
-	}, nil
-}
-
 // loadConfig reads what serve runs on; its error ends the process with 78.
 func loadConfig(path string, environ []string, flags map[string]string) (*config.Config, error) {
 	cfg, err := config.Load(config.Options{Path: path, Environ: environ, Flags: flags, Providers: all.All()})
@@ -241,15 +202,21 @@ func loadConfig(path string, environ []string, flags map[string]string) (*config
 // lines gathered elsewhere.
 type logOutput struct {
 	log   *slog.Logger
+	level *slog.LevelVar
 	lines *telemetry.Lines
 	json  bool
 }
 
-func newLog(cfg *config.Config, w io.Writer, terminal bool) logOutput {
+func levelOf(cfg *config.Config) slog.Level {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // checked by config
-	o := &slog.HandlerOptions{Level: level}
-	out := logOutput{lines: telemetry.NewLines(w)}
+	return level
+}
+
+func newLog(cfg *config.Config, w io.Writer, terminal bool) logOutput {
+	out := logOutput{lines: telemetry.NewLines(w), level: &slog.LevelVar{}}
+	out.level.Set(levelOf(cfg))
+	o := &slog.HandlerOptions{Level: out.level}
 	if cfg.Log.Format == "text" || cfg.Log.Format == "auto" && terminal {
 		out.log = slog.New(slog.NewTextHandler(w, o))
 		return out
@@ -268,13 +235,4 @@ func servePage() func(ctx *fasthttp.RequestCtx, path string) bool {
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// tuneMemory lets garbage gather longer than Go's default: a gateway's live heap
-// is small, so four times of it is little and half of the collector's work goes.
-// GOGC in the environment is left as it is.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
 }

@@ -31,6 +31,27 @@ func makeDataDir(dir string) error {
 	return nil
 }
 
+// successorWait is how long a process that took over sockets waits for the one
+// before it to let the store go.
+const successorWait = 60 * time.Second
+
+// openStore opens the store. A successor waits until the process before it lets it
+// go; its callers wait in the queue of the sockets meanwhile.
+func openStore(ctx context.Context, dir string, successor bool, log *slog.Logger) (*bolt.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, successorWait)
+	defer cancel()
+	for told := false; ; told = true {
+		st, err := bolt.Open(ctx, dir, bolt.Options{Log: log})
+		if !successor || !errors.Is(err, store.ErrLocked) || ctx.Err() != nil {
+			return st, err
+		}
+		if !told {
+			log.Info("waiting for the process before this one to let the store go")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 func storeError(dir string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrLocked):

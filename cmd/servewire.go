@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 	_ "time/tzdata" // the zones of budgets and reports, on images that have none
 
@@ -61,15 +62,22 @@ type gateway struct {
 	demo    *demo.Server
 	local   localCredential
 	first   firstKey
-	cancel  context.CancelFunc // ends what start began
-	running sync.WaitGroup
+	doors   doors
+	level   *slog.LevelVar
+
+	load      func() (*config.Config, error)
+	reloading sync.Mutex
+	revision  int                             // of the configuration; rises with every reload
+	effective atomic.Pointer[json.RawMessage] // what is in force, for people
+	cancel    context.CancelFunc              // ends what start began
+	running   sync.WaitGroup
 }
 
 // openGateway opens the store and the ledger and wires all parts. On an error
 // nothing stays open.
-func openGateway(ctx context.Context, cfg *config.Config, out logOutput) (_ *gateway, err error) {
+func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors doors) (_ *gateway, err error) {
 	log := out.log
-	g := &gateway{cfg: cfg, log: log, lines: out.lines, jsonLog: out.json}
+	g := &gateway{cfg: cfg, log: log, lines: out.lines, jsonLog: out.json, level: out.level, doors: doors}
 	defer func() {
 		if err != nil {
 			_ = g.close(context.Background())
@@ -78,7 +86,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput) (_ *gat
 	if err = makeDataDir(cfg.DataDir); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	if g.store, err = bolt.Open(ctx, cfg.DataDir, bolt.Options{Log: log}); err != nil {
+	if g.store, err = openStore(ctx, cfg.DataDir, doors.inherited, log); err != nil {
 		return nil, storeError(cfg.DataDir, err)
 	}
 	snap, err := g.store.Load(ctx)
@@ -114,6 +122,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput) (_ *gat
 // wire connects the parts; it does no I/O.
 func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	cfg, log := g.cfg, g.log
+	g.effective.Store(effectiveJSON(cfg))
 	vendors := all.All()
 	g.demo = demo.New(demo.Options{Now: now})
 	g.client = upstream.New(upstream.Options{
@@ -132,13 +141,13 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	g.runtime = &server.Runtime{
 		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: catalog.New(),
-		Accounts: append(pointers(cfg.Accounts), demoAccount()), Mappings: mappingPointers(cfg.Mappings), BaseURLs: cfg.BaseURLs,
+		Accounts: accountsOf(cfg), Mappings: mappingPointers(cfg.Mappings), BaseURLs: cfg.BaseURLs,
 		Log: log, Now: now,
 	}
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, RefreshModels: g.runtime.Refresh,
-		Config: effectiveJSON(cfg), Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
+		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
@@ -167,16 +176,49 @@ func (g *gateway) start() {
 	g.cancel = cancel
 	kept := retention{rows: g.cfg.Retention.Rows, totals: g.cfg.Retention.Rollups, store: g.store, now: time.Now, log: g.log}
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "model listing", g.server.Panicked, g.runtime.Watch) })
+	g.running.Go(func() { watchdog(ctx) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 }
 
-// close ends what openGateway opened, the ledger before the store it feeds.
-func (g *gateway) close(ctx context.Context) error {
-	var errs []error
+// stopChores ends what start began.
+func (g *gateway) stopChores() {
 	if g.cancel != nil {
 		g.cancel()
 		g.running.Wait()
 	}
+}
+
+// handOver lets the store go while requests are still in flight, so that a
+// successor may open it; what they use goes to this process's log, which the
+// successor takes over when this process has ended. Where nothing is in flight
+// there is nothing to wait for, and the log is applied as usual.
+func (g *gateway) handOver(ctx context.Context) {
+	for until := time.Now().Add(handOverAfter); g.server.InFlight() > 0 && time.Now().Before(until) && ctx.Err() == nil; {
+		time.Sleep(handOverAfter / 10)
+	}
+	if g.server.InFlight() == 0 || ctx.Err() != nil {
+		return
+	}
+	g.server.Detached()
+	g.stopChores()
+	if err := g.ledger.Detach(ctx); err != nil {
+		g.log.Warn("the store stays open until all requests have ended", "error", err)
+		return
+	}
+	if err := g.store.Close(); err != nil {
+		g.log.Error("cannot close the store", "error", err)
+	}
+	g.store = nil
+	g.log.Info("let the store go, requests in flight go on", "in_flight", g.server.InFlight())
+}
+
+// handOverAfter is how long requests have to end before the store is let go.
+const handOverAfter = 200 * time.Millisecond
+
+// close ends what openGateway opened, the ledger before the store it feeds.
+func (g *gateway) close(ctx context.Context) error {
+	var errs []error
+	g.stopChores()
 	if g.relay != nil {
 		g.relay.Close()
 	}
@@ -201,6 +243,11 @@ func fetcherFor(setting string) *media.Fetcher {
 		return nil
 	}
 	return media.New(nil)
+}
+
+// accountsOf returns the accounts of file and environment, and the built-in one.
+func accountsOf(cfg *config.Config) []*store.Account {
+	return append(pointers(cfg.Accounts), demoAccount())
 }
 
 // demoAccount is the built-in provider's one account.
@@ -259,10 +306,10 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 	return out
 }
 
-func effectiveJSON(cfg *config.Config) func() json.RawMessage {
+func effectiveJSON(cfg *config.Config) *json.RawMessage {
 	b, err := json.Marshal(cfg.Effective())
 	if err != nil {
 		panic("BUG: cannot encode the configuration: " + err.Error())
 	}
-	return func() json.RawMessage { return b }
+	return (*json.RawMessage)(&b)
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -26,7 +27,7 @@ type auth struct {
 	keys     *store.KeyIndex
 	adminKey [32]byte // hash of AI_GATEWAY_ADMIN_KEY; zero: none
 	local    [32]byte // hash of the local CLI's token; zero: none
-	trusted  []netip.Prefix
+	trusted  atomic.Pointer[[]netip.Prefix]
 }
 
 // credential finds the caller's key in the carriers the clients use. Several are
@@ -147,11 +148,12 @@ func allowed(c *admin.Caller, scope string, relay bool) *providers.Error {
 // clientIP is the peer's address, or the one a trusted proxy reports.
 func (a *auth) clientIP(ctx *fasthttp.RequestCtx) netip.Addr {
 	ip := peerIP(ctx)
-	if len(a.trusted) == 0 {
+	trusted := *a.trusted.Load()
+	if len(trusted) == 0 {
 		return ip
 	}
 	hops := strings.Split(string(ctx.Request.Header.Peek("X-Forwarded-For")), ",")
-	for i := len(hops) - 1; i >= 0 && a.trusts(ip); i-- {
+	for i := len(hops) - 1; i >= 0 && trusts(trusted, ip); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -161,8 +163,8 @@ func (a *auth) clientIP(ctx *fasthttp.RequestCtx) netip.Addr {
 	return ip
 }
 
-func (a *auth) trusts(ip netip.Addr) bool {
-	return slices.ContainsFunc(a.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
+func trusts(list []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 func peerIP(ctx *fasthttp.RequestCtx) netip.Addr {

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +18,7 @@ type listener struct {
 	net.Listener
 	open     *connSet
 	patience time.Duration // with one write to a caller: a reader slower than that is cut
+	plane    Plane
 }
 
 func (l listener) Accept() (net.Conn, error) {
@@ -23,9 +26,17 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	wrapped := &conn{Conn: c, set: l.open, patience: l.patience}
+	wrapped := &conn{Conn: c, set: l.open, patience: l.patience, plane: l.plane}
 	l.open.add(wrapped)
 	return wrapped, nil
+}
+
+// Close is also called for a listener that Leave has closed.
+func (l listener) Close() error {
+	if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // A connSet knows the open connections, so that a drain that has run out of time
@@ -44,6 +55,37 @@ func (s *connSet) add(c *conn) {
 	s.open[c] = struct{}{}
 }
 
+// closeIdle closes the connections that were idle at every look for grace, and
+// returns how many are open still.
+func (s *connSet) closeIdle(now time.Time, grace time.Duration) int {
+	s.mu.Lock()
+	var idle []*conn
+	for c := range s.open {
+		switch {
+		case !c.idle.Load():
+			c.idleSince = time.Time{}
+		case c.idleSince.IsZero():
+			c.idleSince = now
+		}
+		if !c.idleSince.IsZero() && now.Sub(c.idleSince) >= grace {
+			idle = append(idle, c)
+		}
+	}
+	left := len(s.open) - len(idle)
+	s.mu.Unlock()
+	for _, c := range idle {
+		_ = c.cut()
+	}
+	return left
+}
+
+// noteIdle follows which connections have no request on them.
+func noteIdle(nc net.Conn, state fasthttp.ConnState) {
+	if c, ok := nc.(*conn); ok {
+		c.idle.Store(state == fasthttp.StateIdle || state == fasthttp.StateNew)
+	}
+}
+
 func (s *connSet) closeAll() {
 	s.mu.Lock()
 	all := make([]*conn, 0, len(s.open))
@@ -58,10 +100,13 @@ func (s *connSet) closeAll() {
 
 type conn struct {
 	net.Conn
-	set      *connSet
-	patience time.Duration
-	armed    time.Time // when the write deadline was set last
-	linger   bool      // the caller may still be sending when this is closed
+	set       *connSet
+	patience  time.Duration
+	plane     Plane
+	armed     time.Time // when the write deadline was set last
+	idle      atomic.Bool
+	idleSince time.Time // at the looks of a drain; guarded by set.mu
+	linger    bool      // the caller may still be sending when this is closed
 }
 
 // rearm is how old a deadline may be before it is set anew: many small writes then share one.

@@ -157,10 +157,11 @@ func (b *bench) listen(rl *relay.Relay, client *upstream.Client) {
 	}
 	b.url = "http://" + ln.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- b.s.Serve(ln) }()
+	go func() { done <- b.s.Serve(ln, PlaneAll) }()
 	b.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
+		b.s.Leave(ctx, 0, false)
 		_ = b.s.Drain(ctx, 0)
 		<-done
 		rl.Close()

@@ -26,7 +26,7 @@ type Runtime struct {
 	Upstream  *upstream.Client
 	Providers []*providers.Provider
 	Catalogue routing.Catalogue
-	// Accounts and Mappings are those of file and environment, read-only.
+	// Accounts, Mappings and BaseURLs are those of file and environment; Configure changes them.
 	Accounts []*store.Account
 	Mappings []*store.Mapping
 	BaseURLs map[string]string // by provider name
@@ -89,6 +89,22 @@ func (r *Runtime) Reload(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Configure puts other accounts, mappings and base URLs of file and environment into
+// force. On an error those before stay.
+func (r *Runtime) Configure(ctx context.Context, accounts []*store.Account, mappings []*store.Mapping, baseURLs map[string]string) error {
+	r.mu.Lock()
+	oldAccounts, oldMappings, oldURLs := r.Accounts, r.Mappings, r.BaseURLs
+	r.Accounts, r.Mappings, r.BaseURLs = accounts, mappings, baseURLs
+	r.mu.Unlock()
+	err := r.Reload(ctx)
+	if err != nil {
+		r.mu.Lock()
+		r.Accounts, r.Mappings, r.BaseURLs = oldAccounts, oldMappings, oldURLs
+		r.mu.Unlock()
+	}
+	return err
 }
 
 // InForce returns the mappings in force, those of the file included.

@@ -4,7 +4,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -79,6 +78,7 @@ type Server struct {
 	via      []byte
 	started  time.Time
 	draining atomic.Bool
+	detached atomic.Bool
 	metrics  fasthttp.RequestHandler
 	panics   panicLog
 	conns    connSet
@@ -86,12 +86,16 @@ type Server struct {
 	// oversized holds the path of a request between the refusal of its body by the
 	// header and the answer, by its *fasthttp.RequestHeader.
 	oversized sync.Map
+
+	mu        sync.Mutex
+	listeners []net.Listener // being served
 }
 
 // New builds the server and its route table.
 func New(o Options) *Server {
 	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
-	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash, trusted: o.Trusted}
+	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash}
+	s.Trust(o.Trusted)
 	s.metrics = metricsHandler(o.Metrics)
 	s.register()
 	for _, t := range [...]struct {
@@ -108,6 +112,7 @@ func New(o Options) *Server {
 		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: 32 << 10, WriteBufferSize: 16 << 10,
 		MaxRequestBodySize: 1, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
 		CloseOnShutdown: true, NoDefaultContentType: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
+		ConnState: noteIdle,
 	}
 	return s
 }
@@ -115,47 +120,11 @@ func New(o Options) *Server {
 // SetTable swaps the routing in.
 func (s *Server) SetTable(t *routing.Table) { s.table.Store(t) }
 
+// Trust says whose X-Forwarded-For counts from now on.
+func (s *Server) Trust(proxies []netip.Prefix) { s.auth.trusted.Store(&proxies) }
+
 // Table returns the routing in force.
 func (s *Server) Table() *routing.Table { return s.table.Load() }
-
-// Serve answers on ln until Drain.
-func (s *Server) Serve(ln net.Listener) error {
-	err := s.http.Serve(listener{ln, &s.conns, s.o.Write})
-	if s.draining.Load() {
-		return nil
-	}
-	return err
-}
-
-// Drain lets requests in flight end: readiness goes off at once, after delay no
-// new connection is taken, and at the end of ctx what is left is cut.
-func (s *Server) Drain(ctx context.Context, delay time.Duration) error {
-	s.draining.Store(true)
-	select {
-	case <-time.After(delay):
-	case <-ctx.Done():
-	}
-	return s.http.ShutdownWithContext(ctx)
-}
-
-// Cut ends the requests that are still served, their callers told as far as they
-// read and their rows written, and closes the connections. ctx bounds the wait.
-func (s *Server) Cut(ctx context.Context) error {
-	telling, cancel := context.WithTimeout(ctx, tellingFor)
-	defer cancel()
-	if s.relay.Stop(telling) == nil {
-		s.conns.closeAll()
-		return nil
-	}
-	s.conns.closeAll() // those who do not read: their writes fail now
-	return s.relay.Stop(ctx)
-}
-
-// tellingFor is how long Cut waits for callers to take the error.
-const tellingFor = 2 * time.Second
-
-// InFlight returns the number of relayed requests being served, streams included.
-func (s *Server) InFlight() int { return s.relay.InFlight() }
 
 // A call is one request on its way through the handlers.
 type call struct {
@@ -216,6 +185,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	c.route.handle(&c)
+	if s.draining.Load() { // the next request is for the successor
+		ctx.SetConnectionClose()
+	}
 }
 
 // admit finds the route and the caller, and refuses what may not pass.
@@ -231,6 +203,10 @@ func (s *Server) admit(c *call) *providers.Error {
 	}
 	path := string(ctx.Path())
 	r, params, methods := s.routes.find(methodOf(ctx), path)
+	plane := planeOf(ctx)
+	if !plane.serves(path) {
+		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path on this address: " + clip(path, 100) + ". The admin API, the page and the metrics have an address of their own here (admin_listen), and calls of models the other"}
+	}
 	if r == nil {
 		if len(methods) > 0 {
 			ctx.Response.Header.Set("Allow", strings.Join(methods, ", "))
@@ -245,6 +221,9 @@ func (s *Server) admit(c *call) *providers.Error {
 	who, e := s.auth.who(ctx, false, c.start)
 	if e != nil {
 		return e
+	}
+	if plane == PlaneLocal && who.Key != nil {
+		return unauthorized("this address is for the command line of this machine only")
 	}
 	c.who = who
 	if e := allowed(who, r.scope, r.meter == MeterLedger || r.op != ""); e != nil {

@@ -44,6 +44,11 @@ func (s *Server) register() {
 // adminHandler gives a route of the admin API what it needs to know of the caller.
 func (s *Server) adminHandler(r admin.Route) func(*call) {
 	return func(c *call) {
+		if s.detached.Load() {
+			c.ctx.Response.Header.Set("Retry-After", "1")
+			c.fail(&providers.Error{Kind: providers.KindUnavailable, Code: "restarting", Message: "this gateway is being restarted: ask again, its successor answers"})
+			return
+		}
 		buf, e := readBody(c.ctx, 1<<20, s.o.Now)
 		if e != nil {
 			c.fail(e)

@@ -92,6 +92,8 @@ type Deps struct {
 	Limits func(k *store.Key) []api.Limit
 	// Config returns the configuration in force, with secrets redacted.
 	Config func() json.RawMessage
+	// ReloadConfig reads file and environment anew and puts them into force, all or nothing.
+	ReloadConfig func(ctx context.Context) (api.Reload, error)
 	// CheckBaseURL refuses addresses that no account may have. nil: upstream.CheckBaseURL.
 	CheckBaseURL func(string) error
 	Zone         *time.Location // of days and months; nil: UTC
@@ -163,6 +165,7 @@ func (a *Admin) Routes() []Route {
 		{"GET", "/v1/admin/usage/logs/{request_id}", "viewer", a.showLog},
 		{"GET", "/v1/admin/audit", "viewer", a.audit},
 		{"GET", "/v1/admin/config", "viewer", a.config},
+		{"POST", "/v1/admin/config/reload", "config:write", a.reloadConfig},
 	}
 }
 
@@ -244,4 +247,21 @@ func (a *Admin) config(c *Call) error {
 		raw = a.d.Config()
 	}
 	return c.answer(200, raw)
+}
+
+// reloadConfig puts what file and environment say now into force.
+func (a *Admin) reloadConfig(c *Call) error {
+	ctx, cancel := bounded()
+	defer cancel()
+	if a.d.ReloadConfig == nil {
+		return &api.Error{Status: 404, Code: "unknown_path", Message: "this gateway has no configuration to reload"}
+	}
+	done, err := a.d.ReloadConfig(ctx)
+	if err != nil {
+		return &api.Error{Status: 422, Code: "invalid_configuration", Message: "the configuration before it stays in force: " + err.Error()}
+	}
+	if err := a.change(ctx, c, "config.reload", "config", nil, done, store.Change{}); err != nil {
+		return err
+	}
+	return c.answer(200, done)
 }

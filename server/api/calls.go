@@ -200,6 +200,11 @@ func (c *Client) Audit(ctx context.Context, p Page) (*AuditReply, error) {
 	return get[AuditReply](ctx, c, "/v1/admin/audit", p.values())
 }
 
+// ReloadConfig has the gateway read its file and environment anew.
+func (c *Client) ReloadConfig(ctx context.Context) (*Reload, error) {
+	return send[Reload](ctx, c, "POST", "/v1/admin/config/reload", nil, nil)
+}
+
 // Config returns the configuration in force, with secrets redacted.
 func (c *Client) Config(ctx context.Context) (json.RawMessage, error) {
 	out, err := get[json.RawMessage](ctx, c, "/v1/admin/config", nil)

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -50,6 +49,8 @@ type Config struct {
 	UnknownPrice   string // "dearest", "deny", "zero"
 	MediaFetch     string // "needed", "never"
 	MetricsListen  string // "": only on the main listener, guarded
+	AdminListen    string // "": the admin API and the page are on the main listener
+	TLS            TLS    // of all listeners of callers
 	DrainDelay     time.Duration
 	DrainTimeout   time.Duration
 	MasterKeyFile  string
@@ -74,6 +75,12 @@ type Config struct {
 type Log struct {
 	Level  string // "debug", "info", "warn", "error"
 	Format string // "json", "text"; "auto": text on a terminal
+}
+
+// TLS names the files of the certificate to serve with; an empty Cert means none.
+type TLS struct {
+	Cert, Key string
+	ClientCA  string // authorities of callers' certificates; "": callers need none
 }
 
 // Limits bound what a caller may send, in bytes.
@@ -194,10 +201,16 @@ type Field struct {
 // Effective returns all fields in force: the settings in the order of the example
 // file, then what was configured of providers, accounts and mappings.
 func (c *Config) Effective() []Field {
-	var fields []Field
-	for _, row := range c.settings() {
+	return append(c.Settings(), c.extra...)
+}
+
+// Settings returns the settings in force, in the order of the example file.
+func (c *Config) Settings() []Field {
+	rows := c.settings()
+	fields := make([]Field, 0, len(rows)+len(c.extra))
+	for _, row := range rows {
 		from := c.origins[row.path]
 		fields = append(fields, Field{row.path, maskURL(format(row.ptr)), from.kind, from.where})
 	}
-	return append(fields, slices.Clone(c.extra)...)
+	return fields
 }

@@ -236,6 +236,12 @@ func (l *loader) finish() {
 	if c.DataDir == "" {
 		l.add(&Error{Source: "environment", Path: "data_dir", Msg: "no home folder is known: set --data-dir or AI_GATEWAY_DATA_DIR"})
 	}
+	if c.TLS.Cert == "" && (c.TLS.Key != "" || c.TLS.ClientCA != "") {
+		l.add(&Error{Source: c.Origin("tls.key"), Path: "tls.cert", Msg: "is missing: a key or client authorities without a certificate would leave the gateway on plain HTTP"})
+	}
+	if c.TLS.Cert != "" && c.TLS.Key == "" {
+		l.add(&Error{Source: c.Origin("tls.cert"), Path: "tls.key", Msg: "is missing: it is the private key of tls.cert"})
+	}
 	if len(c.Listen) == 0 {
 		l.add(&Error{Source: c.Origin("listen"), Path: "listen", Msg: "no address to serve"})
 	}

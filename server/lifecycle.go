@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// A Plane is the part of the surface that a listener serves.
+type Plane uint8
+
+// Planes.
+const (
+	PlaneAll   Plane = iota
+	PlaneRelay       // what programs call; not the admin API, the page and the metrics
+	PlaneAdmin       // those only, and health
+	PlaneLocal       // all, for the command line of this machine alone
+)
+
+// serves reports whether the plane has a path.
+func (p Plane) serves(path string) bool {
+	switch {
+	case p == PlaneAll || p == PlaneLocal || path == "/health" || path == "/livez" || path == "/readyz":
+		return true
+	case strings.HasPrefix(path, "/v1/admin/") || path == "/admin" || strings.HasPrefix(path, "/admin/") || path == "/metrics" || path == "/":
+		return p == PlaneAdmin
+	}
+	return p == PlaneRelay
+}
+
+func planeOf(ctx *fasthttp.RequestCtx) Plane {
+	if cn, ok := ctx.Conn().(*conn); ok {
+		return cn.plane
+	}
+	return PlaneAll
+}
+
+// Serve answers on ln, what the plane has, until it is left.
+func (s *Server) Serve(ln net.Listener, plane Plane) error {
+	s.mu.Lock()
+	s.listeners = append(s.listeners, ln)
+	s.mu.Unlock()
+	err := s.http.Serve(listener{ln, &s.conns, s.o.Write, plane})
+	if s.draining.Load() {
+		return nil
+	}
+	return err
+}
+
+// Cut ends the requests that are still served, their callers told as far as they
+// read and their rows written, and closes the connections. ctx bounds the wait.
+func (s *Server) Cut(ctx context.Context) error {
+	telling, cancel := context.WithTimeout(ctx, tellingFor)
+	defer cancel()
+	if s.relay.Stop(telling) == nil {
+		s.conns.closeAll()
+		return nil
+	}
+	s.conns.closeAll() // those who do not read: their writes fail now
+	return s.relay.Stop(ctx)
+}
+
+// tellingFor is how long Cut waits for callers to take the error.
+const tellingFor = 2 * time.Second
+
+// InFlight returns the number of relayed requests being served, streams included.
+func (s *Server) InFlight() int { return s.relay.InFlight() }
+
+// Leave makes the gateway unready at once, tells callers with every answer to come
+// over another connection, and after delay takes no new connection. shared says
+// that a successor accepts on the same sockets: then none is taken from now on.
+func (s *Server) Leave(ctx context.Context, delay time.Duration, shared bool) {
+	s.draining.Store(true)
+	if shared {
+		s.stopAccepting()
+	}
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+	}
+	s.stopAccepting()
+}
+
+func (s *Server) stopAccepting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ln := range s.listeners {
+		_ = ln.Close()
+	}
+	s.listeners = nil
+}
+
+// Detached says that the store has been let go: the admin API is the successor's.
+func (s *Server) Detached() { s.detached.Store(true) }
+
+// Drain lets requests in flight end, after Leave. A connection that was told to
+// close does so by itself; one that was not, since its answer began before, may
+// bring one more request, and is closed when it has been idle for grace: a caller
+// must not find a connection closed that it was never told about. The error says
+// that ctx ended first.
+func (s *Server) Drain(ctx context.Context, grace time.Duration) error {
+	const look = 20 * time.Millisecond
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for s.conns.closeIdle(time.Now(), grace) > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return s.http.ShutdownWithContext(ctx)
+}
