@@ -154,9 +154,10 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 		MaxBody: int(cfg.Limits.Body), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
-			Chat:        server.Surface{In: openai.ChatIngress()},
-			Completions: server.Surface{In: openai.CompletionsIngress(), Frames: openai.RelayEgress(providers.OpCompletions)},
-			Embeddings:  server.Surface{In: openai.EmbeddingsIngress(), Frames: openai.RelayEgress(providers.OpEmbeddings)},
+			Chat: server.Surface{In: openai.ChatIngress()},
+			Relayed: func(op providers.Op) server.Surface {
+				return server.Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
+			},
 			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
 		},

@@ -145,6 +145,13 @@ type Answer struct {
 	Model    Span // the model's name, with quotes
 }
 
+// A Refitter is an Egress of a relayed operation whose upstreams may answer in
+// another form than the request asked for.
+type Refitter interface {
+	// Refit returns the answer in the form the request asked for; answer itself where it is.
+	Refit(request, answer []byte) ([]byte, *Error)
+}
+
 // An AnswerReader is an Egress that reads all of that in one pass over the body.
 type AnswerReader interface {
 	// ReadAnswer checks that body is a whole answer of the dialect and reads its

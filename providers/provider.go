@@ -16,6 +16,7 @@ const (
 	OpAudio       Op = "audio"
 	OpModerations Op = "moderations"
 	OpRerank      Op = "rerank"
+	OpFIM         Op = "fim" // completion of a gap in code
 )
 
 // A Provider describes one kind of upstream: data, with hooks for what is not
@@ -59,6 +60,8 @@ type Quirks struct {
 	ReasoningField string
 	// ReasoningBack: reasoning must be sent back with assistant turns, in ReasoningField.
 	ReasoningBack bool
+	// NoBase64: embeddings come as numbers only, and asking for base64 is refused.
+	NoBase64 bool
 	// ToolIDs is the form tool-call ids must have ("mistral9": nine alphanumerics); empty: any.
 	ToolIDs string
 	// NoParallelTools, NoStrict, NoDeveloper, NoNames: refuses that feature.

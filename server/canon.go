@@ -9,10 +9,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 )
 
-const (
-	maxHeaders = 100
-	modelTail  = "/v1/models/" // the one place where %2F is allowed: model names hold slashes
-)
+const maxHeaders = 100
 
 // knownMethods are all methods a route may have; others are refused before routing.
 var knownMethods = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "PATCH": true, "DELETE": true, "OPTIONS": true}
@@ -68,7 +65,7 @@ func checkTarget(uri []byte) *providers.Error {
 	low := bytes.ToLower(path)
 	for _, esc := range []string{"%00", "%2f", "%5c", "%2e", "%0a", "%0d"} {
 		if i := bytes.Index(low, []byte(esc)); i >= 0 {
-			if esc == "%2f" && bytes.HasPrefix(path, []byte(modelTail)) && i >= len(modelTail) {
+			if tail := modelTail(path); esc == "%2f" && tail > 0 && i >= tail {
 				continue
 			}
 			return bad("it holds " + esc)

@@ -30,6 +30,9 @@ func (s *Server) serveRelay(c *call) {
 		c.fail(refuse(400, "invalid_json", "the request body is empty: a JSON object is expected"))
 		return
 	}
+	if c.deployment != "" || c.route.operation != nil {
+		body = c.withModel(body)
+	}
 	peek, err := c.route.in.Peek(body)
 	if err != nil {
 		release()
@@ -53,7 +56,7 @@ func (s *Server) serveRelay(c *call) {
 	job := &relay.Job{
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
 		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
-		Query:    string(c.ctx.URI().QueryString()),
+		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
 		Accepted: c.start, Conn: c.ctx.Conn(), Release: release,
 	}
 	if k := c.who.Key; k != nil {
@@ -67,6 +70,16 @@ func (s *Server) serveRelay(c *call) {
 		return
 	}
 	s.relay.Do(c.ctx, job)
+}
+
+// query is what an upstream of the caller's dialect gets of the address's query:
+// all of it, but for the version that an Azure address must name.
+func (c *call) query() string {
+	q := string(c.ctx.URI().QueryString())
+	if !strings.Contains(q, "api-version=") {
+		return q
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(q, "&"), func(p string) bool { return strings.HasPrefix(p, "api-version=") }), "&")
 }
 
 // allowModels returns the key's allow list as a test; nil allows all.

@@ -94,6 +94,8 @@ type bench struct {
 	log   *log
 	keys  *store.KeyIndex
 	calls func() int // that reached the upstream
+	// upstream answers in place of scripted, where it is set.
+	upstream http.HandlerFunc
 }
 
 func newBench(t *testing.T, prepare ...func(*Options)) *bench {
@@ -106,6 +108,10 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 		mu.Lock()
 		calls++
 		mu.Unlock()
+		if b.upstream != nil {
+			b.upstream(w, r)
+			return
+		}
 		scripted(w, r)
 	}))
 	t.Cleanup(up.Close)
@@ -134,9 +140,10 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 		Admin: admin.New(admin.Deps{Store: st, Keys: b.keys, Sealer: sealer, Table: func() *routing.Table { return table }, Now: time.Now, NewID: newID,
 			Sync: func(context.Context) error { return nil }, Reload: func(context.Context) error { return nil }}),
 		Surfaces: Surfaces{
-			Chat:        Surface{In: openai.ChatIngress()},
-			Completions: Surface{In: openai.CompletionsIngress(), Frames: openai.RelayEgress(providers.OpCompletions)},
-			Embeddings:  Surface{In: openai.EmbeddingsIngress(), Frames: openai.RelayEgress(providers.OpEmbeddings)},
+			Chat: Surface{In: openai.ChatIngress()},
+			Relayed: func(op providers.Op) Surface {
+				return Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
+			},
 			Messages:    Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
 		},
@@ -171,7 +178,7 @@ func (b *bench) listen(rl *relay.Relay, client *upstream.Client) {
 
 func benchTable(t *testing.T, up string) *routing.Table {
 	t.Helper()
-	oai := &providers.Provider{Name: "openai", Ops: []providers.Op{providers.OpEmbeddings, providers.OpCompletions}, Speaks: []providers.Egress{openai.ChatEgress(providers.Quirks{})}}
+	oai := &providers.Provider{Name: "openai", Ops: []providers.Op{providers.OpEmbeddings, providers.OpCompletions, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank, providers.OpFIM}, Speaks: []providers.Egress{openai.ChatEgress(providers.Quirks{})}}
 	ant := &providers.Provider{Name: "anthropic", Aliases: []string{"claude"}, Speaks: []providers.Egress{anthropic.MessagesEgress(providers.Quirks{})}, URL: anthropic.URL, Sign: anthropic.Sign}
 	models := func(names ...string) (out []store.AccountModel) {
 		for _, n := range names {
@@ -201,7 +208,7 @@ func scripted(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/messages"):
 		_, _ = io.WriteString(w, `{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":5}}`)
 	case strings.HasSuffix(r.URL.Path, "/embeddings"):
-		_, _ = io.WriteString(w, `{"object":"list","model":"gpt-x","data":[],"usage":{"prompt_tokens":3,"total_tokens":3}}`)
+		_, _ = io.WriteString(w, `{"object":"list","model":"gpt-x","data":[{"object":"embedding","index":0,"embedding":[1]}],"usage":{"prompt_tokens":3,"total_tokens":3}}`)
 	default:
 		_, _ = io.WriteString(w, `{"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"Hi."},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}}`)
 	}

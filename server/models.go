@@ -87,8 +87,8 @@ func (s *Server) anthropicRow(m routing.ModelInfo) anthropicModel {
 
 func (s *Server) showModel(c *call) {
 	id := c.params["id"]
-	if raw, ok := strings.CutPrefix(string(c.ctx.RequestURI()), modelTail); ok {
-		raw, _, _ = strings.Cut(raw, "?")
+	if at := modelTail(c.ctx.RequestURI()); at > 0 {
+		raw, _, _ := strings.Cut(string(c.ctx.RequestURI()[at:]), "?")
 		if un, err := url.PathUnescape(raw); err == nil {
 			id = un
 		}

@@ -33,6 +33,7 @@ type route struct {
 	op           providers.Op
 	in           providers.Ingress // whose error shape and body it has; nil: OpenAI's
 	frames       providers.Egress
+	operation    *operation // nil: translated, or no operation
 	handle       func(*call)
 	segments     []string // of a path with parameters
 }

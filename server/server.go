@@ -34,7 +34,9 @@ type Surface struct {
 
 // Surfaces are the dialects that callers may speak.
 type Surfaces struct {
-	Chat, Completions, Embeddings, Messages Surface
+	Chat, Messages Surface
+	// Relayed returns the surface of an operation that is passed on and never translated.
+	Relayed func(op providers.Op) Surface
 	// CountTokens estimates the tokens of a messages request; it never understates.
 	CountTokens func(body []byte) int64
 }
@@ -128,14 +130,16 @@ func (s *Server) Table() *routing.Table { return s.table.Load() }
 
 // A call is one request on its way through the handlers.
 type call struct {
-	ctx      *fasthttp.RequestCtx
-	s        *Server
-	route    *route
-	params   map[string]string
-	who      *admin.Caller
-	id       string
-	clientID string
-	start    time.Time
+	ctx    *fasthttp.RequestCtx
+	s      *Server
+	route  *route
+	params map[string]string
+	// deployment is the model that an Azure path names; "": the body does.
+	deployment string
+	who        *admin.Caller
+	id         string
+	clientID   string
+	start      time.Time
 }
 
 func (c *call) in() providers.Ingress {
@@ -143,6 +147,10 @@ func (c *call) in() providers.Ingress {
 		return c.route.in
 	}
 	path := string(c.ctx.Path())
+	if strings.HasPrefix(path, "/anthropic/") {
+		return c.s.o.Surfaces.Messages.In
+	}
+	path, _ = meant(path)
 	if strings.HasPrefix(path, "/v1/messages") {
 		return c.s.o.Surfaces.Messages.In
 	}
@@ -203,6 +211,15 @@ func (s *Server) admit(c *call) *providers.Error {
 	}
 	path := string(ctx.Path())
 	r, params, methods := s.routes.find(methodOf(ctx), path)
+	if r == nil && len(methods) == 0 {
+		var to string
+		if to, c.deployment = meant(path); to != path {
+			r, params, methods = s.routes.find(methodOf(ctx), to)
+		}
+		if r != nil {
+			path = to
+		}
+	}
 	plane := planeOf(ctx)
 	if !plane.serves(path) {
 		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path on this address: " + clip(path, 100) + ". The admin API, the page and the metrics have an address of their own here (admin_listen), and calls of models the other"}

@@ -12,8 +12,11 @@ func (s *Server) register() {
 		s.routes.add(&route{method: "POST", path: path, scope: scope, meter: MeterLedger, op: op, in: sf.In, frames: sf.Frames, handle: s.serveRelay})
 	}
 	relayed("/v1/chat/completions", providers.OpChat, "chat", f.Chat)
-	relayed("/v1/completions", providers.OpCompletions, "chat", f.Completions)
-	relayed("/v1/embeddings", providers.OpEmbeddings, "embeddings", f.Embeddings)
+	for i := range operations {
+		o := &operations[i]
+		sf := f.Relayed(o.op)
+		s.routes.add(&route{method: "POST", path: o.path, scope: o.scope, meter: MeterLedger, op: o.op, in: sf.In, frames: sf.Frames, operation: o, handle: s.serveRelay})
+	}
 	relayed("/v1/messages", providers.OpChat, "chat", f.Messages)
 	s.routes.add(&route{method: "POST", path: "/v1/messages/count_tokens", scope: "chat", meter: MeterLedger,
 		op: providers.OpCountTokens, in: f.Messages.In, frames: f.Messages.Frames, handle: s.serveRelay})

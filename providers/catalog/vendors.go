@@ -55,7 +55,7 @@ func makers() []*providers.Provider {
 		{
 			Name: "mistral", Title: "Mistral AI", Aliases: []string{"mistralai"},
 			BaseURL: "https://api.mistral.ai/v1", EnvKeys: []string{"MISTRAL_API_KEY"},
-			Ops:    []providers.Op{providers.OpEmbeddings, providers.OpModels, providers.OpAudio, providers.OpModerations},
+			Ops:    []providers.Op{providers.OpEmbeddings, providers.OpModels, providers.OpAudio, providers.OpModerations, providers.OpFIM},
 			Models: []string{"mistral-*", "magistral-*", "ministral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*", "open-mistral-*", "open-mixtral-*", "labs-*"},
 			// Members outside its schema are a 422; usage comes unasked with the
 			// finish chunk; call ids are nine alphanumerics (70 of 70 recorded).
@@ -188,7 +188,7 @@ func local() []*providers.Provider {
 		{
 			// Anything else that speaks OpenAI's format: the account names the address.
 			Name: "custom", Title: "Custom (OpenAI-compatible)", Aliases: []string{"openai-compatible"},
-			Ops: []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank},
+			Ops: []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank, providers.OpFIM},
 			// Servers nobody has listed end their streams in more ways than one.
 			Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content", NoDone: true}),
 		},

@@ -20,7 +20,8 @@ func chinese() []*providers.Provider {
 		BaseURL: "https://dashscope.aliyuncs.com/compatible-mode/v1", EnvKeys: []string{"DASHSCOPE_API_KEY"},
 		Ops:    []providers.Op{providers.OpEmbeddings},
 		Models: []string{"qwen*", "qwq-*", "qvq-*", "text-embedding-v*"},
-		Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content"}),
+		// Documented: embeddings know encoding_format float only.
+		Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content", NoBase64: true}),
 	}
 
 	moonshot := providers.Provider{

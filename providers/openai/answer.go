@@ -6,7 +6,7 @@ import (
 )
 
 // answerMembers are the top-level members of an answer that ReadAnswer looks at.
-var answerMembers = []string{"model", "choices", "usage", "error", "data", "x_groq"}
+var answerMembers = []string{"model", "choices", "usage", "error", "data", "results", "x_groq"}
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e chatEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
@@ -54,26 +54,4 @@ func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (pr
 		return providers.Answer{}, malformed("it has no " + wants)
 	}
 	return a, nil
-}
-
-// A relayEgress reads answers of operations that are relayed only.
-type relayEgress struct {
-	chatEgress
-	wants string
-}
-
-// RelayEgress returns the OpenAI way to read the answers of an operation that is relayed only.
-func RelayEgress(op providers.Op) providers.Egress {
-	r := relayEgress{}
-	switch op {
-	case providers.OpCompletions:
-		r.wants = "choices"
-	case providers.OpEmbeddings:
-		r.wants = "data"
-	}
-	return r
-}
-
-func (e relayEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
-	return readAnswer(e.chatEgress, body, u, e.wants)
 }

@@ -90,12 +90,12 @@ func TestPeek(t *testing.T) {
 }
 
 func TestRelayIngress(t *testing.T) {
-	in := CompletionsIngress()
+	in := RelayIngress(providers.OpCompletions)
 	p, err := in.Peek([]byte(`{"model":"m","prompt":"x","stream":true,"max_tokens":3}`))
 	if err != nil || !p.Stream || p.MaxTokens != 3 {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	if p, err = EmbeddingsIngress().Peek([]byte(`{"model":"m","input":["a"],"encoding_format":"base64"}`)); err != nil || p.Model != "m" {
+	if p, err = RelayIngress(providers.OpEmbeddings).Peek([]byte(`{"model":"m","input":["a"],"encoding_format":"base64"}`)); err != nil || p.Model != "m" {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	_, err = in.DecodeRequest([]byte(`{"model":"m"}`))

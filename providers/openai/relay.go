@@ -13,12 +13,6 @@ type relayIngress struct {
 // errors work as for chat, but messages are not demanded; translation does not exist.
 func RelayIngress(op providers.Op) providers.Ingress { return relayIngress{op: op} }
 
-// CompletionsIngress returns the legacy completions at /v1/completions, relayed only.
-func CompletionsIngress() providers.Ingress { return RelayIngress(providers.OpCompletions) }
-
-// EmbeddingsIngress returns embeddings at /v1/embeddings, relayed only.
-func EmbeddingsIngress() providers.Ingress { return RelayIngress(providers.OpEmbeddings) }
-
 func (relayIngress) Peek(body []byte) (providers.Peek, error) { return peek(body, false) }
 
 func (r relayIngress) DecodeRequest([]byte) (*providers.Request, error) {

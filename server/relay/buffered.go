@@ -11,8 +11,9 @@ import (
 	"github.com/your-org/ai-api-gateway/store"
 )
 
-// runBuffered serves a request whose answer is one body.
-func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) {
+// runBuffered serves a request whose answer is one body. It reports true where the
+// upstream chose otherwise: then the body stream it leaves in ctx writes the rest.
+func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) (streams bool) {
 	for {
 		if x.isGone() {
 			break
@@ -21,11 +22,14 @@ func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) {
 			break
 		}
 		body, e := x.exchangeOnce()
+		if e == nil && x.stream.pipe != nil {
+			return x.passOn(ctx)
+		}
 		if e == nil {
 			x.endAttemptKeep()
 			if x.finish(store.EndComplete, nil) == nil {
 				x.answer(ctx, body)
-				return
+				return false
 			}
 			break
 		}
@@ -41,16 +45,20 @@ func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) {
 		x.finish(x.failedAs(store.EndError), x.fail)
 	}
 	x.answerError(ctx)
+	return false
 }
 
-// exchangeOnce waits for the answer of the attempt in flight and returns the
-// body for the caller.
+// exchangeOnce waits for the answer of the attempt in flight and returns the body
+// for the caller, or sets the pipe through which it will flow.
 func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
 	if err := x.awaitHead(x.totalBy); err != nil {
 		return nil, x.lost(deadlineFor(err))
 	}
 	if status := x.up.Status(); status < 200 || status > 299 {
 		return nil, x.readError()
+	}
+	if x.flows() {
+		return nil, x.openPipe()
 	}
 	body, err := x.readAll(maxAnswer)
 	if err != nil {
@@ -79,6 +87,16 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 		x.deltas = estimateTokens(body)
 	}
 	if x.same {
+		if r, ok := x.frames.(providers.Refitter); ok {
+			fit, e := r.Refit(x.job.Body, body)
+			if e != nil {
+				return nil, e
+			}
+			if len(fit) > 0 && &fit[0] != &body[0] { // the model may have moved
+				body = fit
+				a.Model = x.frames.ModelSpan(body)
+			}
+		}
 		shown := x.shownModel()
 		if shown == "" || !a.Model.Found() {
 			return body, nil

@@ -149,6 +149,11 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 			x.dropped = append(x.dropped, f.Name)
 		}
 	}
+	if quirks.NoBase64 && x.job.Op == providers.OpEmbeddings {
+		if s, e, ok := wire.Path(body, "encoding_format"); ok && string(body[s:e]) == `"base64"` {
+			edits = append(edits, wire.Edit{Start: s, End: e, New: []byte(`"float"`)}) // see providers.Refitter
+		}
+	}
 	if x.addsUsage(t) {
 		edits = append(edits, usageEdit(body, p.StreamOptions))
 	}

@@ -46,6 +46,7 @@ type exchange struct {
 	usage    providers.Usage
 	hasUsage bool
 	deltas   int64 // content events seen, for an estimate where the upstream reports nothing
+	passed   int64 // bytes of an answer that is neither JSON nor events
 
 	waited time.Duration // for the upstream
 	ttft   time.Duration

@@ -35,7 +35,7 @@ type relayPipe struct {
 
 func (x *exchange) newRelayPipe() *relayPipe {
 	t := x.target
-	p := &relayPipe{x: x, cutUsage: x.addsUsage(t), noDone: t.Account.Provider.Quirks.NoDone}
+	p := &relayPipe{x: x, cutUsage: x.addsUsage(t), noDone: x.job.Open || t.Account.Provider.Quirks.NoDone}
 	if x.shownModel() != "" {
 		p.model = wire.AppendString(nil, x.shownModel())
 	}

@@ -95,7 +95,10 @@ type Job struct {
 	Query    string // of the request's address, for upstreams of the caller's dialect
 	In       providers.Ingress
 	// Frames reads usage and stream events of operations that are relayed only.
-	Frames      providers.Egress
+	Frames providers.Egress
+	// Open: the upstream decides whether it answers with JSON, an event stream or
+	// bytes (images, audio), whatever the request says.
+	Open        bool
 	Peek        providers.Peek
 	Body        []byte // owned by the job until Do's answer has been written
 	Forward     []providers.Header
@@ -138,12 +141,13 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 		x.release()
 		return
 	}
-	if x.job.Peek.Stream {
+	if x.job.Peek.Stream && !x.job.Open {
 		x.startStream(ctx)
 		return
 	}
-	x.runBuffered(ctx)
-	x.release()
+	if !x.runBuffered(ctx) {
+		x.release()
+	}
 }
 
 func (r *Relay) panicked(where string, v any) {

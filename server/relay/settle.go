@@ -73,10 +73,9 @@ func (x *exchange) price(end string) {
 		if u.Completion() < x.deltas {
 			u.Output += x.deltas - u.Completion()
 		}
-	case end == store.EndComplete || x.deltas > 0:
+	case end == store.EndComplete || x.deltas > 0 || x.passed > 0:
 		x.row.UsageSource = store.SourceEstimated
-		u.Input = estimateTokens(x.job.Body)
-		u.Output = x.deltas
+		u = x.estimate(u)
 	default:
 		x.row.UsageSource = store.SourceNone
 	}
@@ -148,6 +147,11 @@ func priceUnknown(t *routing.Target) *providers.Error {
 // prompt, and the output the caller allowed or a usual one.
 func (x *exchange) reserve(t *routing.Target) int64 {
 	const usualOutput = 4096
+	if !generates(x.job.Op) {
+		price, _, _ := x.r.priceOf(t, 0)
+		cost, _ := price.Cost(x.bound())
+		return cost
+	}
 	out := x.job.Peek.MaxTokens
 	if out <= 0 {
 		out = usualOutput

@@ -36,6 +36,7 @@ type streamState struct {
 	cause error            // broke the stream; told after the content that came before it
 	ended bool             // the terminal event was seen, and is held
 	early bool             // the 200 has gone out before any content
+	raw   bool             // bytes, not events: nothing can be said inside
 }
 
 var errClientGone = errors.New("the caller has left")
@@ -59,8 +60,18 @@ func (x *exchange) startStream(ctx *fasthttp.RequestCtx) {
 		x.release()
 		return
 	}
+	x.begun(ctx)
+}
+
+// begun leaves the rest of an answer that has begun to the body stream.
+func (x *exchange) begun(ctx *fasthttp.RequestCtx) {
 	x.startWatch() // from here on waits have long deadlines
 	x.writeHead(ctx, !x.stream.early)
+	if x.stream.raw {
+		ctx.Response.Header.SetContentType(clean(x.up.ResponseHeader("content-type")))
+		ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
+		return
+	}
 	ctx.Response.Header.SetContentType("text/event-stream")
 	ctx.Response.Header.Set("Cache-Control", "no-cache")
 	ctx.Response.Header.Set("X-Accel-Buffering", "no")
@@ -109,7 +120,7 @@ func (x *exchange) advance(until time.Time) error {
 // stop notes why an attempt failed and reports whether that ends the request.
 func (x *exchange) stop(e *providers.Error) bool {
 	x.fail = e
-	x.stream.held, x.stream.err, x.stream.cause, x.stream.ended = x.stream.held[:0], nil, nil, false
+	x.stream.held, x.stream.err, x.stream.cause, x.stream.ended, x.stream.raw = x.stream.held[:0], nil, nil, false, false
 	return final(e) || x.isGone()
 }
 
@@ -118,7 +129,11 @@ func (x *exchange) openPipe() *providers.Error {
 	if status := x.up.Status(); status < 200 || status > 299 {
 		return x.readError()
 	}
-	if kind := x.up.ResponseHeader("content-type"); kind != "" && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
+	kind := x.up.ResponseHeader("content-type")
+	if x.job.Open && !isEventStream(kind) {
+		return x.openRaw(kind)
+	}
+	if kind != "" && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
 		return x.notAStream(kind)
 	}
 	x.stream.phase, x.stream.held = phasePreamble, x.stream.held[:0]
@@ -305,7 +320,9 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			x.r.panicked("stream", v)
 			e := &providers.Error{Kind: providers.KindInternal, Code: "internal_error", Message: "internal error"}
 			x.finish(store.EndStreamError, e)
-			_, _ = w.Write(x.job.In.AppendStreamError(nil, e))
+			if err = errCutShort; !x.stream.raw {
+				_, err = w.Write(x.job.In.AppendStreamError(nil, e))
+			}
 		}
 	}()
 	for {
@@ -324,7 +341,9 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 		err := x.advance(x.r.o.Now().Add(x.r.o.Heartbeat))
 		switch {
 		case errors.Is(err, upstream.ErrTick):
-			x.out = x.job.In.AppendPing(x.out)
+			if !x.stream.raw {
+				x.out = x.job.In.AppendPing(x.out)
+			}
 		case errors.Is(err, errClientGone) || err != nil && x.isGone():
 			return n, x.left(errClientGone)
 		case err != nil:
@@ -336,6 +355,9 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 // failStream settles and ends the stream with an error event.
 func (x *exchange) failStream(w io.Writer) error {
 	x.finish(x.failedAs(store.EndStreamError), x.fail)
+	if x.stream.raw {
+		return errCutShort
+	}
 	x.out = append(x.out[:0], x.job.In.AppendStreamError(nil, x.fail)...)
 	x.stream.phase = phaseDone
 	_, err := w.Write(x.out)
