@@ -53,6 +53,14 @@ func DecodeEntry(b []byte, e *Entry) error {
 			e.Day = r.time()
 		case entryNote:
 			e.Note = r.text()
+		case entryMarkup:
+			e.MarkupNano = r.int()
+		case entryUnconfirmed:
+			e.UnconfirmedNano = r.int()
+		case entryPriceVersion:
+			e.PriceVersion = r.text()
+		case entryPriceSource:
+			e.PriceSource = r.text()
 		default:
 			r.skip()
 		}
@@ -205,6 +213,8 @@ func (r *reader) hold(h *Hold) {
 			h.Stream = r.bool()
 		case holdReserved:
 			h.ReservedNano = r.int()
+		case holdInput:
+			h.InputNano = r.int()
 		default:
 			r.skip()
 		}
@@ -304,6 +314,10 @@ func (r *reader) rowField(row *UsageRow) {
 		row.CostNano = r.int()
 	case rowReserved:
 		row.ReservedNano = r.int()
+	case rowMarkup:
+		row.MarkupNano = r.int()
+	case rowAdjusted:
+		row.AdjustedNano = r.int()
 	case rowFlags:
 		row.Flags = uint32(r.uintMax(math.MaxUint32))
 	case rowTTFT:

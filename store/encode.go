@@ -37,6 +37,11 @@ const (
 	entryDelta     protowire.Number = 8
 	entryDay       protowire.Number = 9
 	entryNote      protowire.Number = 10
+
+	entryMarkup       protowire.Number = 11
+	entryUnconfirmed  protowire.Number = 12
+	entryPriceVersion protowire.Number = 13
+	entryPriceSource  protowire.Number = 14
 )
 
 const (
@@ -51,6 +56,7 @@ const (
 	holdUpstreamModel protowire.Number = 9
 	holdStream        protowire.Number = 10
 	holdReserved      protowire.Number = 11
+	holdInput         protowire.Number = 12
 )
 
 const (
@@ -85,6 +91,8 @@ const (
 	rowOverhead        protowire.Number = 29
 	rowError           protowire.Number = 30
 	rowMetadata        protowire.Number = 31 // repeated: name (1), value (2)
+	rowMarkup          protowire.Number = 32
+	rowAdjusted        protowire.Number = 33
 )
 
 const (
@@ -122,7 +130,11 @@ func AppendEntry(dst []byte, e *Entry) []byte {
 	}
 	dst = appendUint(dst, entryDelta, protowire.EncodeZigZag(e.DeltaNano))
 	dst = appendTime(dst, entryDay, e.Day)
-	return appendText(dst, entryNote, e.Note)
+	dst = appendText(dst, entryNote, e.Note)
+	dst = appendUint(dst, entryMarkup, uint64(e.MarkupNano))
+	dst = appendUint(dst, entryUnconfirmed, uint64(e.UnconfirmedNano))
+	dst = appendText(dst, entryPriceVersion, e.PriceVersion)
+	return appendText(dst, entryPriceSource, e.PriceSource)
 }
 
 func appendHold(dst []byte, h *Hold) []byte {
@@ -136,7 +148,8 @@ func appendHold(dst []byte, h *Hold) []byte {
 	dst = appendText(dst, holdAccountID, h.AccountID)
 	dst = appendText(dst, holdUpstreamModel, h.UpstreamModel)
 	dst = appendUint(dst, holdStream, flag(h.Stream))
-	return appendUint(dst, holdReserved, uint64(h.ReservedNano))
+	dst = appendUint(dst, holdReserved, uint64(h.ReservedNano))
+	return appendUint(dst, holdInput, uint64(h.InputNano))
 }
 
 // AppendRow appends the stored form of r to dst, bounded and cleaned as AppendEntry says.
@@ -179,6 +192,8 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 	}
 	dst = appendText(dst, rowUsageSource, r.UsageSource)
 	dst = appendUint(dst, rowCost, uint64(r.CostNano))
+	dst = appendUint(dst, rowMarkup, uint64(r.MarkupNano))
+	dst = appendUint(dst, rowAdjusted, uint64(r.AdjustedNano))
 	dst = appendUint(dst, rowReserved, uint64(r.ReservedNano))
 	dst = appendText(dst, rowPriceVersion, r.PriceVersion)
 	dst = appendText(dst, rowPriceSource, r.PriceSource)

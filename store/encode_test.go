@@ -33,6 +33,7 @@ func fullRow() *UsageRow {
 	r := typicalRow()
 	r.ClientRequestID, r.Group, r.EndUser, r.Error = "client-1", "team", "user-7", "timeout: none came — 超时"
 	r.Flags = FlagClamped | FlagUnknownPrice
+	r.MarkupNano, r.AdjustedNano = -9, 8
 	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
 	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	r.Attempts = append(r.Attempts, Attempt{"p", "a", "m", 500, "http_error", 1, 2, "e", 3})
@@ -52,12 +53,12 @@ func TestEncodeEveryField(t *testing.T) {
 	}
 	row := fullRow()
 	everySet(t, reflect.ValueOf(*row))
-	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7}
+	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7, 3}
 	everySet(t, reflect.ValueOf(*hold))
 	f(Entry{Boot: "B", Seq: math.MaxUint64, Kind: EntrySettle, Time: when, RequestID: "r", Row: row})
 	f(Entry{Boot: "B", Seq: 1, Kind: EntryHold, Time: when, RequestID: "r", Hold: hold})
 	f(Entry{Boot: "B", Seq: 2, Kind: EntryVoid, Time: when, RequestID: "r", Note: "nothing was sent"})
-	f(Entry{Boot: "B", Seq: 3, Kind: EntryAdjust, Time: when, RequestID: "r", DeltaNano: -5, Day: when.Truncate(24 * time.Hour)})
+	f(Entry{Boot: "B", Seq: 3, Kind: EntryAdjust, Time: when, RequestID: "r", DeltaNano: -5, MarkupNano: -6, UnconfirmedNano: -7, Day: when.Truncate(24 * time.Hour), PriceVersion: "v", PriceSource: "s"})
 	f(Entry{Kind: EntryAdjust, DeltaNano: math.MinInt64})
 	f(Entry{Kind: EntrySettle, Row: &UsageRow{}})
 	f(Entry{Kind: EntryHold, Hold: &Hold{}})

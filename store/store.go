@@ -126,5 +126,14 @@ type Total struct {
 	Estimated int64 // rows that UsageRow.Uncertain: counted by us, in part or whole
 	Tokens    Tokens
 	CostNano  int64
-	Duration  time.Duration // sum
+	// MarkupNano is what keys are charged beyond the cost, UnconfirmedNano what
+	// crashes left to be charged until it is resolved.
+	MarkupNano      int64
+	UnconfirmedNano int64
+	Duration        time.Duration // sum
+}
+
+// Charged is what the group takes from budgets.
+func (t *Total) Charged() int64 {
+	return AddNano(AddNano(t.CostNano, t.MarkupNano), t.UnconfirmedNano)
 }

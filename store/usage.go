@@ -23,11 +23,17 @@ type Entry struct {
 	RequestID string
 	Hold      *Hold     // EntryHold
 	Row       *UsageRow // EntrySettle
-	// DeltaNano is the change of cost (EntryAdjust), Day the UTC day of the row it
-	// corrects; a zero Day is found by the request id, if that is a ULID.
-	DeltaNano int64
-	Day       time.Time
-	Note      string
+	// What follows is of EntryAdjust. DeltaNano, MarkupNano and UnconfirmedNano are
+	// changes of the row's amounts of that name; any change of the last ends the
+	// row's unconfirmed charge. Day is the UTC day of the row; a zero Day is found by
+	// the request id, if that is a ULID.
+	DeltaNano       int64
+	MarkupNano      int64
+	UnconfirmedNano int64
+	Day             time.Time
+	Note            string
+	// PriceVersion and PriceSource, where set, say what the row is priced by now.
+	PriceVersion, PriceSource string
 }
 
 // A Hold is what is known of a request when it is admitted: enough to write its
@@ -41,6 +47,7 @@ type Hold struct {
 	UpstreamModel         string
 	Stream                bool
 	ReservedNano          int64
+	InputNano             int64 // the part of ReservedNano that its input is
 }
 
 // Usage sources: where a row's counts are from.
@@ -85,10 +92,12 @@ type UsageRow struct {
 
 	Tokens       Tokens
 	UsageSource  string
-	CostNano     int64 // nano-USD, sum over attempts
+	CostNano     int64 // nano-USD, what the upstreams charge; sum over attempts, corrections included
+	MarkupNano   int64 // what the key is charged beyond it; negative for a rebate
+	AdjustedNano int64 // the part of CostNano that corrections made since the end
 	ReservedNano int64
 	PriceVersion string
-	PriceSource  string // "catalogue", "account", "fallback", "provider", "local", "demo"
+	PriceSource  string // "catalogue", "override", "account", "fallback", "provider", "local", "zero"
 	Flags        uint32 // Flag…
 
 	TTFT     time.Duration // to the first content byte; 0: none was sent
@@ -96,6 +105,21 @@ type UsageRow struct {
 	Overhead time.Duration // total less the wait for the upstream
 	Error    string        // code: message, scrubbed, at most 512 bytes
 	Metadata map[string]string
+}
+
+// Unconfirmed is what a crash left the row to be charged with until it is
+// resolved: what was reserved for the request, or as much of that as the rule for
+// crashes says. It is shown apart from the cost.
+func (r *UsageRow) Unconfirmed() int64 {
+	if r.Flags&(FlagCrashRecovered|FlagResolved) == FlagCrashRecovered {
+		return r.ReservedNano
+	}
+	return 0
+}
+
+// Charged is what the row takes from budgets: cost, markup and what is unconfirmed.
+func (r *UsageRow) Charged() int64 {
+	return AddNano(AddNano(r.CostNano, r.MarkupNano), r.Unconfirmed())
 }
 
 // Failed reports whether the request counts as an error: it was answered with
@@ -137,6 +161,7 @@ const (
 	FlagPossibleDuplicate                    // an attempt may have been billed though no answer came
 	FlagCrashRecovered
 	FlagUnknownPrice
+	FlagResolved // a person has said what a crash row cost
 )
 
 // Tokens are the disjoint buckets of a row (providers.Usage, stored).

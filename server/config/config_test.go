@@ -157,7 +157,7 @@ func TestRefused(t *testing.T) {
 	f("limits: {max_body: 12}", "must be at least 1KiB")
 	f("limits: {max_body: 99999999999GiB}", "must be a size")
 	f("limits: {max_body: 1MiB, messages: 5}", `gw.yaml:1:26: unknown field "limits.messages"`)
-	f("ledger: {on_crash: charge_input}", "must be one of charge_reserved, release")
+	f("ledger: {on_crash: charge_all}", "must be one of charge_reserved, charge_input, release")
 	f("trusted_proxies: [10.0.0.0/99]", "must be an address or a network")
 	f("time_zone: Mars", "unknown time zone")
 	f("public_url: https://gw.example.com", `unknown field "public_url"`)

@@ -55,7 +55,7 @@ func (c *Config) settings() []setting {
 		{"tls.client_ca", "", &c.TLS.ClientCA, nil, nil, "authorities (PEM) whose client certificates callers must show; default none are asked for"},
 		{"ledger.durability", "sync", &c.Ledger.Durability, []string{"sync", "async"}, nil, "sync: the last byte of an answer waits until its usage is on disk"},
 		{"ledger.on_failure", "reject", &c.Ledger.OnFailure, []string{"reject", "serve_unmetered"}, nil, "what happens to requests while usage cannot be written"},
-		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "release"}, nil, "what a request cut by a crash is charged"},
+		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "charge_input", "release"}, nil, "what a request cut by a crash is charged"},
 		{"retention.rows", "90d", &c.Retention.Rows, nil, nil, "how long usage rows are kept; 0 = for ever"},
 		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
 		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},

@@ -124,9 +124,10 @@ func (l *Ledger) Void(requestID string) {
 	l.armLocked()
 }
 
-// Adjust records a correction of a settled row's cost, in the bucket of the row's
-// UTC day, and returns when it is durable.
-func (l *Ledger) Adjust(requestID string, deltaNano int64, day time.Time, note string) error {
+// Adjust records a correction of a settled row, in the bucket of the row's UTC day,
+// and returns when it is durable. e says what is corrected; its kind, time and place
+// in the log are set here.
+func (l *Ledger) Adjust(e store.Entry) error {
 	l.mu.Lock()
 	if err := l.err; err != nil || l.closed || l.stalled {
 		defer l.mu.Unlock()
@@ -138,7 +139,8 @@ func (l *Ledger) Adjust(requestID string, deltaNano int64, day time.Time, note s
 		}
 		return ErrNoSpace
 	}
-	b := l.enqueue(&store.Entry{Kind: store.EntryAdjust, Time: l.o.Now().UTC(), RequestID: requestID, DeltaNano: deltaNano, Day: day, Note: note})
+	e.Kind, e.Time = store.EntryAdjust, l.o.Now().UTC()
+	b := l.enqueue(&e)
 	l.settleSeq = l.seq
 	b.settles++
 	l.waiting++

@@ -46,11 +46,11 @@ const (
 	DurabilityAsync = "async" // Settle returns at once; a crash loses at most HoldDelay and one commit
 )
 
-// Rules for what a hold that a crash left without an end is worth (reliability.md 1.1).
-// The third rule of that page, the price of the input alone, cannot be had here:
-// a hold does not say what part of its reservation the input was.
+// Rules for what a hold that a crash left without an end is charged, unconfirmed:
+// all that was reserved, the input's part of it, or nothing.
 const (
 	CrashChargeReserved = "charge_reserved"
+	CrashChargeInput    = "charge_input"
 	CrashRelease        = "release"
 )
 
@@ -114,7 +114,7 @@ func (o *Options) defaults() error {
 	if o.Durability != DurabilitySync && o.Durability != DurabilityAsync {
 		return fmt.Errorf("cannot open ledger: unknown durability %q", o.Durability)
 	}
-	if o.OnCrash != CrashChargeReserved && o.OnCrash != CrashRelease {
+	if o.OnCrash != CrashChargeReserved && o.OnCrash != CrashChargeInput && o.OnCrash != CrashRelease {
 		return fmt.Errorf("cannot open ledger: unknown on_crash %q", o.OnCrash)
 	}
 	return nil

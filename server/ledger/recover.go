@@ -22,8 +22,8 @@ import (
 // end_reason crash_recovered, usage_source none, status 0, FlagCrashRecovered, the
 // hold's time, and a cost of 0, since what the upstream did is not known. Under
 // charge_reserved the row keeps ReservedNano, and budgets count it as an
-// unconfirmed charge, shown apart, until `ledger resolve`; under release the row's
-// ReservedNano is 0.
+// unconfirmed charge, shown apart, until `ledger resolve`; under charge_input it
+// keeps as much of that as the input is worth, under release nothing.
 //
 // These rows have the seqs that follow the log's last, in the order of their
 // holds, and the time of their holds. So a recovery that is cut short and run
@@ -326,7 +326,10 @@ func crashRow(e *store.Entry, rule string) *store.UsageRow {
 		EndReason: store.EndCrash, UsageSource: store.SourceNone, Flags: store.FlagCrashRecovered,
 		ReservedNano: h.ReservedNano,
 	}
-	if rule == CrashRelease {
+	switch rule {
+	case CrashChargeInput:
+		row.ReservedNano = h.InputNano
+	case CrashRelease:
 		row.ReservedNano = 0
 	}
 	return row

@@ -112,6 +112,7 @@ func TestCrashRows(t *testing.T) {
 		}
 	}
 	f("", 1)
+	f(CrashChargeInput, 2)
 	f(CrashRelease, 0)
 }
 

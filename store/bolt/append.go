@@ -266,7 +266,7 @@ func (w *dayWriter) write(e *store.Entry, b *batch) error {
 		st.applied, st.changed = e.Seq, true
 	}
 	if e.Kind == store.EntryAdjust {
-		return w.adjust(e, b, again)
+		return w.adjust(e, st, b, again)
 	}
 	if again {
 		return nil
@@ -301,9 +301,9 @@ func append48(b []byte, v uint64) []byte {
 	return append(b, byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 }
 
-// adjust corrects the cost of a row, once, and notes for gateway.db which roll-up
-// the row is in, each time.
-func (w *dayWriter) adjust(e *store.Entry, b *batch, again bool) error {
+// adjust corrects the amounts of a row, once, and keeps the correction; each time
+// it notes for gateway.db which roll-up the row is in.
+func (w *dayWriter) adjust(e *store.Entry, st *bootState, b *batch, again bool) error {
 	if err := w.index.flush(); err != nil { // the row may be of this batch
 		return err
 	}
@@ -320,6 +320,22 @@ func (w *dayWriter) adjust(e *store.Entry, b *batch, again bool) error {
 		return nil
 	}
 	row.CostNano = store.AddNano(row.CostNano, e.DeltaNano)
+	row.AdjustedNano = store.AddNano(row.AdjustedNano, e.DeltaNano)
+	row.MarkupNano = store.AddNano(row.MarkupNano, e.MarkupNano)
+	if e.UnconfirmedNano != 0 {
+		row.Flags |= store.FlagResolved
+	}
+	if e.PriceVersion != "" {
+		row.PriceVersion, row.PriceSource = e.PriceVersion, e.PriceSource
+	}
+	fixes, err := w.tx.CreateBucketIfNotExists(bFixes)
+	if err != nil {
+		return err
+	}
+	at := append48(binary.BigEndian.AppendUint16(nil, st.index), e.Seq)
+	if err := fixes.Put(at, store.AppendEntry(nil, e)); err != nil {
+		return err
+	}
 	return w.rows.Put(key, store.AppendRow(nil, row))
 }
 

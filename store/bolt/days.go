@@ -23,6 +23,7 @@ var (
 	bRows  = []byte("rows")  // row key → row; its sequence counts the rows
 	bIndex = []byte("index") // slot → postings
 	bBoots = []byte("boots") // boot → index in row keys, applied position
+	bFixes = []byte("fixes") // boot's index (2), seq (6) → correction; made with the first
 )
 
 const dayLayout = "2006-01-02"

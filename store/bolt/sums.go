@@ -61,15 +61,17 @@ func decodeDims(b []byte) (d dims, err error) {
 type sums struct {
 	requests, errors, estimated, cost, duration int64
 	tokens                                      store.Tokens
+	markup, unconfirmed                         int64
 }
 
-func (s *sums) list() [19]*int64 {
+func (s *sums) list() [21]*int64 {
 	t := &s.tokens
-	return [19]*int64{
+	return [21]*int64{
 		&s.requests, &s.errors, &s.estimated, &s.cost, &s.duration,
 		&t.Input, &t.Output, &t.CacheRead, &t.Reasoning, &t.CacheWrite5m, &t.CacheWrite1h,
 		&t.InputAudio, &t.InputImage, &t.OutputAudio, &t.OutputImage,
 		&t.Images, &t.AudioMs, &t.Characters, &t.Searches,
+		&s.markup, &s.unconfirmed,
 	}
 }
 
@@ -89,6 +91,8 @@ func (s *sums) addRow(r *store.UsageRow) {
 		s.estimated++
 	}
 	s.cost = store.AddNano(s.cost, r.CostNano)
+	s.markup = store.AddNano(s.markup, r.MarkupNano)
+	s.unconfirmed = store.AddNano(s.unconfirmed, r.Unconfirmed())
 	s.duration = store.AddNano(s.duration, int64(r.Duration))
 	s.tokens.Add(&r.Tokens)
 }
@@ -235,6 +239,8 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 		if a.found {
 			sum := at(cell{slotOf(a.time), a.dims})
 			sum.cost = store.AddNano(sum.cost, a.entry.DeltaNano)
+			sum.markup = store.AddNano(sum.markup, a.entry.MarkupNano)
+			sum.unconfirmed = store.AddNano(sum.unconfirmed, a.entry.UnconfirmedNano)
 		}
 	}
 	return cells, names

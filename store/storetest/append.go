@@ -166,6 +166,40 @@ func appendAdjust(t *testing.T, s store.Store) {
 	}
 }
 
+// A crash row is charged, unconfirmed, until an adjustment says what it cost; the
+// markup is summed beside the cost.
+func appendResolve(t *testing.T, s store.Store) {
+	crashed := settle("A", 1, 0, func(r *store.UsageRow) {
+		r.EndReason, r.UsageSource, r.Flags = store.EndCrash, store.SourceNone, store.FlagCrashRecovered
+		r.CostNano, r.ReservedNano = 0, 900
+	})
+	marked := settle("A", 2, 0, func(r *store.UsageRow) { r.CostNano, r.MarkupNano = 1000, -200 })
+	appendAll(t, s, crashed, marked)
+	sum := func() store.Total {
+		t.Helper()
+		got := totals(t, s, store.TotalsQuery{})
+		if len(got) != 1 {
+			t.Fatalf("%d totals", len(got))
+		}
+		return got[0]
+	}
+	if x := sum(); x.CostNano != 1000 || x.MarkupNano != -200 || x.UnconfirmedNano != 900 || x.Charged() != 1700 {
+		t.Errorf("before: %+v, charged %d", x, x.Charged())
+	}
+	fix := store.Entry{Boot: "A", Seq: 3, Kind: store.EntryAdjust, RequestID: crashed.RequestID, Day: start, DeltaNano: 350, MarkupNano: 35,
+		UnconfirmedNano: -900, PriceVersion: "v2", PriceSource: "resolved"}
+	appendAll(t, s, fix)
+	appendAll(t, s, fix)
+	if x := sum(); x.CostNano != 1350 || x.MarkupNano != -165 || x.UnconfirmedNano != 0 || x.Charged() != 1185 {
+		t.Errorf("after: %+v, charged %d", x, x.Charged())
+	}
+	row := page(t, s, store.UsageQuery{RequestID: crashed.RequestID}).Rows[0]
+	if row.CostNano != 350 || row.AdjustedNano != 350 || row.MarkupNano != 35 || row.Unconfirmed() != 0 || row.Charged() != 385 ||
+		row.Flags != store.FlagCrashRecovered|store.FlagResolved || row.PriceVersion != "v2" || row.PriceSource != "resolved" {
+		t.Errorf("the resolved row is %+v", row)
+	}
+}
+
 func appendBadText(t *testing.T, s store.Store) {
 	// One row a text column would refuse must not take its batch with it.
 	bad := settle("A", 1, 0, func(r *store.UsageRow) {

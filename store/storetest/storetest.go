@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"AppendBoots", appendBoots},
 		{"AppendHoldsAndVoids", appendHoldsAndVoids},
 		{"AppendAdjust", appendAdjust},
+		{"AppendResolve", appendResolve},
 		{"AppendBadText", appendBadText},
 		{"RowsRoundTrip", rowsRoundTrip},
 		{"RowsPages", rowsPages},
