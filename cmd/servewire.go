@@ -139,8 +139,10 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 		Media:    fetcherFor(cfg.MediaFetch),
 		Finished: accessLine(log, g.lines, g.jsonLog), Panicked: func(where string, v any) { panicked(where, v) },
 	})
+	facts := catalog.New()
 	g.runtime = &server.Runtime{
-		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: catalog.New(),
+		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: facts,
+		Priced:   func(prices []providers.Model) routing.Catalogue { return facts.With(prices) },
 		Accounts: accountsOf(cfg), Mappings: mappingPointers(cfg.Mappings), BaseURLs: cfg.BaseURLs,
 		Log: log, Now: now,
 	}

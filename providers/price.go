@@ -18,11 +18,11 @@ type Price struct {
 	CacheWrite5m, CacheWrite1h       Rate
 	Output, OutputAudio, OutputImage Rate
 	Reasoning                        Rate
-	Image                            Rate  // per million pictures
-	AudioMs                          Rate  // per million milliseconds of sound
-	Character                        Rate  // per million characters spoken
-	Search                           Rate  // per million rerank search units
-	Request                          int64 // nano-USD per request, on top
+	Image                            Rate // per million pictures
+	AudioMs                          Rate // per million milliseconds of sound
+	Character                        Rate // per million characters spoken
+	Search                           Rate // per million rerank search units
+	Request                          Rate // per million requests, on top
 }
 
 // A Tier replaces the price when the prompt is longer than Above tokens.
@@ -46,7 +46,16 @@ type Model struct {
 	Tiers     []Tier // ascending by Above
 	Source    string // where the facts are from
 	AsOf      string // their date, YYYY-MM-DD
+	// PriceFrom is who set the price: "" the catalogue, PriceOverride or PriceAccount.
+	// PriceVersion then names it; the catalogue's is that of the whole.
+	PriceFrom, PriceVersion string
 }
+
+// Where a price that is not the catalogue's is from.
+const (
+	PriceOverride = "override" // set for the model by the operator
+	PriceAccount  = "account"  // agreed for one account
+)
 
 // PriceFor returns the price that holds for a prompt of that many tokens.
 func (m *Model) PriceFor(prompt int64) Price {
@@ -59,52 +68,70 @@ func (m *Model) PriceFor(prompt int64) Price {
 	return p
 }
 
-// Cost returns Σ units × rate / 10⁶ + the request price, in nano-USD, computed
-// in 128 bits and rounded half up once. saturated tells that the sum did not fit.
+// Cost returns Σ units × rate / 10⁶, one request among the units, in nano-USD,
+// computed in 128 bits and rounded half up once. saturated tells that the sum did
+// not fit.
 func (p Price) Cost(u Usage) (nano int64, saturated bool) {
 	var hi, lo uint64
-	add := func(n int64, r Rate) {
-		if n <= 0 || r <= 0 {
-			return
+	for _, l := range p.lines(&u) {
+		if l.n <= 0 || l.rate <= 0 {
+			continue
 		}
-		h, l := bits.Mul64(uint64(n), uint64(r))
+		h, n := bits.Mul64(uint64(l.n), uint64(l.rate))
 		var c uint64
-		lo, c = bits.Add64(lo, l, 0)
-		hi, c = bits.Add64(hi, h, c)
-		if c != 0 {
-			saturated = true
+		lo, c = bits.Add64(lo, n, 0)
+		if hi, c = bits.Add64(hi, h, c); c != 0 {
+			return math.MaxInt64, true
 		}
 	}
-	add(u.Input, p.Input)
-	add(u.InputAudio, p.InputAudio)
-	add(u.InputImage, p.InputImage)
-	add(u.CacheRead, p.CacheRead)
-	add(u.CacheWrite5m, p.CacheWrite5m)
-	add(u.CacheWrite1h, p.CacheWrite1h)
-	add(u.Output, p.Output)
-	add(u.OutputAudio, p.OutputAudio)
-	add(u.OutputImage, p.OutputImage)
-	add(u.Reasoning, p.Reasoning)
-	add(u.Images, p.Image)
-	add(u.AudioMs, p.AudioMs)
-	add(u.Characters, p.Character)
-	add(u.Searches, p.Search)
+	return millionth(hi, lo)
+}
 
+// Covers reports whether p has a rate for anything in u.
+func (p Price) Covers(u Usage) bool {
+	for _, l := range p.lines(&u) {
+		if l.n > 0 && l.rate > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+type line struct {
+	n    int64
+	rate Rate
+}
+
+// lines pairs what was used with what a unit of it costs.
+func (p *Price) lines(u *Usage) [15]line {
+	return [15]line{
+		{u.Input, p.Input}, {u.InputAudio, p.InputAudio}, {u.InputImage, p.InputImage},
+		{u.CacheRead, p.CacheRead}, {u.CacheWrite5m, p.CacheWrite5m}, {u.CacheWrite1h, p.CacheWrite1h},
+		{u.Output, p.Output}, {u.OutputAudio, p.OutputAudio}, {u.OutputImage, p.OutputImage}, {u.Reasoning, p.Reasoning},
+		{u.Images, p.Image}, {u.AudioMs, p.AudioMs}, {u.Characters, p.Character}, {u.Searches, p.Search},
+		{1, p.Request},
+	}
+}
+
+// millionth divides 128 bits by 10⁶ and rounds half up; saturated: it does not fit an int64.
+func millionth(hi, lo uint64) (nano int64, saturated bool) {
 	const million = 1_000_000
-	var c uint64
-	lo, c = bits.Add64(lo, million/2, 0)
+	lo, c := bits.Add64(lo, million/2, 0)
 	hi, c = bits.Add64(hi, 0, c)
-	if saturated || c != 0 || hi >= million {
+	if c != 0 || hi >= million {
 		return math.MaxInt64, true
 	}
 	q, _ := bits.Div64(hi, lo, million)
-	if p.Request > 0 {
-		q, c = bits.Add64(q, uint64(p.Request), 0)
-	}
-	if c != 0 || q > math.MaxInt64 {
+	if q > math.MaxInt64 {
 		return math.MaxInt64, true
 	}
 	return int64(q), false
+}
+
+// scale returns n × factor / 10⁶.
+func scale(n, factor uint64) (scaled int64, saturated bool) {
+	hi, lo := bits.Mul64(n, factor)
+	return millionth(hi, lo)
 }
 
 // MatchName reports whether name fits pattern, in which '*' stands for any run of characters.

@@ -61,6 +61,7 @@ func (s *Server) serveRelay(c *call) {
 	}
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
+		job.Markup = k.MarkupMillionths()
 	} else {
 		job.KeyID, job.KeyName = c.who.Name, c.who.Name
 	}

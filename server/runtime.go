@@ -26,6 +26,8 @@ type Runtime struct {
 	Upstream  *upstream.Client
 	Providers []*providers.Provider
 	Catalogue routing.Catalogue
+	// Priced returns the catalogue with the operator's prices before its own; nil: there are none.
+	Priced func(prices []providers.Model) routing.Catalogue
 	// Accounts, Mappings and BaseURLs are those of file and environment; Configure changes them.
 	Accounts []*store.Account
 	Mappings []*store.Mapping
@@ -56,6 +58,13 @@ func (r *Runtime) Reload(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	src := routing.Source{Providers: r.Providers, Catalogue: r.Catalogue}
+	if r.Priced != nil {
+		prices, err := ownPrices(snap)
+		if err != nil {
+			return err
+		}
+		src.Catalogue = r.Priced(prices)
+	}
 	names := map[string]bool{}
 	// The store wins over file and environment where names are equal (decision 35).
 	for _, a := range slices.Concat(snap.Accounts, r.Accounts) {
@@ -105,6 +114,21 @@ func (r *Runtime) Configure(ctx context.Context, accounts []*store.Account, mapp
 		r.mu.Unlock()
 	}
 	return err
+}
+
+// ownPrices returns the catalogue rows that the operator's prices make.
+func ownPrices(snap *store.Snapshot) ([]providers.Model, error) {
+	rows, err := store.DecodePrices(snap.Meta[store.MetaPrices])
+	if err != nil {
+		return nil, err
+	}
+	models := make([]providers.Model, len(rows))
+	for i := range rows {
+		if models[i], err = routing.Model(&rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return models, nil
 }
 
 // InForce returns the mappings in force, those of the file included.

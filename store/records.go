@@ -45,19 +45,22 @@ type Account struct {
 	Name     string `json:"name"` // "account_name" on the wire; unique
 	BaseURL  string `json:"base_url,omitempty"`
 	// Secrets are the account's keys, sealed (see Sealer) when stored.
-	Secrets   []Secret                   `json:"secrets,omitempty"`
-	Models    []AccountModel             `json:"models,omitempty"`   // empty: whatever the provider's catalogue says
-	Weight    int                        `json:"weight,omitempty"`   // 0 = 1
-	Priority  int                        `json:"priority,omitempty"` // lower first
-	Enabled   bool                       `json:"enabled"`
-	Headers   map[string]string          `json:"headers,omitempty"`
-	Params    json.RawMessage            `json:"params,omitempty"`
-	Options   map[string]json.RawMessage `json:"options,omitempty"`
-	Proxy     string                     `json:"proxy,omitempty"`
-	HTTP2     bool                       `json:"http2,omitempty"`
-	Timeouts  map[string]string          `json:"timeouts,omitempty"`
-	Origin    string                     `json:"origin"` // OriginDB, OriginFile, OriginEnv
-	CreatedAt time.Time                  `json:"created_at,omitzero"`
+	Secrets  []Secret                   `json:"secrets,omitempty"`
+	Models   []AccountModel             `json:"models,omitempty"`   // empty: whatever the provider's catalogue says
+	Weight   int                        `json:"weight,omitempty"`   // 0 = 1
+	Priority int                        `json:"priority,omitempty"` // lower first
+	Enabled  bool                       `json:"enabled"`
+	Headers  map[string]string          `json:"headers,omitempty"`
+	Params   json.RawMessage            `json:"params,omitempty"`
+	Options  map[string]json.RawMessage `json:"options,omitempty"`
+	Proxy    string                     `json:"proxy,omitempty"`
+	HTTP2    bool                       `json:"http2,omitempty"`
+	Timeouts map[string]string          `json:"timeouts,omitempty"`
+	// Prices are what the account pays instead of the list price: by model or
+	// pattern, rates in nano-USD per million units, or {"factor": nano} of the list.
+	Prices    map[string]map[string]int64 `json:"prices,omitempty"`
+	Origin    string                      `json:"origin"` // OriginDB, OriginFile, OriginEnv
+	CreatedAt time.Time                   `json:"created_at,omitzero"`
 }
 
 // A Secret is one key of an account. Exactly one of Sealed and Plain is set:

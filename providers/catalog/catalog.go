@@ -12,7 +12,8 @@ import (
 // called at once from several goroutines.
 type Catalogue struct {
 	vendors map[string]*shelf
-	order   []string // of vendors, the makers of models before those that host others'
+	order   []string        // of vendors, the makers of models before those that host others'
+	dearest providers.Price // of all vendors
 
 	mu    sync.RWMutex
 	found map[key]*providers.Model // answers to names that took a search; nil: none
@@ -82,6 +83,7 @@ func New() *Catalogue {
 		s.add(m)
 	}
 	for _, s := range c.vendors {
+		c.dearest = c.dearest.Dearer(s.dearest)
 		slices.SortStableFunc(s.patterns, func(a, b pattern) int { return literal(b.text) - literal(a.text) })
 	}
 	slices.SortFunc(c.order, func(a, b string) int { return rank(a) - rank(b) })
@@ -123,28 +125,34 @@ func (s *shelf) add(m *providers.Model) {
 			s.patterns = append(s.patterns, pattern{name + e, m})
 		}
 	}
-	if m.Priced && m.Op == providers.OpChat {
-		dearer(&s.dearest, m.Price)
-		for _, t := range m.Tiers {
-			dearer(&s.dearest, t.Price)
-		}
+	s.consider(m)
+}
+
+// consider counts a model's rates among the dearest: those of chat for tokens, of
+// any operation for other units.
+func (s *shelf) consider(m *providers.Model) {
+	if !m.Priced {
+		return
 	}
+	for _, p := range append([]providers.Price{m.Price}, tierPrices(m)...) {
+		if m.Op != providers.OpChat {
+			p = providers.Price{Image: p.Image, AudioMs: p.AudioMs, Character: p.Character, Search: p.Search}
+		}
+		s.dearest = s.dearest.Dearer(p)
+	}
+}
+
+func tierPrices(m *providers.Model) (out []providers.Price) {
+	for _, t := range m.Tiers {
+		out = append(out, t.Price)
+	}
+	return out
 }
 
 // moving reports whether a name is a dated or moving one already.
 func moving(name string) bool {
 	last := name[strings.LastIndexByte(name, '-')+1:]
 	return last == "latest" || last == "preview" || len(last) >= 4 && strings.Trim(last, "0123456789") == ""
-}
-
-// dearer raises each rate of p to that of q.
-func dearer(p *providers.Price, q providers.Price) {
-	p.Input, p.InputAudio, p.InputImage = max(p.Input, q.Input), max(p.InputAudio, q.InputAudio), max(p.InputImage, q.InputImage)
-	p.CacheRead, p.CacheWrite5m, p.CacheWrite1h = max(p.CacheRead, q.CacheRead), max(p.CacheWrite5m, q.CacheWrite5m), max(p.CacheWrite1h, q.CacheWrite1h)
-	p.Output, p.OutputAudio, p.OutputImage = max(p.Output, q.Output), max(p.OutputAudio, q.OutputAudio), max(p.OutputImage, q.OutputImage)
-	p.Image, p.AudioMs = max(p.Image, q.Image), max(p.AudioMs, q.AudioMs)
-	p.Character, p.Search = max(p.Character, q.Character), max(p.Search, q.Search)
-	p.Reasoning, p.Request = max(p.Reasoning, q.Reasoning), max(p.Request, q.Request)
 }
 
 // Find returns what is known of a provider's model: by its name, by another name
@@ -252,17 +260,32 @@ func makes(provider, model string) bool {
 // standIn is the host of open models whose rates stand for a provider without any known one.
 const standIn = "together"
 
-// Dearest returns the highest chat rates known of a provider, each kind for
-// itself, to price a model that is not known. A provider without any known rate
-// gets those of a large host of open models, never zero: that a provider runs on
-// the owner's machine and is free, the caller must know.
+// Dearest returns the highest rates known of a provider, each kind for itself, to
+// price a model that is not known. Of what a provider has no rate for it returns
+// that of a large host of open models for tokens, and the dearest of all vendors
+// for other units, never zero: that a provider runs on the owner's machine and is
+// free, the caller must know.
 func (c *Catalogue) Dearest(provider string) providers.Price {
-	for _, p := range append(append([]string{provider}, shares[provider]...), standIn) {
-		if s := c.vendors[p]; s != nil && s.dearest != (providers.Price{}) {
-			return s.dearest
+	var p providers.Price
+	for _, name := range append(append([]string{provider}, shares[provider]...), standIn) {
+		if s := c.vendors[name]; s != nil && s.dearest.Input != 0 {
+			p = s.dearest
+			break
 		}
 	}
-	panic("BUG: the catalogue has no chat rate of " + standIn)
+	if p.Input == 0 {
+		panic("BUG: the catalogue has no chat rate of " + standIn)
+	}
+	fill := func(to *providers.Rate, from providers.Rate) {
+		if *to == 0 {
+			*to = from
+		}
+	}
+	fill(&p.Image, c.dearest.Image)
+	fill(&p.AudioMs, c.dearest.AudioMs)
+	fill(&p.Character, c.dearest.Character)
+	fill(&p.Search, c.dearest.Search)
+	return p
 }
 
 // Version names the state of the facts: their date, YYYY-MM-DD.

@@ -86,7 +86,7 @@ func compare(t *testing.T, name string, row *providers.Model, prices map[string]
 			want := providers.Rate(math.Round(usd * 1e9))
 			got, known := map[string]providers.Rate{
 				"input_mtok": p.Input, "output_mtok": p.Output, "cache_read_mtok": p.CacheRead, "cache_write_mtok": p.CacheWrite5m,
-				"input_audio_mtok": p.InputAudio, "output_audio_mtok": p.OutputAudio, "requests_kcount": providers.Rate(p.Request * 1000),
+				"input_audio_mtok": p.InputAudio, "output_audio_mtok": p.OutputAudio, "requests_kcount": p.Request / 1000,
 			}[unit]
 			if known && got != want {
 				t.Errorf("%s %s: %d nano-USD, the source says %d", name, unit, got, want)

@@ -136,7 +136,7 @@ func decodePrice(text string) (p providers.Price, err error) {
 		case 'n':
 			p.Reasoning = nano
 		case 'q':
-			p.Request = int64(nano) / 1000 // given for a thousand requests
+			p.Request = nano * 1000 // given for a thousand requests
 		default:
 			return p, fmt.Errorf("rate %q is of no kind", one)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -55,6 +56,12 @@ func (a *Admin) checkAccount(s *store.Account, p *providers.Provider) error {
 	}
 	if err := checkHeaders(s.Headers); err != nil {
 		return err
+	}
+	if len(s.Prices) > 1000 {
+		return invalid("prices", "may have at most 1000 entries")
+	}
+	if err := routing.CheckPrices(s.Prices); err != nil {
+		return invalid("prices", "cannot hold: %v", err)
 	}
 	if err := checkParams(s); err != nil {
 		return err

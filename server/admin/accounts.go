@@ -38,6 +38,7 @@ func accountView(s *store.Account, p *providers.Provider, listed int) api.Accoun
 		}
 	}
 	v.AddressNote = addressNote(v.BaseURL)
+	v.Prices = shownRates(s.Prices)
 	for i, k := range s.Secrets {
 		v.Keys = append(v.Keys, api.KeyHint{Hint: k.Hint, Weight: max(1, k.Weight)})
 		if i == 0 {
@@ -129,7 +130,7 @@ func (a *Admin) createAccount(c *Call) error {
 	s := &store.Account{
 		ID: a.d.NewID(), Provider: p.Name, Name: in.Name, BaseURL: in.BaseURL, Models: storedModels(in.Models), Weight: in.Weight,
 		Priority: in.Priority, Enabled: in.Enabled == nil || *in.Enabled, Headers: in.Headers, Params: in.Params, Options: in.Options,
-		Proxy: in.Proxy, HTTP2: in.HTTP2, Timeouts: in.Timeouts, Origin: store.OriginDB, CreatedAt: c.Now.UTC(),
+		Proxy: in.Proxy, HTTP2: in.HTTP2, Timeouts: in.Timeouts, Prices: storedRates(in.Prices), Origin: store.OriginDB, CreatedAt: c.Now.UTC(),
 	}
 	if err := a.checkAccount(s, p); err != nil {
 		return err
@@ -285,6 +286,9 @@ func patchAccount(s *store.Account, in *api.AccountPatch, old *store.Account) {
 	set(&s.Options, in.Options)
 	set(&s.HTTP2, in.HTTP2)
 	set(&s.Timeouts, in.Timeouts)
+	if in.Prices != nil {
+		s.Prices = storedRates(*in.Prices)
+	}
 	if in.Proxy != nil && *in.Proxy != showProxy(old.Proxy) {
 		s.Proxy = *in.Proxy
 	}

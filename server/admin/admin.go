@@ -159,6 +159,8 @@ func (a *Admin) Routes() []Route {
 		{"DELETE", mappings + "/{id}", "config:write", a.deleteMapping},
 
 		{"GET", "/v1/admin/models", "viewer", a.listModels},
+		{"GET", "/v1/admin/prices", "viewer", a.listPrices},
+		{"POST", "/v1/admin/prices", "billing", a.changePrices},
 		{"GET", "/v1/admin/explain", "viewer", a.explain},
 		{"GET", "/v1/admin/usage", "self", a.usage},
 		{"GET", "/v1/admin/usage/logs", "viewer", a.logs},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -182,7 +183,19 @@ func (h *harness) rebuild(ctx context.Context, sealer *store.Sealer) error {
 	if err != nil {
 		return err
 	}
-	src := routing.Source{Providers: h.vends, Catalogue: facts, Mappings: snap.Mappings}
+	own, err := store.DecodePrices(snap.Meta[store.MetaPrices])
+	if err != nil {
+		return err
+	}
+	known := catalogue(maps.Clone(facts))
+	for i := range own {
+		m, err := routing.Model(&own[i])
+		if err != nil {
+			return err
+		}
+		known[m.Provider+"/"+m.ID] = &m
+	}
+	src := routing.Source{Providers: h.vends, Catalogue: known, Mappings: snap.Mappings}
 	for _, a := range slices.Concat(snap.Accounts, h.fixed) {
 		acc := &routing.Account{Account: a}
 		for _, p := range h.vends {

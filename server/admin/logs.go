@@ -96,6 +96,7 @@ var flagWords = []struct {
 }{
 	{store.FlagClamped, "clamped"}, {store.FlagSaturated, "saturated"}, {store.FlagPossibleDuplicate, "possible_duplicate"},
 	{store.FlagCrashRecovered, "crash_recovered"}, {store.FlagUnknownPrice, "unknown_price"},
+	{store.FlagResolved, "resolved"},
 }
 
 func logRow(r *store.UsageRow) api.LogRow {
@@ -105,7 +106,8 @@ func logRow(r *store.UsageRow) api.LogRow {
 		UpstreamModel: r.UpstreamModel, UpstreamRequestID: r.UpstreamID, Status: r.Status, Stream: r.Stream, EndReason: r.EndReason,
 		Attempts: make([]api.Attempt, 0, len(r.Attempts)), PromptTokens: r.Tokens.Prompt(), CompletionTokens: r.Tokens.Completion(),
 		CacheReadTokens: r.Tokens.CacheRead, CacheWriteTokens: r.Tokens.CacheWrite5m + r.Tokens.CacheWrite1h, ReasoningTokens: r.Tokens.Reasoning, Units: unitsOf(&r.Tokens),
-		UsageSource: r.UsageSource, CostUSD: api.USD(r.CostNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
+		UsageSource: r.UsageSource, CostUSD: api.USD(r.CostNano), ChargedUSD: api.USD(store.AddNano(r.CostNano, r.MarkupNano)),
+		UnconfirmedUSD: api.USD(r.Unconfirmed()), AdjustedUSD: api.USD(r.AdjustedNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
 		PriceSource: r.PriceSource, DurationMs: millis(r.Duration), OverheadUs: r.Overhead.Microseconds(), Error: r.Error, Metadata: r.Metadata,
 	}
 	if r.TTFT > 0 {

@@ -59,6 +59,9 @@ func (a *Admin) usage(c *Call) error {
 	for i := range totals {
 		t := &totals[i]
 		sums := sumsOf(t)
+		if reply.Key != "" { // what the upstreams charge is no caller's business
+			sums.CostUSD = sums.ChargedUSD
+		}
 		add(&reply.Total, &sums)
 		if len(q.GroupBy) > 0 {
 			reply.Data = append(reply.Data, api.UsageGroup{Group: t.Group, KeyName: t.KeyName, UsageSums: sums})
@@ -147,7 +150,8 @@ func sumsOf(t *store.Total) api.UsageSums {
 		Requests: t.Requests, Errors: t.Errors, Estimated: t.Estimated,
 		PromptTokens: t.Tokens.Prompt(), CompletionTokens: t.Tokens.Completion(), CacheReadTokens: t.Tokens.CacheRead,
 		CacheWriteTokens: t.Tokens.CacheWrite5m + t.Tokens.CacheWrite1h, ReasoningTokens: t.Tokens.Reasoning, Units: unitsOf(&t.Tokens),
-		CostUSD: api.USD(t.CostNano), DurationMs: t.Duration.Milliseconds(),
+		CostUSD: api.USD(t.CostNano), ChargedUSD: api.USD(store.AddNano(t.CostNano, t.MarkupNano)), UnconfirmedUSD: api.USD(t.UnconfirmedNano),
+		DurationMs: t.Duration.Milliseconds(),
 	}
 }
 
@@ -165,6 +169,8 @@ func add(to, s *api.UsageSums) {
 	to.Characters += s.Characters
 	to.SearchUnits += s.SearchUnits
 	to.CostUSD = api.USD(store.AddNano(int64(to.CostUSD), int64(s.CostUSD)))
+	to.ChargedUSD = api.USD(store.AddNano(int64(to.ChargedUSD), int64(s.ChargedUSD)))
+	to.UnconfirmedUSD = api.USD(store.AddNano(int64(to.UnconfirmedUSD), int64(s.UnconfirmedUSD)))
 	to.DurationMs += s.DurationMs
 }
 
@@ -199,6 +205,7 @@ func (a *Admin) self(c *Call) error {
 	out.Used, out.UsedSince = &api.UsageSums{}, timePtr(since)
 	for i := range totals {
 		sums := sumsOf(&totals[i])
+		sums.CostUSD = sums.ChargedUSD
 		add(out.Used, &sums)
 	}
 	return c.answer(200, out)

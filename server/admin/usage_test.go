@@ -46,8 +46,8 @@ func TestUsage(t *testing.T) {
 	ctx, c := context.Background(), h.client(h.admin)
 
 	got := must[*api.UsageReply](t)(c.Usage(ctx, api.UsageAsk{Last: "7d", GroupBy: []string{"key"}}))
-	one := api.UsageSums{Requests: 1, Errors: 1, Estimated: 1, PromptTokens: 18, CompletionTokens: 7, CacheReadTokens: 5, CacheWriteTokens: 3, ReasoningTokens: 3, CostUSD: 1_500_000_001, DurationMs: 1500}
-	two := api.UsageSums{Requests: 2, PromptTokens: 36, CompletionTokens: 14, CacheReadTokens: 10, CacheWriteTokens: 6, ReasoningTokens: 6, CostUSD: 1_500_000_002, DurationMs: 3000}
+	one := api.UsageSums{Requests: 1, Errors: 1, Estimated: 1, PromptTokens: 18, CompletionTokens: 7, CacheReadTokens: 5, CacheWriteTokens: 3, ReasoningTokens: 3, CostUSD: 1_500_000_001, ChargedUSD: 1_500_000_001, DurationMs: 1500}
+	two := api.UsageSums{Requests: 2, PromptTokens: 36, CompletionTokens: 14, CacheReadTokens: 10, CacheWriteTokens: 6, ReasoningTokens: 6, CostUSD: 1_500_000_002, ChargedUSD: 1_500_000_002, DurationMs: 3000}
 	want := []api.UsageGroup{{Group: map[string]string{"key": mine.ID}, KeyName: "name of " + mine.ID, UsageSums: two}, {Group: map[string]string{"key": other.ID}, KeyName: "name of " + other.ID, UsageSums: one}}
 	if !reflect.DeepEqual(got.Data, want) || got.Total.Requests != 3 || got.Total.CostUSD != 3_000_000_003 {
 		t.Errorf("got  %+v\nwant %+v", got, want)

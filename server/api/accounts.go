@@ -26,8 +26,9 @@ type Account struct {
 	Proxy       string                     `json:"proxy,omitempty"`
 	HTTP2       bool                       `json:"http2,omitempty"`
 	Timeouts    map[string]string          `json:"timeouts,omitempty"`
-	Origin      string                     `json:"origin"`    // "db", "file", "env"
-	ReadOnly    bool                       `json:"read_only"` // managed by file or environment
+	Prices      map[string]Rates           `json:"prices,omitempty"` // what it pays instead of the list price, by model or pattern
+	Origin      string                     `json:"origin"`           // "db", "file", "env"
+	ReadOnly    bool                       `json:"read_only"`        // managed by file or environment
 	Local       bool                       `json:"local,omitempty"`
 	Listed      int                        `json:"listed_models"` // models the upstream itself listed
 	CreatedAt   *time.Time                 `json:"created_at,omitempty"`
@@ -63,6 +64,7 @@ type AccountCreate struct {
 	Proxy    string                     `json:"proxy,omitempty"` // URL (http, socks5h) or "direct"
 	HTTP2    bool                       `json:"http2,omitempty"`
 	Timeouts map[string]string          `json:"timeouts,omitempty"`
+	Prices   map[string]Rates           `json:"prices,omitempty"` // {"gpt-4o": {"input": 2, "output": 8}, "*": {"factor": 0.9}}
 }
 
 // An AccountPatch is the body of PATCH /v1/admin/provider-accounts/{id}. Nil
@@ -82,6 +84,7 @@ type AccountPatch struct {
 	Proxy    *string                     `json:"proxy,omitempty"`
 	HTTP2    *bool                       `json:"http2,omitempty"`
 	Timeouts *map[string]string          `json:"timeouts,omitempty"`
+	Prices   *map[string]Rates           `json:"prices,omitempty"`
 }
 
 // AccountsReply is one page of accounts.

@@ -172,6 +172,16 @@ func (c *Client) CatalogueModels(ctx context.Context, refresh bool) (*CatalogueR
 	return get[CatalogueReply](ctx, c, "/v1/admin/models", q)
 }
 
+// Prices returns the prices that the operator has set.
+func (c *Client) Prices(ctx context.Context) (*PricesReply, error) {
+	return get[PricesReply](ctx, c, "/v1/admin/prices", nil)
+}
+
+// SetPrices sets and removes prices, all or none, or only tells what would change.
+func (c *Client) SetPrices(ctx context.Context, p PricesSet) (*PricesDiff, error) {
+	return send[PricesDiff](ctx, c, "POST", "/v1/admin/prices", nil, p)
+}
+
 // Usage returns sums of usage: of all keys, or of the caller's own where it may see no others.
 func (c *Client) Usage(ctx context.Context, a UsageAsk) (*UsageReply, error) {
 	return get[UsageReply](ctx, c, "/v1/admin/usage", query("start_date", a.StartDate, "end_date", a.EndDate, "last", a.Last,

@@ -116,7 +116,7 @@ type Price struct {
 	AudioMs      USD `json:"audio_ms,omitempty"`    // per million milliseconds of sound
 	Character    USD `json:"character,omitempty"`   // per million characters spoken
 	Search       USD `json:"search_unit,omitempty"` // per million rerank search units
-	Request      USD `json:"request,omitempty"`     // US dollars a request, on top
+	Request      USD `json:"request,omitempty"`     // per million requests, on top
 }
 
 // A Tier replaces the price for prompts of more than Above tokens.

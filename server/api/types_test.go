@@ -47,7 +47,7 @@ func TestUsageGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"day":"2026-11-01","model":"gpt-4o","account":"","key_name":"ci","requests":3,"errors":0,"estimated":0,"prompt_tokens":10,"completion_tokens":0,` +
-		`"cache_read_tokens":0,"cache_write_tokens":0,"reasoning_tokens":0,"cost_usd":0.0125,"duration_ms":0}`
+		`"cache_read_tokens":0,"cache_write_tokens":0,"reasoning_tokens":0,"cost_usd":0.0125,"charged_usd":0,"duration_ms":0}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}

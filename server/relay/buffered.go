@@ -150,7 +150,7 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 		ctx.Response.Header.SetContentType("application/json")
 	}
 	var buf [32]byte
-	ctx.Response.Header.SetCanonical(hCost, store.AppendUSD(buf[:0], x.row.CostNano))
+	ctx.Response.Header.SetCanonical(hCost, store.AppendUSD(buf[:0], x.row.Charged()))
 	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(buf[:0], x.row.Overhead.Microseconds(), 10))
 	ctx.Response.SetStatusCode(x.up.Status())
 	ctx.Response.SetBody(body)

@@ -113,8 +113,9 @@ func (x *exchange) hold() *providers.Error {
 	h := store.Hold{
 		KeyID: x.job.KeyID, KeyName: x.job.KeyName, Group: x.job.Group, Operation: string(x.job.Op), Model: x.job.Peek.Model,
 		Provider: t.Account.Provider.Name, Account: t.Account.Name, AccountID: t.Account.ID, UpstreamModel: t.Model,
-		Stream: x.job.Peek.Stream, ReservedNano: x.reserve(t),
+		Stream: x.job.Peek.Stream,
 	}
+	h.ReservedNano, h.InputNano = x.reserve(t)
 	x.row.ReservedNano = h.ReservedNano
 	if err := x.r.o.Ledger.Hold(x.job.ID, &h, x.job.Accepted); err != nil && !x.r.o.ServeUnmetered {
 		return ledgerDown()
@@ -164,7 +165,7 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 		x.frames = x.job.Frames
 	}
 	x.usage, x.hasUsage, x.deltas = providers.Usage{}, false, 0
-	if x.r.o.UnknownPrice == "deny" && !priced(t) {
+	if x.r.o.UnknownPrice == "deny" && !t.Priced() {
 		return priceUnknown(t)
 	}
 	call, perr := x.buildCall(t)

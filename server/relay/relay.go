@@ -51,9 +51,8 @@ type Options struct {
 	Now      func() time.Time
 	// ServeUnmetered answers even when the ledger has failed.
 	ServeUnmetered bool
-	// UnknownPrice is "dearest", "deny" or "zero".
-	UnknownPrice string
-	Timeouts     func(stream bool) upstream.Timeouts
+	UnknownPrice   string
+	Timeouts       func(stream bool) upstream.Timeouts
 	// Heartbeat is the silence after which a caller's stream gets a ping. 0: 15 s.
 	Heartbeat time.Duration
 	// Vault keeps signed thinking for callers of other formats. nil: it is lost.
@@ -108,7 +107,8 @@ type Job struct {
 	Group       string
 	EndUser     string
 	Metadata    map[string]string
-	Drain       bool // run on when the caller leaves
+	Drain       bool  // run on when the caller leaves
+	Markup      int64 // what the key is charged beyond the cost, in millionths of it
 	Accepted    time.Time
 	Conn        net.Conn // the caller's, for the hang-up watcher
 	ShowAccount bool     // name the account in the answer's headers

@@ -87,54 +87,39 @@ func (x *exchange) price(end string) {
 		CacheWrite1h: u.CacheWrite1h, Output: u.Output, OutputAudio: u.OutputAudio, OutputImage: u.OutputImage, Reasoning: u.Reasoning,
 		Images: u.Images, AudioMs: u.AudioMs, Characters: u.Characters, Searches: u.Searches,
 	}
-	price, version, source := x.r.priceOf(t, u.Prompt())
-	x.row.PriceVersion, x.row.PriceSource = version, source
-	cost, saturated := price.Cost(u)
-	if u.Zero() && x.row.UsageSource == store.SourceNone {
-		cost = 0
+	x.charge(t.Charge(u, x.r.o.UnknownPrice), u.Zero() && x.row.UsageSource == store.SourceNone)
+}
+
+// charge writes what the request costs, and what its key is charged beyond that.
+// A request that used nothing costs nothing, though a price may be known for it.
+func (x *exchange) charge(c routing.Charge, unused bool) {
+	x.row.PriceVersion, x.row.PriceSource = c.Version, c.Source
+	if c.Saturated {
+		x.row.Flags |= store.FlagSaturated
 	}
-	if u.HasCost && source != sourceLocal {
-		cost, x.row.PriceSource = u.CostNano, sourceProvider
+	if c.Source == routing.PriceFallback {
+		x.row.Flags |= store.FlagUnknownPrice
 	}
-	x.row.CostNano = cost
+	if unused {
+		return
+	}
+	x.row.CostNano = c.Nano
+	x.row.MarkupNano = x.markup(c.Nano)
+	if n := len(x.row.Attempts); n > 0 {
+		x.row.Attempts[n-1].CostNano = c.Nano
+	}
+}
+
+// markup is what the key is charged beyond a cost.
+func (x *exchange) markup(nano int64) int64 {
+	if x.job.Markup == 0 {
+		return 0
+	}
+	beyond, saturated := providers.Markup(nano, store.MarkupUnit+x.job.Markup)
 	if saturated {
 		x.row.Flags |= store.FlagSaturated
 	}
-	if source == sourceFallback {
-		x.row.Flags |= store.FlagUnknownPrice
-	}
-	if n := len(x.row.Attempts); n > 0 {
-		x.row.Attempts[n-1].CostNano = cost
-	}
-}
-
-// Where a price is from, as rows say it.
-const (
-	sourceCatalogue = "catalogue"
-	sourceFallback  = "fallback"
-	sourceLocal     = "local"
-	sourceProvider  = "provider"
-	sourceZero      = "zero"
-)
-
-// priceOf returns the rates that hold for a prompt of that many tokens at t.
-func (r *Relay) priceOf(t *routing.Target, prompt int64) (p providers.Price, version, source string) {
-	cat := t.Catalogue
-	version = cat.Version()
-	switch {
-	case t.Account.Provider.Local:
-		return providers.Price{}, version, sourceLocal
-	case t.Entry != nil && t.Entry.Priced:
-		return t.Entry.PriceFor(prompt), version, sourceCatalogue
-	case r.o.UnknownPrice == "zero":
-		return providers.Price{}, version, sourceZero
-	}
-	return cat.Dearest(t.Account.Provider.Name), version, sourceFallback
-}
-
-// priced reports whether what t costs is known.
-func priced(t *routing.Target) bool {
-	return t.Account.Provider.Local || t.Entry != nil && t.Entry.Priced
+	return beyond
 }
 
 // priceUnknown refuses a target under unknown_price: deny.
@@ -143,14 +128,15 @@ func priceUnknown(t *routing.Target) *providers.Error {
 		Message: "no price is known for model " + strconv.Quote(clip(t.Model, 200)) + " and this gateway refuses such models (unknown_price: deny)"}
 }
 
-// reserve bounds what the request may cost at t, in nano-USD: the whole body as
-// prompt, and the output the caller allowed or a usual one.
-func (x *exchange) reserve(t *routing.Target) int64 {
+// reserve bounds what the request may be charged at t, in nano-USD: the whole body
+// as prompt, and the output the caller allowed or a usual one. input is the
+// prompt's part of it.
+func (x *exchange) reserve(t *routing.Target) (whole, input int64) {
 	const usualOutput = 4096
 	if !generates(x.job.Op) {
-		price, _, _ := x.r.priceOf(t, 0)
-		cost, _ := price.Cost(x.bound())
-		return cost
+		whole = t.Charge(x.bound(), x.r.o.UnknownPrice).Nano
+		whole = store.AddNano(whole, x.markup(whole))
+		return whole, whole
 	}
 	out := x.job.Peek.MaxTokens
 	if out <= 0 {
@@ -159,10 +145,11 @@ func (x *exchange) reserve(t *routing.Target) int64 {
 	if t.Entry != nil && t.Entry.MaxOutput > 0 {
 		out = min(out, t.Entry.MaxOutput)
 	}
-	in := estimateTokens(x.job.Body)
-	price, _, _ := x.r.priceOf(t, in)
-	cost, _ := price.Cost(providers.Usage{Input: in, Output: out * max(1, x.job.Peek.N)})
-	return cost
+	u := providers.Usage{Input: estimateTokens(x.job.Body)}
+	input = t.Charge(u, x.r.o.UnknownPrice).Nano
+	u.Output = out * max(1, x.job.Peek.N)
+	whole = t.Charge(u, x.r.o.UnknownPrice).Nano
+	return store.AddNano(whole, x.markup(whole)), store.AddNano(input, x.markup(input))
 }
 
 // estimateTokens guesses the tokens of a text by its bytes: a quarter for ASCII,

@@ -296,7 +296,7 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 			return
 		}
 	}
-	tg.Entry, _ = t.catalogue.Find(acc.Provider.Name, model)
+	tg.Entry = t.Entry(acc, model)
 	p.Targets = append(p.Targets, tg)
 }
 

@@ -55,6 +55,7 @@ type Table struct {
 	byAccount map[string]*Account // by name and id
 	aliases   map[string]*store.Mapping
 	wild      []*store.Mapping // aliases with '*', longest first
+	prices    map[*Account][]accountPrice
 
 	mu    sync.RWMutex
 	plans map[asked]*Plan // searches done before; a table never changes, so neither do they
@@ -75,7 +76,7 @@ const maxPlans = 4096
 func Build(src Source) (*Table, error) {
 	t := &Table{
 		providers: src.Providers, catalogue: src.Catalogue, accounts: src.Accounts,
-		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{}, plans: map[asked]*Plan{},
+		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{}, plans: map[asked]*Plan{}, prices: map[*Account][]accountPrice{},
 	}
 	for _, p := range src.Providers {
 		t.byName[p.Name] = p
@@ -89,6 +90,13 @@ func Build(src Source) (*Table, error) {
 		}
 		if a.Base() == "" {
 			return nil, fmt.Errorf("account %q: provider %q needs a base_url", a.Name, a.Provider.Name)
+		}
+		prices, err := accountPrices(a.Prices)
+		if err != nil {
+			return nil, fmt.Errorf("account %q: %w", a.Name, err)
+		}
+		if len(prices) > 0 {
+			t.prices[a] = prices
 		}
 		t.byAccount[a.Name] = a
 		if a.ID != "" {

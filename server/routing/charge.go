@@ -1,0 +1,72 @@
+package routing
+
+import (
+	"cmp"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
+
+// Where a price is from, as rows say it; providers.PriceOverride and
+// providers.PriceAccount besides.
+const (
+	PriceCatalogue = "catalogue"
+	PriceFallback  = "fallback" // the vendor's dearest, for want of the model's own
+	PriceLocal     = "local"    // runs on the owner's machines
+	PriceProvider  = "provider" // the upstream said what it charged
+	PriceZero      = "zero"     // not known, and told to be nothing
+)
+
+// A Charge is what an exchange costs, and by what price.
+type Charge struct {
+	Nano            int64
+	Version, Source string
+	Saturated       bool
+}
+
+// Priced reports whether what t costs is known.
+func (t *Target) Priced() bool {
+	return t.Entry != nil && t.Entry.Priced || t.Account.Provider.Local
+}
+
+// Charge prices what was used at t. What the upstream said it charged goes before
+// any price but one agreed for the account. No use is free because a rate for its
+// unit is missing: the vendor's dearest stands in. unknown says what a model without
+// a known price costs: "dearest", "deny" (as the dearest, where it is asked at all)
+// or "zero".
+func (t *Target) Charge(u providers.Usage, unknown string) Charge {
+	p, c := t.price(u.Prompt(), unknown)
+	if c.Source == PriceLocal {
+		return c
+	}
+	if u.HasCost && c.Source != providers.PriceAccount {
+		c.Nano, c.Source = u.CostNano, PriceProvider
+		return c
+	}
+	if !u.Zero() && c.Source != PriceZero && p != (providers.Price{}) && !p.Covers(u) {
+		c.Source = PriceZero
+		if unknown != "zero" {
+			p, c.Source = t.Catalogue.Dearest(t.Account.Provider.Name), PriceFallback
+		}
+	}
+	c.Nano, c.Saturated = p.Cost(u)
+	return c
+}
+
+// price returns the rates that hold for a prompt of that many tokens at t.
+func (t *Target) price(prompt int64, unknown string) (providers.Price, Charge) {
+	c := Charge{Version: t.Catalogue.Version()}
+	e := t.Entry
+	switch {
+	case e != nil && e.Priced && (e.PriceFrom != "" || !t.Account.Provider.Local):
+		c.Version, c.Source = cmp.Or(e.PriceVersion, c.Version), cmp.Or(e.PriceFrom, PriceCatalogue)
+		return e.PriceFor(prompt), c
+	case t.Account.Provider.Local:
+		c.Source = PriceLocal
+		return providers.Price{}, c
+	case unknown == "zero":
+		c.Source = PriceZero
+		return providers.Price{}, c
+	}
+	c.Source = PriceFallback
+	return t.Catalogue.Dearest(t.Account.Provider.Name), c
+}
