@@ -153,7 +153,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
-		MaxBody: int(cfg.Limits.Body), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
+		MaxBody: int(cfg.Limits.Body), MemoryLimit: memoryLimit(), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat: server.Surface{In: openai.ChatIngress()},
@@ -180,6 +180,7 @@ func (g *gateway) start() {
 	kept := retention{rows: g.cfg.Retention.Rows, totals: g.cfg.Retention.Rollups, store: g.store, now: time.Now, log: g.log}
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "model listing", g.server.Panicked, g.runtime.Watch) })
 	g.running.Go(func() { watchdog(ctx) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "load watch", g.server.Panicked, g.server.Watch) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 }
 

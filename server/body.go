@@ -59,13 +59,15 @@ func byteSize(n int) string {
 }
 
 // readBody reads the whole body into a pooled buffer. A body that comes slower
-// than the minimum rate is refused with 408, one that exceeds limit with 413.
-func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byte, *providers.Error) {
+// than the minimum rate is refused with 408, one that exceeds limit with 413, one
+// for which held finds no room with 503.
+func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time, held *holding) (*[]byte, *providers.Error) {
 	bp := bodies.Get().(*[]byte)
 	buf := (*bp)[:0]
 	fail := func(e *providers.Error) (*[]byte, *providers.Error) {
 		*bp = buf
 		putBody(bp)
+		held.free()
 		lingering(ctx)
 		ctx.SetConnectionClose()
 		return nil, e
@@ -73,6 +75,9 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byt
 	announced := ctx.Request.Header.ContentLength()
 	if announced > limit {
 		return fail(tooLarge(limit))
+	}
+	if !held.upTo(announced) {
+		return fail(overloaded(ctx))
 	}
 	r := ctx.RequestBodyStream()
 	if r == nil {
@@ -89,6 +94,8 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time) (*[]byt
 		switch {
 		case len(buf) > limit:
 			return fail(tooLarge(limit))
+		case !held.upTo(len(buf)):
+			return fail(overloaded(ctx))
 		case err == io.EOF:
 			*bp = buf
 			return bp, nil

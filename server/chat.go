@@ -18,12 +18,16 @@ var passOn = [...]string{"Content-Type", "Accept", "Anthropic-Version", "Anthrop
 
 // serveRelay is the handler of every route that reaches an upstream.
 func (s *Server) serveRelay(c *call) {
-	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now)
+	held := holding{g: s.gate}
+	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now, &held)
 	if e != nil {
 		c.fail(e)
 		return
 	}
-	release := func() { putBody(buf) }
+	release := func() {
+		putBody(buf)
+		held.free()
+	}
 	body := *buf
 	if len(body) == 0 {
 		release()

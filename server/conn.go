@@ -42,8 +42,9 @@ func (l listener) Close() error {
 // A connSet knows the open connections, so that a drain that has run out of time
 // can cut them.
 type connSet struct {
-	mu   sync.Mutex
-	open map[*conn]struct{}
+	mu     sync.Mutex
+	open   map[*conn]struct{}
+	drains pace
 }
 
 func (s *connSet) add(c *conn) {
@@ -122,10 +123,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Bounds of the wait for a caller who is refused in the middle of sending.
+// Bounds of the wait for a caller who is refused in the middle of sending. What all
+// refused callers send is read at drainRate together, in bytes a second: under
+// overload it must not take the processors from those who are served.
 const (
 	lingerFor   = 2 * time.Second
 	lingerBytes = 64 << 20
+	drainRate   = 64 << 20
+	drainStep   = 256 << 10
 )
 
 // lingering notes that the caller of ctx may still be sending a body nobody reads:
@@ -140,11 +145,35 @@ func lingering(ctx *fasthttp.RequestCtx) {
 func (c *conn) Close() error {
 	if c.linger {
 		c.linger = false
-		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(lingerFor)) == nil {
-			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+		until := time.Now().Add(lingerFor)
+		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(until) == nil {
+			for n := 0; n < lingerBytes && c.set.drains.wait(until); n += drainStep {
+				if _, err := io.CopyN(io.Discard, c.Conn, drainStep); err != nil {
+					break
+				}
+			}
 		}
 	}
 	return c.cut()
+}
+
+// A pace gives turns that are drainStep/drainRate apart.
+type pace struct{ next atomic.Int64 } // unix nanoseconds
+
+// wait sleeps until its turn and reports whether that comes before until.
+func (p *pace) wait(until time.Time) bool {
+	const apart = int64(time.Second) * drainStep / drainRate
+	for {
+		now, next := time.Now().UnixNano(), p.next.Load()
+		turn := max(now, next)
+		if turn > until.UnixNano() {
+			return false
+		}
+		if p.next.CompareAndSwap(next, turn+apart) {
+			time.Sleep(time.Duration(turn - now))
+			return true
+		}
+	}
 }
 
 // cut closes at once and forgets the connection.

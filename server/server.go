@@ -54,6 +54,8 @@ type Options struct {
 	Now      func() time.Time
 	NewID    func() string // ULID
 	MaxBody  int
+	// MemoryLimit is what the collector keeps to, in bytes: near it load is shed. 0: none.
+	MemoryLimit int64
 
 	// Timeouts of callers; 0: the default in brackets.
 	ReadHeader time.Duration // [10 s] request line, headers and a small body
@@ -84,6 +86,7 @@ type Server struct {
 	metrics  fasthttp.RequestHandler
 	panics   panicLog
 	conns    connSet
+	gate     *gate
 	words    words
 	// oversized holds the path of a request between the refusal of its body by the
 	// header and the answer, by its *fasthttp.RequestHeader.
@@ -95,7 +98,7 @@ type Server struct {
 
 // New builds the server and its route table.
 func New(o Options) *Server {
-	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
+	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, gate: newGate(o.MemoryLimit), via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
 	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash}
 	s.Trust(o.Trusted)
 	s.metrics = metricsHandler(o.Metrics)
@@ -232,6 +235,10 @@ func (s *Server) admit(c *call) *providers.Error {
 		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". Chat is POST /v1/chat/completions or /v1/messages, models are GET /v1/models; a base URL ends in /v1 for OpenAI clients and has no path for Anthropic ones"}
 	}
 	c.route, c.params = r, params
+	if r.meter == MeterLedger && !s.gate.admits(ctx.Request.Header.ContentLength()) {
+		s.o.Metrics.Shed.Inc()
+		return overloaded(ctx)
+	}
 	if r.scope == scopePublic {
 		return nil
 	}

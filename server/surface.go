@@ -52,7 +52,7 @@ func (s *Server) adminHandler(r admin.Route) func(*call) {
 			c.fail(&providers.Error{Kind: providers.KindUnavailable, Code: "restarting", Message: "this gateway is being restarted: ask again, its successor answers"})
 			return
 		}
-		buf, e := readBody(c.ctx, 1<<20, s.o.Now)
+		buf, e := readBody(c.ctx, 1<<20, s.o.Now, &holding{})
 		if e != nil {
 			c.fail(e)
 			return

@@ -28,6 +28,7 @@ type Metrics struct {
 	attempts *prometheus.CounterVec
 	limited  *prometheus.CounterVec
 	Panics   prometheus.Counter
+	Shed     prometheus.Counter // requests refused since the gateway had too much to do
 	Dropped  *prometheus.CounterVec
 
 	mu     sync.Mutex
@@ -65,6 +66,7 @@ func NewMetrics(version string) *Metrics {
 		InFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_inflight_requests", Help: "Requests being served now."}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_attempts_total", Help: "Attempts at upstreams, by outcome."}, []string{"outcome"}),
 		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_rate_limited_total", Help: "Requests refused by a limit."}, []string{"kind"}),
+		Shed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_shed_requests_total", Help: "Requests refused since memory or processors did not suffice."}),
 		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
 		series:   map[seriesKey]*series{}, models: map[string]bool{},
@@ -76,7 +78,7 @@ func NewMetrics(version string) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited,
-		m.Panics, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.Panics, m.Shed, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
