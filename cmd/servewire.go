@@ -161,6 +161,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 				return server.Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
 			},
 			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
+			Responses:   server.Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
 		},
 	}

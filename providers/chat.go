@@ -134,6 +134,7 @@ type Tool struct {
 	Schema      json.RawMessage // JSON Schema of the arguments; nil: none given
 	Strict      *bool
 	Custom      bool            // free-form input; Raw holds the format
+	Group       json.RawMessage // the origin's definition of the group it stands in, where tools come in groups; Name is unique over all
 	Cache       json.RawMessage // as Block.Cache
 	Raw         json.RawMessage // a vendor's own tool (web search, ...): the whole definition
 	Origin      Dialect         // whose shape Raw has
@@ -208,6 +209,8 @@ type Response struct {
 	Fingerprint string
 	Origin      Dialect
 	Extra       []Member
+	// Asked is the body of the request, for formats whose answers repeat parts of it; nil: not told.
+	Asked json.RawMessage
 }
 
 // A Choice is one candidate answer.

@@ -1,5 +1,7 @@
 package providers
 
+import "encoding/json"
+
 // A Span is the byte range [Start, End) of a value inside a body; the zero Span is "absent".
 type Span struct{ Start, End int }
 
@@ -64,6 +66,13 @@ type Mixed interface {
 	Mixed(body []byte) bool
 }
 
+// Bound is an Ingress whose requests may lean on what only their own vendor
+// keeps (a stored prompt, a conversation), so that no other can serve them.
+type Bound interface {
+	// Unbound returns the error for a request that cannot leave its vendor; nil: it can.
+	Unbound(body []byte) *Error
+}
+
 // EncodeOptions are what an encoder must know of the request.
 type EncodeOptions struct {
 	Model        string // the model name the caller is to see; empty: the upstream's
@@ -71,6 +80,8 @@ type EncodeOptions struct {
 	RequestID    string // seeds ids the format requires where the upstream gave none
 	Created      int64  // unix seconds, for formats that require it
 	InputTokens  int64  // an estimate of the prompt, for formats that tell it first (Anthropic); 0: none
+	// Asked is the caller's request, for formats whose answers repeat parts of it; nil: not told.
+	Asked json.RawMessage
 }
 
 // An Encoder writes one streamed answer as wire bytes (SSE frames). It is used by one goroutine.

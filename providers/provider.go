@@ -30,6 +30,8 @@ type Provider struct {
 	// Speaks lists the chat dialects it serves, the best first. The router
 	// prefers the caller's own dialect if it is among them.
 	Speaks []Egress
+	// Only lists models, by name pattern, that it serves in one of these dialects alone.
+	Only map[Dialect][]string
 	// Ops lists the operations served besides OpChat.
 	Ops []Op
 	// EnvKeys are the environment variables that hold a key of it, the best first.

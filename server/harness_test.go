@@ -145,6 +145,7 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 				return Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
 			},
 			Messages:    Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
+			Responses:   Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
 		},
 	}

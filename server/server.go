@@ -34,7 +34,7 @@ type Surface struct {
 
 // Surfaces are the dialects that callers may speak.
 type Surfaces struct {
-	Chat, Messages Surface
+	Chat, Messages, Responses Surface
 	// Relayed returns the surface of an operation that is passed on and never translated.
 	Relayed func(op providers.Op) Surface
 	// CountTokens estimates the tokens of a messages request; it never understates.

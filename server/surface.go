@@ -17,6 +17,7 @@ func (s *Server) register() {
 		sf := f.Relayed(o.op)
 		s.routes.add(&route{method: "POST", path: o.path, scope: o.scope, meter: MeterLedger, op: o.op, in: sf.In, frames: sf.Frames, operation: o, handle: s.serveRelay})
 	}
+	relayed("/v1/responses", providers.OpChat, "chat", f.Responses)
 	relayed("/v1/messages", providers.OpChat, "chat", f.Messages)
 	s.routes.add(&route{method: "POST", path: "/v1/messages/count_tokens", scope: "chat", meter: MeterLedger,
 		op: providers.OpCountTokens, in: f.Messages.In, frames: f.Messages.Frames, handle: s.serveRelay})

@@ -58,6 +58,10 @@ func compatibility() []byte {
 	b.WriteString(pageHead)
 	section(&b, "OpenAI chat callers, Anthropic-format providers", providers.Chat, anthropic.Rules())
 	section(&b, "Anthropic callers, OpenAI-format providers", providers.Messages, openai.Rules())
+	section(&b, "Responses callers, Anthropic-format providers", providers.Responses, anthropic.Rules())
+	section(&b, "Responses callers, OpenAI chat providers", providers.Responses, openai.Rules())
+	section(&b, "OpenAI chat callers, Responses providers", providers.Chat, openai.ResponsesRules())
+	section(&b, "Anthropic callers, Responses providers", providers.Messages, openai.ResponsesRules())
 	vendors(&b)
 	return b.Bytes()
 }

@@ -46,7 +46,8 @@ func makers() []*providers.Provider {
 		{
 			Name: "openai", Title: "OpenAI",
 			BaseURL: "https://api.openai.com/v1", EnvKeys: []string{"OPENAI_API_KEY"},
-			Ops: []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations},
+			Only: openAIOnly(),
+			Ops:  []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations},
 			Models: []string{
 				"gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*", "computer-use-*", "text-embedding-*",
 				"omni-moderation-*", "text-moderation-*", "dall-e-*", "sora-*", "tts-*", "whisper-*", "davinci-*", "babbage-*", "ft:*",
@@ -190,6 +191,12 @@ func local() []*providers.Provider {
 			Name: "custom", Title: "Custom (OpenAI-compatible)", Aliases: []string{"openai-compatible"},
 			Ops: []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank, providers.OpFIM},
 			// Servers nobody has listed end their streams in more ways than one.
+			Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content", NoDone: true}),
+		},
+		{
+			// As custom, for servers that have Responses as well.
+			Name: "custom-responses", Title: "Custom (OpenAI Responses)",
+			Ops:    []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank},
 			Quirks: compatible(providers.Quirks{ReasoningField: "reasoning_content", NoDone: true}),
 		},
 	}

@@ -168,18 +168,7 @@ func file(b *providers.Block, raw []byte) error {
 	case strings.HasPrefix(data, "http://"), strings.HasPrefix(data, "https://"): // OpenRouter
 		b.URL = data
 	default:
-		place(b, data)
-		if b.URL == "" {
-			break
-		}
-		plain, err := decodeBase64(b.URL) // base64 without its data URL
-		if err != nil {
-			return bad("file.file_data", "must be a base64 data URL")
-		}
-		b.URL, b.Data = "", plain
-		if bytes.HasPrefix(plain, []byte("%PDF-")) {
-			b.MediaType = "application/pdf"
-		}
+		return fileData(b, data, "file.file_data")
 	}
 	return nil
 }
@@ -214,4 +203,21 @@ func imageAnswers(v []byte) (list []providers.Block, ok bool) {
 		return nil, false
 	}
 	return list, true
+}
+
+// fileData reads the content of a file: a data URL, or its base64 alone.
+func fileData(b *providers.Block, data, member string) error {
+	place(b, data)
+	if b.URL == "" {
+		return nil
+	}
+	plain, err := decodeBase64(b.URL)
+	if err != nil {
+		return bad(member, "must be a base64 data URL")
+	}
+	b.URL, b.Data = "", plain
+	if bytes.HasPrefix(plain, []byte("%PDF-")) {
+		b.MediaType = "application/pdf"
+	}
+	return nil
 }

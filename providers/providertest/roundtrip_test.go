@@ -27,6 +27,7 @@ type format struct {
 
 var formats = []format{
 	{"openai_chat", openai.ChatIngress(), openai.ChatEgress},
+	{"openai_responses", openai.ResponsesIngress(), openai.ResponsesEgress},
 	{"anthropic_messages", anthropic.MessagesIngress(), anthropic.MessagesEgress},
 }
 

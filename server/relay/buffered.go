@@ -113,7 +113,7 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 		return nil, badResponse(err.Error())
 	}
 	x.rememberAnswer(resp)
-	resp.Model = x.job.Peek.Model
+	resp.Model, resp.Asked = x.job.Peek.Model, x.job.Body
 	if resp.Created == 0 { // not every format dates its answers, and some require it
 		resp.Created = x.job.Accepted.Unix()
 	}

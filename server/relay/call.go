@@ -196,6 +196,11 @@ func usageEdit(body []byte, options providers.Span) wire.Edit {
 // translate encodes the request for a target of another dialect.
 func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
 	if x.decoded == nil {
+		if b, ok := x.job.In.(providers.Bound); ok && !x.same {
+			if err := b.Unbound(x.job.Body); err != nil {
+				return nil, err
+			}
+		}
 		req, err := x.job.In.DecodeRequest(x.job.Body)
 		if err != nil {
 			return nil, asError(err)

@@ -31,7 +31,9 @@ const (
 const droppedThinking = "thinking"
 
 // signsThinking tells the dialects whose vendors want their thinking back.
-func signsThinking(d providers.Dialect) bool { return d == providers.Messages }
+func signsThinking(d providers.Dialect) bool {
+	return d == providers.Messages || d == providers.Responses
+}
 
 // A memory is what is kept of one answer. Without thoughts it says that the model had none.
 type memory struct {

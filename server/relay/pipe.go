@@ -166,7 +166,7 @@ type translatePipe struct {
 }
 
 func (x *exchange) newTranslatePipe() *translatePipe {
-	o := providers.EncodeOptions{Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix()}
+	o := providers.EncodeOptions{Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix(), Asked: x.job.Body}
 	if x.job.In.Dialect() == providers.Messages { // its clients read the size of the context from the first event
 		o.InputTokens = estimateTokens(x.job.Body)
 	}
