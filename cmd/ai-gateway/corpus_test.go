@@ -158,6 +158,9 @@ func corpusConfig(t *testing.T, url string, recs []*recording) string {
 		}
 		seen[name] = true
 		vendor, base := vendorOf(r.Provider), url+"/v1"
+		if r.Endpoint == "openai_responses" && vendor == "custom" {
+			vendor = "custom-responses"
+		}
 		if strings.HasPrefix(r.Endpoint, "anthropic") {
 			vendor, base = "anthropic", url
 		}
@@ -174,12 +177,15 @@ func accountOf(r *recording) string {
 	if strings.HasPrefix(r.Endpoint, "anthropic") {
 		return "rec-anthropic-" + strings.ReplaceAll(r.Provider, ".", "-")
 	}
+	if r.Endpoint == "openai_responses" {
+		return "rec-responses-" + strings.ReplaceAll(r.Provider, ".", "-")
+	}
 	return "rec-" + strings.ReplaceAll(r.Provider, ".", "-")
 }
 
 var routeOf = map[string]string{
 	"openai_chat": "/v1/chat/completions", "openai_completions": "/v1/completions", "openai_embeddings": "/v1/embeddings",
-	"anthropic_messages": "/v1/messages", "anthropic_count_tokens": "/v1/messages/count_tokens",
+	"openai_responses": "/v1/responses", "anthropic_messages": "/v1/messages", "anthropic_count_tokens": "/v1/messages/count_tokens",
 }
 
 // asked makes the caller's request of a recorded one: it names the account by the
@@ -190,7 +196,7 @@ func asked(r *recording) string {
 	if !hasMember(r.Request.Body, "provider") {
 		s += `,"provider":"` + accountOf(r) + `"`
 	}
-	if !hasMember(r.Request.Body, "model") {
+	if !hasMember(r.Request.Body, "model") && deployment(r) != "" {
 		s += `,"model":"` + deployment(r) + `"`
 	}
 	return s + "}"
@@ -219,7 +225,7 @@ func named(recs []*recording, account string) string {
 // the upstream share: the caller gets the recorded bytes, but for what the gateway
 // states, and the row holds the recorded usage.
 func TestRecordedRelay(t *testing.T) {
-	recs := recordings(t, "openai_chat", "openai_completions", "openai_embeddings", "anthropic_messages", "anthropic_count_tokens")
+	recs := recordings(t, "openai_chat", "openai_completions", "openai_embeddings", "openai_responses", "anthropic_messages", "anthropic_count_tokens")
 	up := startReplayer(t)
 	g := serve(t, "", nil, "--config", corpusConfig(t, up.url, recs))
 	key := g.newKey(`{"name":"corpus"}`)

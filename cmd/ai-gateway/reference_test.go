@@ -14,10 +14,11 @@ func recordedUsage(r *recording) (usage, bool) {
 	merged := map[string]float64{}
 	for _, p := range payloads {
 		var doc struct {
-			Usage   map[string]any
-			Message struct{ Usage map[string]any }
-			XGroq   struct{ Usage map[string]any } `json:"x_groq"`
-			Input   *float64                       `json:"input_tokens"`
+			Usage    map[string]any
+			Message  struct{ Usage map[string]any }
+			Response struct{ Usage map[string]any }
+			XGroq    struct{ Usage map[string]any } `json:"x_groq"`
+			Input    *float64                       `json:"input_tokens"`
 		}
 		if json.Unmarshal([]byte(p), &doc) != nil {
 			continue
@@ -28,7 +29,7 @@ func recordedUsage(r *recording) (usage, bool) {
 		if doc.Usage == nil && r.Endpoint == "anthropic_count_tokens" {
 			return usage{}, false
 		}
-		for _, u := range []map[string]any{doc.Message.Usage, doc.Usage} {
+		for _, u := range []map[string]any{doc.Message.Usage, doc.Response.Usage, doc.Usage} {
 			flatten(u, "", merged)
 		}
 	}
@@ -40,6 +41,10 @@ func recordedUsage(r *recording) (usage, bool) {
 		out.Prompt = int64(merged["input_tokens"]) + out.CacheRead + out.CacheWrite
 		out.Reasoning = int64(merged["output_tokens_details.thinking_tokens"] + merged["output_tokens_details.reasoning_tokens"])
 		return out, true
+	}
+	if r.Endpoint == "openai_responses" {
+		return usage{Prompt: int64(merged["input_tokens"]), Completion: int64(merged["output_tokens"]), CacheRead: int64(merged["input_tokens_details.cached_tokens"]),
+			CacheWrite: int64(merged["input_tokens_details.cache_write_tokens"]), Reasoning: int64(merged["output_tokens_details.reasoning_tokens"])}, true
 	}
 	out := usage{Prompt: int64(merged["prompt_tokens"]), Completion: int64(merged["completion_tokens"]), Reasoning: int64(merged["completion_tokens_details.reasoning_tokens"])}
 	for _, name := range []string{"prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens"} {

@@ -26,8 +26,8 @@ var responding = []string{"openai", "xai", "deepseek", "groq", "openrouter", "cu
 func openAIOnly() map[providers.Dialect][]string {
 	return map[providers.Dialect][]string{
 		providers.Responses: {
-			"o1-pro*", "o3-pro*", "o3-deep-research*", "o4-mini-deep-research*", "codex-mini-*", "computer-use-*",
-			"gpt-5*-pro*", "gpt-5*-codex*",
+			"o1-pro", "o1-pro-20*", "o3-pro", "o3-pro-20*", "o3-deep-research*", "o4-mini-deep-research*", "codex-mini-*", "computer-use-*",
+			"gpt-5*-pro", "gpt-5*-pro-20*", "gpt-5*-codex", "gpt-5*-codex-*",
 		},
 		providers.Chat: {"gpt-4o-audio-*", "gpt-4o-mini-audio-*", "gpt-audio*", "gpt-4o-search-*", "gpt-4o-mini-search-*", "gpt-5-search-*", "gpt-3.5-turbo-16k*"},
 	}
