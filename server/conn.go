@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -12,8 +13,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// A listener hands out connections whose every write has a deadline of its own:
-// fasthttp's WriteTimeout would bound a whole answer and cut long streams.
+// A listener hands out connections whose every write has a deadline of its own
+// (fasthttp's WriteTimeout would bound a whole answer and cut long streams), and
+// that move their deadlines only when they must: each move costs more than the
+// parsing of a request's header.
 type listener struct {
 	net.Listener
 	open     *connSet
@@ -26,9 +29,13 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l.wrap(c), nil
+}
+
+func (l listener) wrap(c net.Conn) *conn {
 	wrapped := &conn{Conn: c, set: l.open, patience: l.patience, plane: l.plane}
 	l.open.add(wrapped)
-	return wrapped, nil
+	return wrapped
 }
 
 // Close is also called for a listener that Leave has closed.
@@ -105,9 +112,49 @@ type conn struct {
 	patience  time.Duration
 	plane     Plane
 	armed     time.Time // when the write deadline was set last
+	readBy    time.Time // the read deadline asked for; zero: none
+	timer     time.Time // the read deadline set on Conn: readBy, or an earlier one
 	idle      atomic.Bool
 	idleSince time.Time // at the looks of a drain; guarded by set.mu
 	linger    bool      // the caller may still be sending when this is closed
+}
+
+// SetReadDeadline notes when reading is to end. The connection learns of it only
+// when it is read and would wait longer than that: fasthttp sets two for each
+// request, of which the second is hardly ever waited for.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.readBy = t
+	return nil
+}
+
+// SetDeadline is asked by nobody who reads or writes at the same time.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.readBy = t
+	return c.SetWriteDeadline(t)
+}
+
+// Read reads until the deadline. One that is set too early for it, since the last
+// request's was, is moved when it has fired.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		if !c.readBy.IsZero() && (c.timer.IsZero() || c.timer.After(c.readBy)) {
+			if err := c.arm(c.readBy); err != nil {
+				return 0, err
+			}
+		}
+		n, err := c.Conn.Read(p)
+		if n > 0 || err == nil || c.timer.Equal(c.readBy) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if err := c.arm(c.readBy); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (c *conn) arm(t time.Time) error {
+	c.timer = t
+	return c.Conn.SetReadDeadline(t)
 }
 
 // rearm is how old a deadline may be before it is set anew: many small writes then share one.

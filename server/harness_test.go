@@ -177,7 +177,7 @@ func (b *bench) listen(rl *relay.Relay, client *upstream.Client) {
 	})
 }
 
-func benchTable(t *testing.T, up string) *routing.Table {
+func benchTable(t testing.TB, up string) *routing.Table {
 	t.Helper()
 	oai := &providers.Provider{Name: "openai", Ops: []providers.Op{providers.OpEmbeddings, providers.OpCompletions, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank, providers.OpFIM}, Speaks: []providers.Egress{openai.ChatEgress(providers.Quirks{})}}
 	ant := &providers.Provider{Name: "anthropic", Aliases: []string{"claude"}, Speaks: []providers.Egress{anthropic.MessagesEgress(providers.Quirks{})}, URL: anthropic.URL, Sign: anthropic.Sign}

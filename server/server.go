@@ -116,7 +116,7 @@ func New(o Options) *Server {
 		StreamRequestBody: true, DisablePreParseMultipartForm: true, NoDefaultServerHeader: true, NoDefaultDate: false,
 		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: 32 << 10, WriteBufferSize: 16 << 10,
 		MaxRequestBodySize: 1, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
-		CloseOnShutdown: true, NoDefaultContentType: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
+		CloseOnShutdown: true, NoDefaultContentType: true, LazyRequestTime: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
 		ConnState: noteIdle,
 	}
 	return s

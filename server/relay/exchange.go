@@ -56,7 +56,6 @@ type exchange struct {
 	out    []byte // bytes for the caller
 
 	watching bool
-	tick     time.Time  // the deadline set last, see step
 	watchFD  int32      // descriptor watched + 1; 0: none
 	mu       sync.Mutex // guards up against hangUp, and gone
 	gone     bool
@@ -158,7 +157,7 @@ func (x *exchange) nextTarget() bool {
 
 // attempt builds the upstream's request and sends it.
 func (x *exchange) attempt(t *routing.Target) *providers.Error {
-	x.target, x.gotHead, x.dropped, x.tick = t, false, nil, time.Time{}
+	x.target, x.gotHead, x.dropped = t, false, nil
 	x.frames = t.Egress
 	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()
 	if t.Egress == nil {
@@ -290,17 +289,11 @@ func (x *exchange) wait(body bool, buf []byte, until, limit time.Time) (n int, e
 	}
 }
 
-// step returns until when to wait at a time. Moving a connection's deadline costs
-// more than looking at the clock, so the last one is kept while it is not near.
+// step returns until when to wait at a time.
 func (x *exchange) step(now, until time.Time) time.Time {
-	const near = time.Second
 	if !x.watching {
 		return earlier(until, now.Add(watchAfter))
 	}
-	if x.tick.Before(until) && x.tick.Sub(now) > near {
-		return x.tick
-	}
-	x.tick = until
 	return until
 }
 

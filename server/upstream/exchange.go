@@ -27,11 +27,10 @@ type Exchange struct {
 
 	pooled   *[bufferSize]byte // where buf came from; a long header makes buf outgrow it
 	buf      []byte
-	r, w     int       // buf[r:w] is what was received and not used
-	armed    time.Time // the read deadline set
-	searched int       // how far buf[r:] is searched for the header's end
-	sent     bool      // see Error.Sent
-	answered bool      // a byte of an answer came
+	r, w     int  // buf[r:w] is what was received and not used
+	searched int  // how far buf[r:] is searched for the header's end
+	sent     bool // see Error.Sent
+	answered bool // a byte of an answer came
 	retried  bool
 	interim  int
 	unsent   error // the request could not be written whole; an answer may have come all the same
@@ -50,7 +49,7 @@ func (x *Exchange) start() error {
 		return err
 	}
 	err := x.write()
-	if err != nil && x.conn.reused && !isTimeout(err) {
+	if err != nil && x.conn.reused && !isTimeout(err) && !errors.Is(err, ErrCancelled) {
 		return x.again()
 	}
 	return x.written(err)
@@ -123,7 +122,6 @@ func (x *Exchange) connect(pooled bool) error {
 		x.host.discard(cn)
 		return ErrCancelled
 	}
-	x.armed = time.Time{} // a deadline left over is replaced: Header always sets one
 	return nil
 }
 
@@ -138,33 +136,36 @@ func (x *Exchange) drop() {
 	}
 }
 
-// arm sets the read deadline, unless the exchange was cancelled: Cancel must not be overwritten.
-func (x *Exchange) arm(until time.Time) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.cancelled {
-		return ErrCancelled
-	}
-	if until.Equal(x.armed) {
+// armWrite sets the write deadline. Moving one costs more than it is worth for each
+// request: it may be up to writeSlack earlier than until.
+func (x *Exchange) armWrite(until time.Time) error {
+	if until.Sub(x.conn.writeBy) <= writeSlack {
 		return nil
 	}
-	x.armed = until
-	return x.conn.SetReadDeadline(until)
-}
-
-func (x *Exchange) armWrite(until time.Time) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.cancelled {
-		return ErrCancelled
-	}
+	x.conn.writeBy = until
 	return x.conn.SetWriteDeadline(until)
 }
 
+// armRead sets the read deadline; zero: none.
+func (cn *conn) armRead(until time.Time) error {
+	cn.readBy = until
+	return cn.SetReadDeadline(until)
+}
+
+// armedFor reports whether the deadline that is set will do for a wait until then.
+func (cn *conn) armedFor(until time.Time) bool {
+	return until.IsZero() || !cn.readBy.IsZero() && !cn.readBy.After(until)
+}
+
 // receive reads into dst. Its errors are ErrTick, ErrCancelled, io.EOF and what the connection says.
+//
+// A deadline that is left over from an earlier call stays while it is not too late,
+// and is moved when it has fired: calls that do not wait long cost no timer.
 func (x *Exchange) receive(dst []byte, until time.Time) (int, error) {
-	if err := x.arm(until); err != nil {
-		return 0, err
+	if !x.conn.armedFor(until) {
+		if err := x.conn.armRead(until); err != nil {
+			return 0, x.unread(err)
+		}
 	}
 	for range 64 {
 		n, err := x.conn.Read(dst)
@@ -175,18 +176,31 @@ func (x *Exchange) receive(dst []byte, until time.Time) (int, error) {
 		if err == nil {
 			continue
 		}
-		x.mu.Lock()
-		gone := x.cancelled
-		x.mu.Unlock()
-		switch {
-		case gone:
-			return 0, ErrCancelled
-		case isTimeout(err):
-			return 0, ErrTick
+		if isTimeout(err) && !x.conn.readBy.Equal(until) && (until.IsZero() || x.c.o.Now().Before(until)) {
+			if err = x.conn.armRead(until); err == nil {
+				continue
+			}
 		}
-		return 0, err
+		return 0, x.unread(err)
 	}
 	return 0, io.ErrNoProgress
+}
+
+// unread explains why nothing was read.
+func (x *Exchange) unread(err error) error {
+	switch {
+	case x.isCancelled():
+		return ErrCancelled
+	case isTimeout(err):
+		return ErrTick
+	}
+	return err
+}
+
+func (x *Exchange) isCancelled() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cancelled
 }
 
 // fill reads more into buf.

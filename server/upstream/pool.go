@@ -36,6 +36,8 @@ type conn struct {
 	raw      net.Conn // below TLS: closing it never blocks
 	reused   bool
 	since    time.Time // idle since
+	readBy   time.Time // the deadlines set; zero: none
+	writeBy  time.Time
 }
 
 // host finds or makes the host of a request and returns the request target.

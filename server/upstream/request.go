@@ -11,6 +11,7 @@ import (
 const (
 	writePiece = 256 << 10        // what is written under one deadline
 	writeStall = 30 * time.Second // that deadline
+	writeSlack = 2 * time.Second  // by how much it may be earlier
 )
 
 // own are the headers the exchange writes itself.
@@ -126,6 +127,9 @@ func (x *Exchange) send(p []byte) error {
 	n, err := x.conn.Write(p)
 	if n > 0 {
 		x.sent = true
+	}
+	if err != nil && x.isCancelled() {
+		return ErrCancelled
 	}
 	return err
 }

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/openai"
+	"github.com/your-org/ai-api-gateway/server/relay"
+	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/upstream"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// A caller is a connection that sends the same request n times, each when the
+// answer to the last has been written, and counts the answers.
+type caller struct {
+	request []byte
+	n       int
+	pending []byte
+	wrote   int
+	bad     []byte // the first answer that is not a 200
+}
+
+func (c *caller) Read(p []byte) (int, error) {
+	if len(c.pending) == 0 {
+		if c.n == 0 {
+			return 0, io.EOF
+		}
+		c.n--
+		c.pending = c.request
+	}
+	k := copy(p, c.pending)
+	c.pending = c.pending[k:]
+	return k, nil
+}
+
+func (c *caller) Write(p []byte) (int, error) {
+	if c.wrote++; c.bad == nil && bytes.HasPrefix(p, []byte("HTTP/1.1 ")) && !bytes.HasPrefix(p, []byte("HTTP/1.1 200")) {
+		c.bad = bytes.Clone(p)
+	}
+	return len(p), nil
+}
+
+func (c *caller) Close() error                     { return nil }
+func (c *caller) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (c *caller) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
+func (c *caller) SetDeadline(time.Time) error      { return nil }
+func (c *caller) SetReadDeadline(time.Time) error  { return nil }
+func (c *caller) SetWriteDeadline(time.Time) error { return nil }
+
+// A vendor is an upstream's connection: each write is answered, piece by piece.
+type vendor struct {
+	caller
+	pieces []string
+	next   int
+}
+
+func (v *vendor) Write(p []byte) (int, error) {
+	v.next = 0
+	return len(p), nil
+}
+
+func (v *vendor) Read(p []byte) (int, error) {
+	if v.next == len(v.pieces) {
+		return 0, io.EOF
+	}
+	v.next++
+	return copy(p, v.pieces[v.next-1]), nil
+}
+
+// noLedger takes every entry.
+type noLedger struct{}
+
+func (noLedger) Hold(string, *store.Hold, time.Time) error { return nil }
+func (noLedger) Settle(*store.UsageRow) error              { return nil }
+func (noLedger) Void(string)                               {}
+
+// hotPath is a server without sockets: serve answers a request n times, from
+// fasthttp's parser through key, plan, upstream's exchange and answer.
+func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
+	tb.Helper()
+	keys := store.NewKeyIndex(nil)
+	full, id, hash, err := store.MintKey(randReader{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	keys.Put(&store.Key{ID: id, Name: "bench", Hash: hash, CreatedAt: time.Now()})
+	client := upstream.New(upstream.Options{InstanceID: instance, Dial: map[string]func() (net.Conn, error){
+		"http://vendor": func() (net.Conn, error) { return &vendor{pieces: pieces}, nil },
+	}})
+	metrics := telemetry.NewMetrics("test")
+	rl := relay.New(relay.Options{
+		Upstream: client, Ledger: noLedger{}, Metrics: metrics, Now: time.Now,
+		Timeouts: func(bool) upstream.Timeouts { return upstream.StreamDefaults },
+	})
+	tb.Cleanup(func() { rl.Close(); client.Close() })
+	s := New(Options{
+		Version: "test", Instance: instance, Relay: rl, Keys: keys, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, NewID: NewULID(time.Now), MaxBody: 1 << 20,
+		Surfaces: Surfaces{Chat: Surface{In: openai.ChatIngress()}, Messages: Surface{In: openai.ChatIngress()},
+			Completions: Surface{In: openai.CompletionsIngress()}, Embeddings: Surface{In: openai.EmbeddingsIngress()}},
+	})
+	s.http.MaxRequestsPerConn = 0
+	s.SetTable(benchTable(tb, "http://vendor"))
+	c := &caller{request: []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: OpenAI/Python 2.8.1\r\n" +
+		"Authorization: Bearer " + full + "\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)}
+	l := listener{open: &s.conns, patience: time.Minute}
+	return func(n int) {
+		c.n, c.wrote = n, 0
+		if err := s.http.ServeConn(l.wrap(c)); err != nil {
+			tb.Fatal(err)
+		}
+		if c.bad != nil || c.wrote < n {
+			tb.Fatalf("%d requests, %d writes, %s", n, c.wrote, c.bad)
+		}
+	}
+}
+
+func chatBody(bytes int) string {
+	return `{"model":"gpt-x","messages":[{"role":"user","content":"` + strings.Repeat("tell me more. ", bytes/14) + `"}]}`
+}
+
+func chatAnswer(bytes int) string {
+	body := `{"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"` +
+		strings.Repeat("The quick brown fox. ", bytes/21) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}}`
+	return "HTTP/1.1 200 OK\r\nServer: vendor\r\nDate: Mon, 02 Nov 2026 00:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+}
+
+var _ = providers.OpChat
+
+func BenchmarkHotPath(b *testing.B) {
+	serve := hotPath(b, chatBody(600), chatAnswer(1024))
+	serve(10)
+	b.ReportAllocs()
+	b.ResetTimer()
+	serve(b.N)
+}
+
+func BenchmarkHotPath10K(b *testing.B) {
+	serve := hotPath(b, chatBody(10<<10), chatAnswer(10<<10))
+	serve(10)
+	b.ReportAllocs()
+	b.ResetTimer()
+	serve(b.N)
+}
