@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -132,8 +131,6 @@ func chatAnswer(bytes int) string {
 		strings.Repeat("The quick brown fox. ", bytes/21) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}}`
 	return "HTTP/1.1 200 OK\r\nServer: vendor\r\nDate: Mon, 02 Nov 2026 00:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
-
-var _ = providers.OpChat
 
 func BenchmarkHotPath(b *testing.B) {
 	serve := hotPath(b, chatBody(600), chatAnswer(1024))
