@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -104,7 +105,7 @@ func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
 		Version: "test", Instance: instance, Relay: rl, Keys: keys, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
 		Now: time.Now, NewID: NewULID(time.Now), MaxBody: 1 << 20,
 		Surfaces: Surfaces{Chat: Surface{In: openai.ChatIngress()}, Messages: Surface{In: openai.ChatIngress()},
-			Completions: Surface{In: openai.CompletionsIngress()}, Embeddings: Surface{In: openai.EmbeddingsIngress()}},
+			Relayed: func(op providers.Op) Surface { return Surface{In: openai.RelayIngress(op)} }},
 	})
 	s.http.MaxRequestsPerConn = 0
 	s.SetTable(benchTable(tb, "http://vendor"))
