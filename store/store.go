@@ -22,6 +22,7 @@ type Snapshot struct {
 	Keys     []*Key
 	Accounts []*Account
 	Mappings []*Mapping
+	Policies []*Policy
 	Meta     map[string][]byte // "master_key_id", "master_key_check", …
 }
 
@@ -32,9 +33,10 @@ type Change struct {
 	Key     *Key
 	Account *Account
 	Mapping *Mapping
+	Policy  *Policy
 	Meta    *MetaValue
 	Delete  *Ref
-	// Create makes it an error (ErrConflict) if the id, the name of an account, or the alias of a mapping exists.
+	// Create makes it an error (ErrConflict) if the id, the name of an account or policy, or the alias of a mapping exists.
 	// Without it the record is put, new or not; names are unique either way.
 	Create bool
 	// IfRev, if not 0, makes it an error (ErrStale) if the store has another revision.
@@ -53,6 +55,7 @@ const (
 	KindKey     = "key"
 	KindAccount = "account"
 	KindMapping = "mapping"
+	KindPolicy  = "policy"
 )
 
 // A Ref names a record.

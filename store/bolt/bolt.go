@@ -56,6 +56,8 @@ var (
 	bNames    = []byte("account_names")
 	bMappings = []byte("mappings")
 	bAliases  = []byte("mapping_aliases")
+	bPolicies = []byte("policies")
+	bPolNames = []byte("policy_names")
 	bAudit    = []byte("audit")
 	bApplied  = []byte("applied")
 	bSums     = []byte("sums")      // slot, series → sums
@@ -65,7 +67,7 @@ var (
 	bKeyNames = []byte("key_names") // key id → name last seen in a row
 )
 
-var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bAudit, bApplied, bSums, bSeries, bSeriesOf, bModels, bKeyNames}
+var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bPolicies, bPolNames, bAudit, bApplied, bSums, bSeries, bSeriesOf, bModels, bKeyNames}
 
 var (
 	kSchema    = []byte("schema")

@@ -92,6 +92,14 @@ func (s *Store) Load(ctx context.Context) (*store.Snapshot, error) {
 		if err != nil {
 			return err
 		}
+		err = each(ctx, tx, bPolicies, func(_, v []byte) error {
+			p := new(store.Policy)
+			snap.Policies = append(snap.Policies, p)
+			return unmarshal(v, p)
+		})
+		if err != nil {
+			return err
+		}
 		return each(ctx, tx, bValues, func(k, v []byte) error {
 			snap.Meta[string(k)] = bytes.Clone(v)
 			return nil
@@ -163,6 +171,11 @@ func applyOne(tx *bbolt.Tx, c *store.Change) error {
 		m := c.Mapping
 		err = putNamed(tx, record{store.KindMapping, bMappings, bAliases, m.ID, m.Alias, c.Create}, m)
 	}
+	if c.Policy != nil {
+		set++
+		p := c.Policy
+		err = putNamed(tx, record{store.KindPolicy, bPolicies, bPolNames, p.ID, p.Name, c.Create}, p)
+	}
 	if c.Meta != nil {
 		set++
 		err = putValue(tx, c.Meta, c.Create)
@@ -220,7 +233,7 @@ func putKey(tx *bbolt.Tx, k *store.Key, create bool) error {
 	return keys.Put(id, b)
 }
 
-// A record is one with a name of its own: an account or a mapping.
+// A record is one with a name of its own: an account, a mapping or a policy.
 type record struct {
 	kind           string
 	records, names []byte
@@ -260,10 +273,15 @@ func putNamed(tx *bbolt.Tx, r record, v any) error {
 }
 
 func nameOf(kind string, b []byte) (string, error) {
-	if kind == store.KindAccount {
+	switch kind {
+	case store.KindAccount:
 		var a store.Account
 		err := unmarshal(b, &a)
 		return a.Name, err
+	case store.KindPolicy:
+		var p store.Policy
+		err := unmarshal(b, &p)
+		return p.Name, err
 	}
 	var m store.Mapping
 	err := unmarshal(b, &m)
@@ -273,6 +291,7 @@ func nameOf(kind string, b []byte) (string, error) {
 func remove(tx *bbolt.Tx, ref store.Ref) error {
 	buckets := map[string][2][]byte{
 		store.KindKey: {bKeys, bHashes}, store.KindAccount: {bAccounts, bNames}, store.KindMapping: {bMappings, bAliases},
+		store.KindPolicy: {bPolicies, bPolNames},
 	}
 	b, known := buckets[ref.Kind]
 	if !known {

@@ -37,19 +37,27 @@ func mapping(id, alias string) *store.Mapping {
 	}
 }
 
+func policy(id, name string) *store.Policy {
+	return &store.Policy{
+		ID: id, Name: name, Scope: store.PolicyScope{APIKey: "k1", Model: "gpt-*"}, Mode: store.ModeStrict, DefaultMaxTokens: 100,
+		Limits:   []store.PolicyLimit{{Kind: store.LimitCost, Limit: 1_500_000_001, Window: store.WindowMonth}, {Kind: store.LimitRequests, Limit: 60, Window: store.WindowMinute, Burst: 6}},
+		TimeZone: "Asia/Shanghai", SoftPercent: 80, OnStoreOutage: "allow", Origin: store.OriginDB, CreatedAt: start,
+	}
+}
+
 func configRoundTrip(t *testing.T, s store.Store) {
 	empty := load(t, s)
-	if empty.Rev != 0 || len(empty.Keys)+len(empty.Accounts)+len(empty.Mappings)+len(empty.Meta) != 0 {
+	if empty.Rev != 0 || len(empty.Keys)+len(empty.Accounts)+len(empty.Mappings)+len(empty.Policies)+len(empty.Meta) != 0 {
 		t.Fatalf("a new store holds %+v", empty)
 	}
-	k, a, m := key("k1"), account("a1", "openai"), mapping("m1", "fast")
+	k, a, m, p := key("k1"), account("a1", "openai"), mapping("m1", "fast"), policy("p1", "team")
 	value := []byte{0, 1, 2}
 	if rev := apply(t, s, store.Change{Key: k, Create: true}, store.Change{Account: a, Create: true},
-		store.Change{Mapping: m, Create: true}, store.Change{Meta: &store.MetaValue{Name: "check", Value: value}}); rev != 1 {
+		store.Change{Mapping: m, Create: true}, store.Change{Policy: p, Create: true}, store.Change{Meta: &store.MetaValue{Name: "check", Value: value}}); rev != 1 {
 		t.Errorf("one Apply leads to revision %d", rev)
 	}
 	got := load(t, s)
-	want := &store.Snapshot{Rev: 1, Keys: []*store.Key{k}, Accounts: []*store.Account{a}, Mappings: []*store.Mapping{m}, Meta: map[string][]byte{"check": value}}
+	want := &store.Snapshot{Rev: 1, Keys: []*store.Key{k}, Accounts: []*store.Account{a}, Mappings: []*store.Mapping{m}, Policies: []*store.Policy{p}, Meta: map[string][]byte{"check": value}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %s\nwant %s", dump(got), dump(want))
 	}
@@ -77,7 +85,7 @@ func dump(v any) string {
 }
 
 func configConflicts(t *testing.T, s store.Store) {
-	apply(t, s, store.Change{Key: key("k1")}, store.Change{Account: account("a1", "openai")}, store.Change{Mapping: mapping("m1", "fast")})
+	apply(t, s, store.Change{Key: key("k1")}, store.Change{Account: account("a1", "openai")}, store.Change{Mapping: mapping("m1", "fast")}, store.Change{Policy: policy("p1", "team")})
 	f := func(c store.Change) {
 		t.Helper()
 		if _, err := s.Apply(context.Background(), c); !errors.Is(err, store.ErrConflict) {
@@ -89,6 +97,9 @@ func configConflicts(t *testing.T, s store.Store) {
 	f(store.Change{Account: account("a2", "openai"), Create: true})
 	f(store.Change{Account: account("a2", "openai")})
 	f(store.Change{Mapping: mapping("m1", "new"), Create: true})
+	f(store.Change{Policy: policy("p1", "new"), Create: true})
+	f(store.Change{Policy: policy("p2", "team"), Create: true})
+	f(store.Change{Policy: policy("p2", "team")})
 	f(store.Change{Mapping: mapping("m2", "fast"), Create: true})
 	twin := key("k2")
 	twin.Hash = key("k1").Hash

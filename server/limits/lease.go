@@ -1,0 +1,279 @@
+package limits
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// Who asks: the key, its group, and the model by the name asked for.
+type Who struct{ KeyID, Group, Model string }
+
+// A Place is where an attempt goes.
+type Place struct{ Account, AccountID, Model string }
+
+// An Amount is what a request may use, or has used.
+type Amount struct{ Tokens, Nano int64 }
+
+// A Lease is quota taken before a call and settled after. It belongs to one
+// request and is used by one goroutine at a time. Its zero value is not one: see
+// Limiter.Lease.
+type Lease struct {
+	l    *Limiter
+	who  Who
+	at   time.Time // admission
+	held []holding
+	own  int // held[own:] is of the attempt in flight
+}
+
+// A holding is what a lease has of one rule.
+type holding struct {
+	rule   *rule
+	period *period // of a window
+	n      int64
+	tat    int64 // of a minute
+}
+
+var leases = sync.Pool{New: func() any { return &Lease{held: make([]holding, 0, 8)} }}
+
+// Lease begins a request of w at now. It returns nil, and costs nothing, where no
+// policy can concern the request.
+func (l *Limiter) Lease(w Who, now time.Time) *Lease {
+	s := l.set.Load()
+	if len(s.rules) == 0 {
+		return nil
+	}
+	if len(s.accounts) == 0 && len(s.global) == 0 && len(s.byKey[w.KeyID]) == 0 && len(s.byGroup[w.Group]) == 0 {
+		return nil
+	}
+	lease := leases.Get().(*Lease)
+	lease.l, lease.who, lease.at = l, w, now
+	return lease
+}
+
+// free gives the lease back to the pool.
+func (a *Lease) free() {
+	clear(a.held)
+	*a = Lease{held: a.held[:0]}
+	leases.Put(a)
+}
+
+// Begin takes what a request needs before its plan is made: requests of a minute,
+// and a slot, for which it waits a second at most. On a denial the lease is over.
+func (a *Lease) Begin() *Denial {
+	now := a.l.ticks(a.at)
+	var denied *Denial
+	s := a.l.set.Load()
+	s.each(&a.who, func(r *rule) bool {
+		if r.lim.Kind == store.LimitRequests && r.minute() && r.fitsModel(a.who.Model) {
+			denied = a.takeRate(r, 1, now)
+		}
+		return denied == nil
+	})
+	if denied == nil {
+		var few [4]*rule
+		waits := few[:0]
+		s.each(&a.who, func(r *rule) bool {
+			if r.lim.Kind == store.LimitConcurrency && r.fitsModel(a.who.Model) {
+				waits = append(waits, r)
+			}
+			return true
+		})
+		denied = a.takeSlots(waits, slotWait)
+	}
+	a.own = len(a.held)
+	if denied != nil {
+		a.Cancel()
+	}
+	return denied
+}
+
+// takeSlots takes a slot of each rule, in the order of the counters, within d.
+func (a *Lease) takeSlots(rules []*rule, d time.Duration) *Denial {
+	if len(rules) == 0 {
+		return nil
+	}
+	sortRules(rules)
+	start := a.l.o.Now()
+	for _, r := range rules {
+		if !r.slots.take(d - a.l.o.Now().Sub(start)) {
+			return &Denial{Policy: r.policy, Limit: r.lim, Used: r.slots.inUse(), Need: 1, RetryAfter: time.Second}
+		}
+		a.held = append(a.held, holding{rule: r, n: 1})
+	}
+	return nil
+}
+
+// takeRate takes n units of a minute.
+func (a *Lease) takeRate(r *rule, n, now int64) *Denial {
+	d := &Denial{Policy: r.policy, Limit: r.lim, Need: n}
+	if !r.rate.fits(n) {
+		d.TooLarge = r.rate.limit > 0
+		return d
+	}
+	tat, wait, ok := r.gcra.take(r.rate, n, now)
+	if !ok {
+		d.Used, _ = r.gcra.level(r.rate, now)
+		d.RetryAfter = time.Duration((wait + ticksPerNano - 1) / ticksPerNano)
+		return d
+	}
+	a.held = append(a.held, holding{rule: r, n: n, tat: tat})
+	return nil
+}
+
+// Counts reports whether tokens or money of the request count, so that an estimate
+// of them is needed; and strict whether that must be an upper bound. unbounded is
+// the output to reserve where the request does not bound it. places are where the
+// request may go.
+func (a *Lease) Counts(places func(yield func(Place) bool)) (counts, strict bool, unbounded int64) {
+	look := func(r *rule) {
+		if r.lim.Kind != store.LimitTokens && r.lim.Kind != store.LimitCost {
+			return
+		}
+		counts = true
+		own := r.policy.DefaultMaxTokens
+		if s := r.policy.Mode == store.ModeStrict; s != strict {
+			if s { // what the upstream is told: the least bound of those that are strict
+				strict, unbounded = true, own
+			}
+			return
+		}
+		switch {
+		case own == 0:
+		case unbounded == 0, strict && own < unbounded, !strict && own > unbounded:
+			unbounded = own
+		}
+	}
+	s := a.l.set.Load()
+	s.each(&a.who, func(r *rule) bool {
+		if r.fitsModel(a.who.Model) {
+			look(r)
+		}
+		return true
+	})
+	if len(s.accounts) > 0 || !counts {
+		for p := range places {
+			for _, r := range s.placed(nil, &a.who, &p) {
+				look(r)
+			}
+		}
+	}
+	if unbounded == 0 {
+		unbounded = store.DefaultMaxTokens
+	}
+	return counts, strict, unbounded
+}
+
+// Reserve takes what the request may use: of windows, and tokens of a minute. On a
+// denial the lease is over.
+func (a *Lease) Reserve(need Amount) *Denial {
+	var few [8]*rule
+	rules := few[:0]
+	a.l.set.Load().each(&a.who, func(r *rule) bool {
+		if r.fitsModel(a.who.Model) && (r.window() || r.lim.Kind == store.LimitTokens) {
+			rules = append(rules, r)
+		}
+		return true
+	})
+	d := a.reserve(rules, need, a.at)
+	a.own = len(a.held)
+	if d != nil {
+		a.Cancel()
+	}
+	return d
+}
+
+// Enter takes what an attempt at p may use of limits that hold there only. A
+// denial excludes the place; the lease goes on.
+func (a *Lease) Enter(p Place, need Amount, now time.Time) *Denial {
+	a.Leave(now)
+	s := a.l.set.Load()
+	var few [8]*rule
+	rules := s.placed(few[:0], &a.who, &p)
+	if len(rules) == 0 {
+		return nil
+	}
+	var slots, windows []*rule
+	var d *Denial
+	for _, r := range rules {
+		switch {
+		case r.lim.Kind == store.LimitConcurrency:
+			slots = append(slots, r)
+		case r.lim.Kind == store.LimitRequests && r.minute():
+			if d == nil {
+				d = a.takeRate(r, 1, a.l.ticks(now))
+			}
+		default:
+			windows = append(windows, r)
+		}
+	}
+	if d == nil {
+		d = a.takeSlots(slots, 0)
+	}
+	if d == nil {
+		d = a.reserve(windows, need, now)
+	}
+	if d != nil {
+		a.drop(now, false)
+	}
+	return d
+}
+
+// placed appends the rules that hold at p and not for the request as a whole: of
+// the account, and for the upstream's name of the model.
+func (s *set) placed(dst []*rule, w *Who, p *Place) []*rule {
+	for _, name := range [...]string{p.Account, p.AccountID} {
+		for _, r := range s.accounts[name] {
+			if (r.fitsModel(w.Model) || r.fitsModel(p.Model)) && !slices.Contains(dst, r) {
+				dst = append(dst, r)
+			}
+		}
+	}
+	s.each(w, func(r *rule) bool {
+		if !r.fitsModel(w.Model) && r.fitsModel(p.Model) {
+			dst = append(dst, r)
+		}
+		return true
+	})
+	return dst
+}
+
+// Leave gives back what an attempt took that did not end the request. The call was
+// made: it counts among the requests of its minute.
+func (a *Lease) Leave(now time.Time) { a.drop(now, true) }
+
+func (a *Lease) drop(now time.Time, called bool) {
+	for i := a.own; i < len(a.held); i++ {
+		h := &a.held[i]
+		if !called || h.rule.lim.Kind != store.LimitRequests || !h.rule.minute() {
+			a.undo(h, now)
+		}
+	}
+	clear(a.held[a.own:])
+	a.held = a.held[:a.own]
+}
+
+// undo gives back all of a holding.
+func (a *Lease) undo(h *holding, now time.Time) {
+	switch r := h.rule; {
+	case r.lim.Kind == store.LimitConcurrency:
+		r.slots.release()
+	case r.minute():
+		r.gcra.adjust(r.rate, h.n, 0, h.tat, a.l.ticks(now))
+	default:
+		r.mu.Lock()
+		h.period.reserved -= h.n
+		h.period.running--
+		r.mu.Unlock()
+	}
+}
+
+// Cancel gives everything back: the request has left no row. The lease is over.
+func (a *Lease) Cancel() {
+	for i := range a.held {
+		a.undo(&a.held[i], a.at)
+	}
+	a.free()
+}

@@ -1,0 +1,92 @@
+package limits
+
+import (
+	"time"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// reserve takes need of all rules or of none.
+func (a *Lease) reserve(rules []*rule, need Amount, now time.Time) *Denial {
+	if len(rules) == 0 {
+		return nil
+	}
+	sortRules(rules)
+	locked := 0
+	unlock := func() {
+		for _, r := range rules[:locked] {
+			if r.window() {
+				r.mu.Unlock()
+			}
+		}
+	}
+	defer unlock()
+	for _, r := range rules {
+		if r.window() {
+			r.mu.Lock()
+		}
+		locked++
+	}
+	for _, r := range rules {
+		if r.window() {
+			if d := r.check(r.now(now), r.of(need), now); d != nil {
+				return d
+			}
+		}
+	}
+	before := len(a.held)
+	for _, r := range rules {
+		if r.window() {
+			continue
+		}
+		if d := a.takeRate(r, r.of(need), a.l.ticks(now)); d != nil {
+			for i := before; i < len(a.held); i++ {
+				a.undo(&a.held[i], now)
+			}
+			a.held = a.held[:before]
+			return d
+		}
+	}
+	for _, r := range rules {
+		if r.window() {
+			n := r.of(need)
+			r.cur.reserved += n
+			r.cur.running++
+			a.held = append(a.held, holding{rule: r, period: r.cur, n: n})
+		}
+	}
+	return nil
+}
+
+// of is the part of an amount that r counts.
+func (r *rule) of(n Amount) int64 {
+	switch r.lim.Kind {
+	case store.LimitRequests:
+		return 1
+	case store.LimitTokens:
+		return n.Tokens
+	}
+	return n.Nano
+}
+
+// check denies n of p if it does not fit; r.mu is held.
+func (r *rule) check(p *period, n int64, now time.Time) *Denial {
+	if sum(max(0, p.spent), p.reserved, n) <= r.lim.Limit {
+		return nil
+	}
+	d := &Denial{Policy: r.policy, Limit: r.lim, Used: p.spent, Reserved: p.reserved, Need: n, Resets: p.end}
+	if !p.end.IsZero() {
+		d.RetryAfter = max(time.Nanosecond, p.end.Sub(now))
+	}
+	d.First = p.told&toldFull == 0
+	p.told |= toldFull
+	return d
+}
+
+func sortRules(rules []*rule) {
+	for i := 1; i < len(rules); i++ {
+		for j := i; j > 0 && rules[j].seq < rules[j-1].seq; j-- {
+			rules[j], rules[j-1] = rules[j-1], rules[j]
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package limits
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// A rule is one limit of a policy, in force. It is not changed; what it counts in
+// is its counter, which outlives changes of the policy that do not change what is
+// counted.
+type rule struct {
+	policy *store.Policy
+	lim    store.PolicyLimit
+	zone   *time.Location
+	rate   rate // of a minute
+	*counter
+}
+
+func (r *rule) minute() bool { return r.lim.Window == store.WindowMinute }
+func (r *rule) window() bool { return r.lim.Kind != store.LimitConcurrency && !r.minute() }
+
+// fitsModel reports whether the rule is about a model of that name.
+func (r *rule) fitsModel(name string) bool {
+	return r.policy.Scope.Model == "" || matchName(r.policy.Scope.Model, name)
+}
+
+// matchName reports whether name is what the pattern says; '*' is any characters.
+func matchName(pattern, name string) bool {
+	for {
+		lit, rest, star := strings.Cut(pattern, "*")
+		if !star {
+			return lit == name
+		}
+		if !strings.HasPrefix(name, lit) {
+			return false
+		}
+		name = name[len(lit):]
+		if rest == "" {
+			return true
+		}
+		next, _, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, next)
+		}
+		i := strings.Index(name, next)
+		if i < 0 {
+			return false
+		}
+		name, pattern = name[i:], rest
+	}
+}
+
+// A counter is what a rule counts in.
+type counter struct {
+	seq   int64 // the order counters are locked in
+	gcra  gcra
+	slots slots
+
+	mu  sync.Mutex
+	cur *period // of a window; nil until the first use
+}
+
+// A period is one stretch of a window. Requests that it admitted end in it, also
+// when the next has begun.
+type period struct {
+	start, end      time.Time
+	spent, reserved int64
+	running         int64 // requests that hold a reservation
+	told            uint8 // events of this period
+}
+
+// now makes the period of t the current one and returns it. A clock that goes
+// backwards reopens none. c.mu is held.
+func (r *rule) now(t time.Time) *period {
+	if r.cur != nil && t.Before(r.cur.start) {
+		return r.cur
+	}
+	if r.cur != nil && (r.cur.end.IsZero() || t.Before(r.cur.end)) {
+		return r.cur
+	}
+	start, end := periodOf(r.lim.Window, t, r.zone)
+	if r.cur == nil || start.After(r.cur.start) {
+		r.cur = &period{start: start, end: end}
+	}
+	return r.cur
+}
+
+// A set is all rules in force, by whom they are for.
+type set struct {
+	rules                    []*rule
+	byKey, byGroup, accounts map[string][]*rule
+	global                   []*rule
+	counters                 map[identity]*counter
+}
+
+// identity is what makes a rule count the same thing as another.
+type identity struct {
+	policy, kind, window, zone string
+	scope                      store.PolicyScope
+}
+
+// compile makes the rules of policies, with the counters of old where they fit. It
+// returns the windows whose counters are new and must be read from the store.
+func (l *Limiter) compile(policies []*store.Policy, old *set) (s *set, fresh []*rule, err error) {
+	s = &set{byKey: map[string][]*rule{}, byGroup: map[string][]*rule{}, accounts: map[string][]*rule{}, counters: map[identity]*counter{}}
+	for _, p := range policies {
+		zone := l.o.Zone
+		if p.TimeZone != "" {
+			if zone, err = time.LoadLocation(p.TimeZone); err != nil {
+				return nil, nil, err
+			}
+		}
+		for _, lim := range p.Limits {
+			r := &rule{policy: p, lim: lim, zone: zone, rate: rateOf(lim)}
+			id := identity{p.ID, lim.Kind, lim.Window, zone.String(), p.Scope}
+			if s.counters[id] != nil {
+				return nil, nil, fmt.Errorf("policy %q limits %s of a %s twice", p.Name, lim.Kind, lim.Window)
+			}
+			if r.counter = old.counters[id]; r.counter == nil {
+				l.seq++
+				r.counter = &counter{seq: l.seq}
+				if r.window() {
+					fresh = append(fresh, r)
+				}
+			}
+			s.counters[id] = r.counter
+			s.rules = append(s.rules, r)
+		}
+	}
+	slices.SortStableFunc(s.rules, func(a, b *rule) int { return cmp.Compare(a.seq, b.seq) })
+	for _, r := range s.rules {
+		switch sc := &r.policy.Scope; {
+		case sc.APIKey != "":
+			s.byKey[sc.APIKey] = append(s.byKey[sc.APIKey], r)
+		case sc.Group != "":
+			s.byGroup[sc.Group] = append(s.byGroup[sc.Group], r)
+		case sc.Account != "":
+			s.accounts[sc.Account] = append(s.accounts[sc.Account], r)
+		default:
+			s.global = append(s.global, r)
+		}
+	}
+	return s, fresh, nil
+}
+
+// rateOf returns the rate of a minute's limit.
+func rateOf(lim store.PolicyLimit) rate {
+	r := rate{lim.Limit, lim.Burst}
+	if r.burst == 0 {
+		r.burst = lim.Limit
+		if lim.Kind == store.LimitRequests {
+			r.burst = max(1, lim.Limit/10)
+		}
+	}
+	return r
+}
+
+// each calls f for the rules that may concern a caller, in no order, until it
+// reports false.
+func (s *set) each(w *Who, f func(*rule) bool) {
+	for _, list := range [...][]*rule{s.byKey[w.KeyID], s.byGroup[w.Group], s.global} {
+		for _, r := range list {
+			if !f(r) {
+				return
+			}
+		}
+	}
+}
+
+// sum adds amounts that are never negative; what does not fit is the largest number.
+func sum(a, b, c int64) int64 {
+	if b > math.MaxInt64-a || c > math.MaxInt64-a-b {
+		return math.MaxInt64
+	}
+	return a + b + c
+}
