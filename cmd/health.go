@@ -80,10 +80,6 @@ func (a *app) showSelf(c *api.Client, self *api.KeySelf) error {
 	if len(self.Limits) == 0 {
 		return nil
 	}
-	t := table{columns: []column{{head: "LIMIT"}, {head: "WINDOW"}, {head: "ALLOWED", right: true}, {head: "USED", right: true}, {head: "LEFT", right: true}, {head: "RESETS"}}}
-	for _, l := range self.Limits {
-		t.rows = append(t.rows, []cell{str(l.Kind), str(l.Window), str(l.Limit.String()), str(l.Used.String()), str(l.Remaining.String()), momentOf(l.ResetsAt)})
-	}
 	fmt.Fprintln(a.stdout)
-	return a.writeTable(t)
+	return a.writeTable(limitsTable(self.Limits))
 }

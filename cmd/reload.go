@@ -11,7 +11,7 @@ import (
 )
 
 // reloadable are the settings that a reload puts into force; a change of another
-// one needs a restart. Accounts, mappings and base URLs are always reloaded.
+// one needs a restart. Accounts, mappings, policies and base URLs are always reloaded.
 var reloadable = []string{"log.level", "trusted_proxies"}
 
 // reload reads file and environment anew and puts what they say into force, all of
@@ -22,7 +22,7 @@ func (g *gateway) reload(ctx context.Context) (api.Reload, error) {
 	start := time.Now()
 	next, err := g.load()
 	if err == nil {
-		err = g.runtime.Configure(ctx, accountsOf(next), mappingPointers(next.Mappings), next.BaseURLs)
+		err = g.runtime.Configure(ctx, accountsOf(next), mappingPointers(next.Mappings), policyPointers(next.Policies), next.BaseURLs)
 	}
 	if err != nil {
 		g.log.Error("cannot reload, the configuration before it stays in force", "error", err)

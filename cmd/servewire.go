@@ -28,6 +28,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/admin"
 	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/server/ledger"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
@@ -53,6 +54,7 @@ type gateway struct {
 	store   *bolt.Store
 	ledger  *ledger.Ledger
 	client  *upstream.Client
+	limits  *limits.Limiter
 	relay   *relay.Relay
 	runtime *server.Runtime
 	server  *server.Server
@@ -132,8 +134,25 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	g.metrics = telemetry.NewMetrics(Version)
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
 	var panicked func(string, any)
+	g.limits = limits.New(limits.Options{
+		Now: now, Zone: cfg.Zone, Log: log,
+		Totals: func(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
+			if err := g.ledger.Sync(ctx); err != nil {
+				return nil, err
+			}
+			return g.store.Totals(ctx, q)
+		},
+		Upstream: func(model, account string) string { return g.server.Table().Upstream(model, account) },
+		Account: func(ref string) string {
+			if a, ok := g.server.Table().Account(ref); ok {
+				return a.Name
+			}
+			return ref
+		},
+		Soft: func(e limits.Event) { g.metrics.SoftLimit(e.Limit.Kind) },
+	})
 	g.relay = relay.New(relay.Options{
-		Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
+		Limits: g.limits, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
 		Vault:    vault.New(vault.Options{Sealer: g.sealer, Now: now}),
 		Media:    fetcherFor(cfg.MediaFetch),
@@ -143,12 +162,12 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	g.runtime = &server.Runtime{
 		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: facts,
 		Priced:   func(prices []providers.Model) routing.Catalogue { return facts.With(prices) },
-		Accounts: accountsOf(cfg), Mappings: mappingPointers(cfg.Mappings), BaseURLs: cfg.BaseURLs,
+		Accounts: accountsOf(cfg), Mappings: mappingPointers(cfg.Mappings), Policies: policyPointers(cfg.Policies), BaseURLs: cfg.BaseURLs, Limits: g.limits,
 		Log: log, Now: now,
 	}
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
-		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, RefreshModels: g.runtime.Refresh,
+		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
 		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
 	})
 	o := server.Options{
@@ -270,6 +289,14 @@ func pointers(in []store.Account) []*store.Account {
 
 func mappingPointers(in []store.Mapping) []*store.Mapping {
 	out := make([]*store.Mapping, len(in))
+	for i := range in {
+		out[i] = &in[i]
+	}
+	return out
+}
+
+func policyPointers(in []store.Policy) []*store.Policy {
+	out := make([]*store.Policy, len(in))
 	for i := range in {
 		out[i] = &in[i]
 	}

@@ -59,7 +59,7 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 	}
 	if q := ctx.URI().QueryString(); len(q) > 0 {
 		args := ctx.QueryArgs()
-		if args.Has("api_key") || args.Has("key") && !geminiRoute {
+		if args.Has("api_key") || args.Has("key") && !geminiRoute && !isFilter(ctx.Path(), args.Peek("key")) {
 			return nil, refuse(400, "key_in_query", "an API key in the URL is refused here: it would end up in logs. Send it as \"Authorization: Bearer <key>\"")
 		}
 		if geminiRoute && !take(args.Peek("key")) {
@@ -70,6 +70,12 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 		return nil, unauthorized("the API key is not valid")
 	}
 	return key, nil
+}
+
+// isFilter reports whether the parameter "key" is the admin API's filter, the id of
+// a key, and not a key.
+func isFilter(path, value []byte) bool {
+	return bytes.HasPrefix(path, []byte("/v1/admin/")) && len(value) <= 32 && !bytes.HasPrefix(value, []byte("sk-"))
 }
 
 func ambiguous() *providers.Error {

@@ -240,3 +240,18 @@ func TestModels(t *testing.T) {
 		t.Errorf("HEAD: %v", got)
 	}
 }
+
+// TestKeyFilter: "key" is a filter of the admin API, and refused where it may be a key itself.
+func TestKeyFilter(t *testing.T) {
+	f := func(path, value string, want bool) {
+		t.Helper()
+		if got := isFilter([]byte(path), []byte(value)); got != want {
+			t.Errorf("isFilter(%s, %s) = %v, want %v", path, value, got, want)
+		}
+	}
+	f("/v1/admin/usage", "ab12cd34", true)
+	f("/v1/admin/usage", "", true)
+	f("/v1/admin/usage", "sk-gw-ab12cd34", false)
+	f("/v1/admin/usage", "0123456789012345678901234567890123456789", false)
+	f("/v1/models", "ab12cd34", false)
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 )
@@ -48,6 +49,18 @@ func (s *Server) serveRelay(c *call) {
 		c.fail(e)
 		return
 	}
+	who := limits.Who{Model: peek.Model, KeyID: c.who.Name}
+	if k := c.who.Key; k != nil {
+		who.KeyID, who.Group = k.ID, k.Group
+	}
+	lease, denied := s.relay.Admit(who, c.start)
+	if denied != nil {
+		release()
+		s.relay.WriteRates(c.ctx, who)
+		c.fail(denied)
+		return
+	}
+	defer func() { lease.Cancel() }() // nil once a job has it
 	table := s.table.Load()
 	plan, perr := table.Plan(routing.Ask{
 		Op: c.route.op, Dialect: c.route.in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allowModels(c),
@@ -61,7 +74,7 @@ func (s *Server) serveRelay(c *call) {
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
 		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Accepted: c.start, Conn: c.ctx.Conn(), Release: release,
+		Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
 	}
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
@@ -74,6 +87,7 @@ func (s *Server) serveRelay(c *call) {
 		s.estimateTokens(c, job)
 		return
 	}
+	lease = nil
 	s.relay.Do(c.ctx, job)
 }
 

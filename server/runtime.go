@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
@@ -28,19 +29,22 @@ type Runtime struct {
 	Catalogue routing.Catalogue
 	// Priced returns the catalogue with the operator's prices before its own; nil: there are none.
 	Priced func(prices []providers.Model) routing.Catalogue
-	// Accounts, Mappings and BaseURLs are those of file and environment; Configure changes them.
+	// Accounts, Mappings, Policies and BaseURLs are those of file and environment; Configure changes them.
 	Accounts []*store.Account
 	Mappings []*store.Mapping
+	Policies []*store.Policy   // of the file
 	BaseURLs map[string]string // by provider name
+	Limits   *limits.Limiter   // nil: nothing is limited
 	Log      *slog.Logger
 	Now      func() time.Time
 	Swap     func(*routing.Table) // puts a new table in force
 	Table    func() *routing.Table
 
-	mu      sync.Mutex
-	inForce []*store.Mapping
-	listed  map[string]listing // by account id
-	kick    chan struct{}
+	mu       sync.Mutex
+	inForce  []*store.Mapping
+	policies []*store.Policy
+	listed   map[string]listing // by account id
+	kick     chan struct{}
 }
 
 type listing struct {
@@ -91,6 +95,9 @@ func (r *Runtime) Reload(ctx context.Context) error {
 	}
 	r.inForce = src.Mappings
 	r.Swap(t)
+	if err := r.limit(ctx, snap.Policies); err != nil {
+		return err
+	}
 	if r.kick != nil {
 		select {
 		case r.kick <- struct{}{}:
@@ -100,17 +107,17 @@ func (r *Runtime) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Configure puts other accounts, mappings and base URLs of file and environment into
+// Configure puts other accounts, mappings, policies and base URLs of file and environment into
 // force. On an error those before stay.
-func (r *Runtime) Configure(ctx context.Context, accounts []*store.Account, mappings []*store.Mapping, baseURLs map[string]string) error {
+func (r *Runtime) Configure(ctx context.Context, accounts []*store.Account, mappings []*store.Mapping, policies []*store.Policy, baseURLs map[string]string) error {
 	r.mu.Lock()
-	oldAccounts, oldMappings, oldURLs := r.Accounts, r.Mappings, r.BaseURLs
-	r.Accounts, r.Mappings, r.BaseURLs = accounts, mappings, baseURLs
+	oldAccounts, oldMappings, oldPolicies, oldURLs := r.Accounts, r.Mappings, r.Policies, r.BaseURLs
+	r.Accounts, r.Mappings, r.Policies, r.BaseURLs = accounts, mappings, policies, baseURLs
 	r.mu.Unlock()
 	err := r.Reload(ctx)
 	if err != nil {
 		r.mu.Lock()
-		r.Accounts, r.Mappings, r.BaseURLs = oldAccounts, oldMappings, oldURLs
+		r.Accounts, r.Mappings, r.Policies, r.BaseURLs = oldAccounts, oldMappings, oldPolicies, oldURLs
 		r.mu.Unlock()
 	}
 	return err
@@ -129,6 +136,30 @@ func ownPrices(snap *store.Snapshot) ([]providers.Model, error) {
 		}
 	}
 	return models, nil
+}
+
+// limit puts the quota policies of the store and of the file in force.
+func (r *Runtime) limit(ctx context.Context, stored []*store.Policy) error {
+	names := map[string]bool{}
+	var all []*store.Policy
+	for _, p := range slices.Concat(stored, r.Policies) {
+		if !names[p.Name] {
+			names[p.Name] = true
+			all = append(all, p)
+		}
+	}
+	r.policies = all
+	if r.Limits == nil {
+		return nil
+	}
+	return r.Limits.Set(ctx, all)
+}
+
+// PoliciesInForce returns the quota policies in force, those of the file included.
+func (r *Runtime) PoliciesInForce() []*store.Policy {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.policies
 }
 
 // InForce returns the mappings in force, those of the file included.

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // What a limit counts.
@@ -89,4 +91,127 @@ type PolicyLimit struct {
 	// Burst is what may be used at once of a minute's limit; 0: a tenth of the
 	// requests, at least one, and all of the tokens.
 	Burst int64 `json:"burst,omitempty"`
+}
+
+// A PolicyError says which member of a policy is wrong, and why.
+type PolicyError struct{ Member, Problem string }
+
+func (e *PolicyError) Error() string { return e.Member + " " + e.Problem }
+
+// Bounds of policies.
+const (
+	maxLimits      = 32
+	maxCount       = 1_000_000_000_000_000 // requests or tokens of a limit
+	maxOutputBound = 1_000_000_000
+)
+
+// Check checks all of a policy but its id and what its scope names, and brings it
+// into the form that is kept. Its error is a *PolicyError.
+func (p *Policy) Check() error {
+	bad := func(member, problem string) error { return &PolicyError{member, problem} }
+	if p.Name == "" || p.Name != strings.TrimSpace(p.Name) || p.Name != CleanText(p.Name, 128) || strings.ContainsFunc(p.Name, unicode.IsControl) {
+		return bad("name", "must be 1 to 128 printable characters, without space around them")
+	}
+	if err := p.Scope.check(); err != nil {
+		return err
+	}
+	switch p.Mode {
+	case ModeNormal:
+		p.Mode = ""
+	case "", ModeStrict:
+	default:
+		return bad("mode", "must be normal or strict")
+	}
+	switch p.OnStoreOutage {
+	case "deny":
+		p.OnStoreOutage = ""
+	case "", "allow":
+	default:
+		return bad("on_store_outage", "must be deny or allow")
+	}
+	if p.DefaultMaxTokens < 0 || p.DefaultMaxTokens > maxOutputBound {
+		return bad("default_max_tokens", "must be from 0 to 1000000000")
+	}
+	if p.SoftPercent < 0 || p.SoftPercent > 100 {
+		return bad("soft_percent", "must be from 0 to 100")
+	}
+	if _, err := time.LoadLocation(p.TimeZone); err != nil || p.TimeZone == "Local" {
+		return bad("time_zone", "must be the name of a time zone such as Asia/Shanghai")
+	}
+	if len(p.Limits) == 0 || len(p.Limits) > maxLimits {
+		return bad("limits", "must be 1 to 32, such as [{\"kind\": \"requests\", \"limit\": 60, \"window\": \"minute\"}]")
+	}
+	for i := range p.Limits {
+		if err := p.Limits[i].check("limits[" + strconv.Itoa(i) + "]"); err != nil {
+			return err
+		}
+		for j := range i {
+			if p.Limits[j].Kind == p.Limits[i].Kind && p.Limits[j].Window == p.Limits[i].Window {
+				return bad("limits["+strconv.Itoa(i)+"]", "is of the same kind and window as limits["+strconv.Itoa(j)+"]")
+			}
+		}
+	}
+	return nil
+}
+
+func (s *PolicyScope) check() error {
+	given := 0
+	for _, name := range [...]string{s.APIKey, s.Group, s.Account} {
+		if name != "" {
+			given++
+		}
+		if len(name) > 256 || strings.ContainsFunc(name, unicode.IsControl) {
+			return &PolicyError{"scope", "names must be at most 256 printable characters"}
+		}
+	}
+	if s.Global {
+		given++
+	}
+	switch {
+	case given > 1:
+		return &PolicyError{"scope", "must name one of api_key, group, account and global, not several"}
+	case given == 0 && s.Model == "":
+		return &PolicyError{"scope", "is missing: give one of api_key, group, account, global or model"}
+	case s.Model != strings.TrimSpace(s.Model) || len(s.Model) > 256 || strings.ContainsFunc(s.Model, unicode.IsControl):
+		return &PolicyError{"scope.model", "must be a model's name, or a pattern such as gpt-*, of at most 256 characters"}
+	}
+	return nil
+}
+
+func (l *PolicyLimit) check(path string) error {
+	bad := func(member, problem string) error { return &PolicyError{path + member, problem} }
+	switch l.Kind {
+	case LimitRequests, LimitTokens:
+		if l.Window == "" {
+			l.Window = WindowMinute
+		}
+	case LimitCost:
+		if l.Window == "" {
+			l.Window = WindowTotal
+		}
+		if l.Window == WindowMinute {
+			return bad(".window", "of cost_usd must be hour, day, week, month or total")
+		}
+	case LimitConcurrency:
+		if l.Window != "" {
+			return bad(".window", "must be left out for concurrency")
+		}
+	default:
+		return bad(".kind", "must be requests, tokens, cost_usd or concurrency")
+	}
+	switch l.Window {
+	case "", WindowMinute, WindowHour, WindowDay, WindowWeek, WindowMonth, WindowTotal:
+	default:
+		return bad(".window", "must be minute, hour, day, week, month or total")
+	}
+	if l.Limit < 0 || l.Limit > maxCount && l.Kind != LimitCost {
+		return bad(".limit", "must be from 0 to 10^15")
+	}
+	if l.Burst != 0 && l.Window != WindowMinute {
+		return bad(".burst", "is for limits of a minute")
+	}
+	if l.Burst < 0 || l.Burst > maxCount {
+		return bad(".burst", "must be from 1 to 10^15")
+	}
+	return nil
 }

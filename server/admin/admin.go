@@ -1,5 +1,5 @@
-// Package admin is the admin API: keys, provider accounts, model mappings, usage,
-// logs, explanations and the audit trail. Who may call what is checked by the
+// Package admin is the admin API: keys, provider accounts, model mappings, quota
+// policies, usage, logs, explanations and the audit trail. Who may call what is checked by the
 // server from Route.Scope; what a caller may hand on is checked here.
 package admin
 
@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
@@ -88,8 +89,10 @@ type Deps struct {
 	Test func(ctx context.Context, acc *routing.Account, model string) api.TestResult
 	// RefreshModels reads the upstream's own list of models.
 	RefreshModels func(ctx context.Context, acc *routing.Account) ([]string, error)
-	// Limits returns the limits that hold for a key and how far they are used. nil: there are none.
-	Limits func(k *store.Key) []api.Limit
+	// Policies returns the quota policies in force, those of the file included. nil: the store's.
+	Policies func() []*store.Policy
+	// Limiter knows how far limits are used. nil: nobody does.
+	Limiter *limits.Limiter
 	// Config returns the configuration in force, with secrets redacted.
 	Config func() json.RawMessage
 	// ReloadConfig reads file and environment anew and puts them into force, all or nothing.
@@ -133,6 +136,7 @@ func (a *Admin) Routes() []Route {
 		keys     = "/v1/admin/api-keys"
 		accounts = "/v1/admin/provider-accounts"
 		mappings = "/v1/admin/model-mappings"
+		policies = "/v1/admin/quota-policies"
 	)
 	return []Route{
 		{"GET", "/v1/key", "self", a.self},
@@ -157,6 +161,12 @@ func (a *Admin) Routes() []Route {
 		{"GET", mappings + "/{id}", "viewer", a.showMapping},
 		{"PATCH", mappings + "/{id}", "config:write", a.updateMapping},
 		{"DELETE", mappings + "/{id}", "config:write", a.deleteMapping},
+
+		{"POST", policies, "config:write", a.createPolicy},
+		{"GET", policies, "viewer", a.listPolicies},
+		{"GET", policies + "/{id}", "viewer", a.showPolicy},
+		{"PATCH", policies + "/{id}", "config:write", a.updatePolicy},
+		{"DELETE", policies + "/{id}", "config:write", a.deletePolicy},
 
 		{"GET", "/v1/admin/models", "viewer", a.listModels},
 		{"GET", "/v1/admin/prices", "viewer", a.listPrices},

@@ -26,6 +26,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
@@ -90,6 +91,7 @@ type harness struct {
 	synced             atomic.Int64
 	reloadErr, syncErr error
 	testSays           api.TestResult
+	limiter            *limits.Limiter
 }
 
 type safeBuffer struct {
@@ -130,6 +132,7 @@ func newHarness(t *testing.T) *harness {
 	}
 	ids := ulid.Monotonic(rand.Reader, 0)
 	var idMu sync.Mutex
+	h.limiter = limits.New(limits.Options{Now: h.now})
 	h.Admin = New(Deps{
 		Store: h.store, Keys: store.NewKeyIndex(nil), Sealer: sealer, Table: h.table.Load, Now: h.now, Zone: time.UTC,
 		Reload: func(ctx context.Context) error {
@@ -159,7 +162,10 @@ func newHarness(t *testing.T) *harness {
 		Mappings: func() []*store.Mapping {
 			return []*store.Mapping{{ID: "file-m", Alias: "from-file", Targets: []store.MappingTarget{{Model: "gpt-4"}}, Origin: store.OriginFile}}
 		},
-		Limits: func(*store.Key) []api.Limit { return []api.Limit{{Policy: "p", Kind: "requests", Limit: "60"}} },
+		Limiter: h.limiter,
+		Policies: func() []*store.Policy {
+			return []*store.Policy{{ID: "file-p", Name: "from-file", Scope: store.PolicyScope{Global: true}, Limits: []store.PolicyLimit{{Kind: "requests", Limit: 60, Window: "minute"}}, Origin: store.OriginFile}}
+		},
 		Config: func() json.RawMessage { return json.RawMessage(`{"listen":":8080"}`) },
 		NewID: func() string {
 			idMu.Lock()
@@ -215,6 +221,9 @@ func (h *harness) rebuild(ctx context.Context, sealer *store.Sealer) error {
 		src.Accounts = append(src.Accounts, acc)
 	}
 	t, err := routing.Build(src)
+	if err == nil {
+		err = h.limiter.Set(ctx, slices.Concat(snap.Policies, h.d.Policies()))
+	}
 	if err == nil {
 		h.table.Store(t)
 	}

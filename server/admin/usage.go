@@ -187,12 +187,12 @@ func (a *Admin) self(c *Call) error {
 	if _, err := c.params(); err != nil {
 		return err
 	}
-	out := api.KeySelf{Name: c.Who.Name, Scopes: list(c.Who.Scopes), Models: []string{}, Admin: c.Who.May("admin"), Limits: []api.Limit{}}
+	out := api.KeySelf{Name: c.Who.Name, Scopes: list(c.Who.Scopes), Models: []string{}, Admin: c.Who.May("admin")}
 	if k := c.Who.Key; k != nil {
 		out.ID, out.Prefix, out.Models, out.Group, out.ExpiresAt = k.ID, k.Prefix, list(k.Models), k.Group, timePtr(k.ExpiresAt)
-		if a.d.Limits != nil {
-			out.Limits = append(out.Limits, a.d.Limits(k)...)
-		}
+		out.Limits = a.keyLimits(k.ID, k.Group, c.Now)
+	} else {
+		out.Limits = a.keyLimits(c.Who.Name, "", c.Now)
 	}
 	y, m, _ := c.Now.In(a.d.Zone).Date()
 	since := time.Date(y, m, 1, 0, 0, 0, 0, a.d.Zone)

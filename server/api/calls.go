@@ -13,6 +13,7 @@ const (
 	keysPath     = "/v1/admin/api-keys"
 	accountsPath = "/v1/admin/provider-accounts"
 	mappingsPath = "/v1/admin/model-mappings"
+	policiesPath = "/v1/admin/quota-policies"
 )
 
 // A Page selects one page of a list. The zero Page is the first, of the usual length.
@@ -160,6 +161,35 @@ func (c *Client) UpdateMapping(ctx context.Context, id string, p MappingPatch) (
 // DeleteMapping removes the mapping of that id or alias.
 func (c *Client) DeleteMapping(ctx context.Context, id string) error {
 	return c.call(ctx, "DELETE", in(mappingsPath, id), nil, nil, nil)
+}
+
+// CreatePolicy adds a quota policy.
+func (c *Client) CreatePolicy(ctx context.Context, p PolicyCreate) (*Policy, error) {
+	return send[Policy](ctx, c, "POST", policiesPath, nil, p)
+}
+
+// Policies returns one page of quota policies, with how far each is used.
+func (c *Client) Policies(ctx context.Context, a PoliciesAsk) (*PoliciesReply, error) {
+	q := a.values()
+	for name, values := range query("key", a.Key, "model", a.Model) {
+		q[name] = values
+	}
+	return get[PoliciesReply](ctx, c, policiesPath, q)
+}
+
+// Policy returns the quota policy of that id or name.
+func (c *Client) Policy(ctx context.Context, id string) (*Policy, error) {
+	return get[Policy](ctx, c, in(policiesPath, id), nil)
+}
+
+// UpdatePolicy changes the quota policy of that id or name.
+func (c *Client) UpdatePolicy(ctx context.Context, id string, p PolicyPatch) (*Policy, error) {
+	return send[Policy](ctx, c, "PATCH", in(policiesPath, id), nil, p)
+}
+
+// DeletePolicy removes the quota policy of that id or name.
+func (c *Client) DeletePolicy(ctx context.Context, id string) error {
+	return c.call(ctx, "DELETE", in(policiesPath, id), nil, nil, nil)
 }
 
 // CatalogueModels returns the models in use with their facts and prices; refresh

@@ -1,9 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // A Key is an API key of a caller as the admin API shows it: never the key itself.
 type Key struct {
@@ -100,16 +97,4 @@ type KeySelf struct {
 	// Used is what the key has used since UsedSince, the start of this month.
 	Used      *UsageSums `json:"used,omitempty"`
 	UsedSince *time.Time `json:"used_since,omitempty"`
-}
-
-// A Limit is one limit that holds for a key, and how far it is used. Amounts are
-// decimal numbers: of requests, tokens or US dollars, as Kind says.
-type Limit struct {
-	Policy    string      `json:"policy"`
-	Kind      string      `json:"kind"`   // requests, tokens, cost_usd, concurrency
-	Window    string      `json:"window"` // minute, hour, day, week, month, total
-	Limit     json.Number `json:"limit"`
-	Used      json.Number `json:"used"`
-	Remaining json.Number `json:"remaining"`
-	ResetsAt  *time.Time  `json:"resets_at"`
 }

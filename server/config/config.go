@@ -62,6 +62,7 @@ type Config struct {
 	// Accounts come from file and environment, with Plain secrets; names are unique.
 	Accounts []store.Account
 	Mappings []store.Mapping
+	Policies []store.Policy // quota policies of the file; names are unique
 	// MasterKey and AdminKey are AI_GATEWAY_MASTER_KEY and AI_GATEWAY_ADMIN_KEY.
 	MasterKey, AdminKey store.SecretString
 	// Warnings are what was ignored or is unwise, for people.

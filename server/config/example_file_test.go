@@ -61,10 +61,10 @@ func TestExampleComments(t *testing.T) {
 	}
 	head, body, _ := strings.Cut(string(data), "# Base URLs in place")
 	body = strings.ReplaceAll(body, "\n#  ", "\n  ")
-	body = strings.NewReplacer("accounts: []", "accounts:", "model_mappings: []", "model_mappings:", "providers: {}", "providers:", "/run/secrets", dir).Replace(body)
+	body = strings.NewReplacer("accounts: []", "accounts:", "model_mappings: []", "model_mappings:", "quota_policies: []", "quota_policies:", "providers: {}", "providers:", "/run/secrets", dir).Replace(body)
 	text := head + "#" + body
 	c := mustLoad(t, text, "OPENAI_API_KEY=sk-x")
-	if len(c.Accounts) != 3 || len(c.Mappings) != 1 || len(c.BaseURLs) != 1 {
+	if len(c.Accounts) != 3 || len(c.Mappings) != 1 || len(c.BaseURLs) != 1 || len(c.Policies) != 1 {
 		t.Errorf("accounts:\n%s\nmappings: %v\nbase URLs: %v", list(c), c.Mappings, c.BaseURLs)
 	}
 }
@@ -103,5 +103,7 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 	same("account", root.Properties["accounts"].Items.Properties, l.accountMembers(new(store.Account), nil))
 	mapping := root.Properties["model_mappings"].Items.Properties
 	same("mapping", mapping, l.mappingMembers(new(store.Mapping)))
+	policy := root.Properties["quota_policies"].Items.Properties
+	same("policy", policy, l.policyMembers(new(store.Policy)))
 	same("target", mapping["targets"].Items.AnyOf[1].Properties, l.targetMembers(new(store.MappingTarget)))
 }

@@ -278,6 +278,10 @@ func (l *loader) root(n *yaml.Node) {
 			if value != nil {
 				l.items(value, name, l.mapping)
 			}
+		case name == "quota_policies":
+			if value != nil {
+				l.items(value, name, l.policy)
+			}
 		default:
 			l.section("", name, key, value)
 		}
@@ -308,7 +312,7 @@ func (l *loader) section(prefix, name string, key, value *yaml.Node) {
 
 // paths returns the names that may be meant at the top: settings, their groups, and lists.
 func (l *loader) paths() []string {
-	names := []string{"accounts", "providers", "model_mappings"}
+	names := []string{"accounts", "providers", "model_mappings", "quota_policies"}
 	for _, row := range l.rows {
 		names = append(names, row.path)
 		if group, _, found := strings.Cut(row.path, "."); found {

@@ -59,6 +59,7 @@ func Schema(list []*providers.Provider) []byte {
 	}
 	root.Properties["accounts"] = &node{Type: "array", Description: "accounts at providers", Items: accountSchema(names)}
 	root.Properties["model_mappings"] = &node{Type: "array", Description: "model names of your own", Items: mappingSchema(names)}
+	root.Properties["quota_policies"] = &node{Type: "array", Description: "limits on keys, groups, models and accounts", Items: policySchema()}
 	raw, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		panic("BUG: schema is no JSON: " + err.Error())

@@ -14,8 +14,9 @@ type Who struct{ KeyID, Group, Model string }
 // A Place is where an attempt goes.
 type Place struct{ Account, AccountID, Model string }
 
-// An Amount is what a request may use, or has used.
-type Amount struct{ Tokens, Nano int64 }
+// An Amount is what a request may use, or has used. Nano is what its key is
+// charged, Cost what the upstream charges: that counts at an account.
+type Amount struct{ Tokens, Nano, Cost int64 }
 
 // A Lease is quota taken before a call and settled after. It belongs to one
 // request and is used by one goroutine at a time. Its zero value is not one: see
@@ -271,7 +272,11 @@ func (a *Lease) undo(h *holding, now time.Time) {
 }
 
 // Cancel gives everything back: the request has left no row. The lease is over.
+// That of nil does nothing.
 func (a *Lease) Cancel() {
+	if a == nil {
+		return
+	}
 	for i := range a.held {
 		a.undo(&a.held[i], a.at)
 	}

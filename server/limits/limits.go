@@ -159,7 +159,10 @@ func (r *rule) used(t *store.Total) int64 {
 	case store.LimitTokens:
 		return addSat(t.Tokens.Prompt(), t.Tokens.Completion())
 	}
-	return t.CostNano
+	if r.policy.Scope.Account != "" {
+		return addSat(t.CostNano, t.UnconfirmedNano)
+	}
+	return t.Charged()
 }
 
 // Settling is entered before a request's row is written and left, by the function

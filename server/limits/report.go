@@ -115,6 +115,11 @@ func For(p *store.Policy, keyID, group string) bool {
 	return sc.Account == ""
 }
 
+// FitsModel reports whether p is about a model of that name.
+func FitsModel(p *store.Policy, model string) bool {
+	return p.Scope.Model == "" || matchName(p.Scope.Model, model)
+}
+
 func (l *Limiter) state(r *rule, now time.Time) State {
 	st := State{Policy: r.policy, Limit: r.lim}
 	switch {

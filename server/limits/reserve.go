@@ -66,6 +66,9 @@ func (r *rule) of(n Amount) int64 {
 	case store.LimitTokens:
 		return n.Tokens
 	}
+	if r.policy.Scope.Account != "" {
+		return n.Cost
+	}
 	return n.Nano
 }
 

@@ -27,9 +27,7 @@ func (r *rule) minute() bool { return r.lim.Window == store.WindowMinute }
 func (r *rule) window() bool { return r.lim.Kind != store.LimitConcurrency && !r.minute() }
 
 // fitsModel reports whether the rule is about a model of that name.
-func (r *rule) fitsModel(name string) bool {
-	return r.policy.Scope.Model == "" || matchName(r.policy.Scope.Model, name)
-}
+func (r *rule) fitsModel(name string) bool { return FitsModel(r.policy, name) }
 
 // matchName reports whether name is what the pattern says; '*' is any characters.
 func matchName(pattern, name string) bool {

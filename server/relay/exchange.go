@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
@@ -42,6 +43,11 @@ type exchange struct {
 	totalBy time.Time
 	dropped []string
 	prefix  uint64 // hash of the conversation sent, see recall.go
+
+	need      limits.Amount // reserved with the key's and other limits of the whole request
+	unbounded int64         // output to reserve where the request bounds none; 0: neither tokens nor money are limited
+	input     int64         // reserved for, in tokens; 0: not known yet
+	strict    bool          // what is reserved must not be passed
 
 	usage    providers.Usage
 	hasUsage bool
@@ -115,6 +121,9 @@ func (x *exchange) hold() *providers.Error {
 		Stream: x.job.Peek.Stream,
 	}
 	h.ReservedNano, h.InputNano = x.reserve(t)
+	if x.unbounded > 0 {
+		h.ReservedNano = max(h.InputNano, x.need.Nano)
+	}
 	x.row.ReservedNano = h.ReservedNano
 	if err := x.r.o.Ledger.Hold(x.job.ID, &h, x.job.Accepted); err != nil && !x.r.o.ServeUnmetered {
 		return ledgerDown()
@@ -157,6 +166,9 @@ func (x *exchange) nextTarget() bool {
 
 // attempt builds the upstream's request and sends it.
 func (x *exchange) attempt(t *routing.Target) *providers.Error {
+	if denied := x.enterTarget(t); denied != nil {
+		return denied
+	}
 	x.target, x.gotHead, x.dropped = t, false, nil
 	x.frames = t.Egress
 	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()

@@ -42,6 +42,7 @@ func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 	h := &ctx.Response.Header
 	var buf [64]byte
 	h.SetCanonical(hRequestID, append(buf[:0], x.job.ID...))
+	x.r.WriteRates(ctx, x.job.who())
 	if !known || x.target == nil {
 		return
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/ledger"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -48,6 +49,7 @@ type Options struct {
 	Upstream *upstream.Client
 	Ledger   Ledger
 	Metrics  *telemetry.Metrics
+	Limits   *limits.Limiter // nil: nothing is limited
 	Now      func() time.Time
 	// ServeUnmetered answers even when the ledger has failed.
 	ServeUnmetered bool
@@ -110,8 +112,9 @@ type Job struct {
 	Drain       bool  // run on when the caller leaves
 	Markup      int64 // what the key is charged beyond the cost, in millionths of it
 	Accepted    time.Time
-	Conn        net.Conn // the caller's, for the hang-up watcher
-	ShowAccount bool     // name the account in the answer's headers
+	Conn        net.Conn      // the caller's, for the hang-up watcher
+	Lease       *limits.Lease // from Admit; nil: nothing limits the request
+	ShowAccount bool          // name the account in the answer's headers
 	// Release is called once, after the last use of Body.
 	Release func()
 }
@@ -135,6 +138,12 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 			x.release()
 		}
 	}()
+	if err := x.reserveQuota(); err != nil { // refused before any row
+		x.fail, x.settled = err, true
+		x.answerError(ctx)
+		x.release()
+		return
+	}
 	if err := x.hold(); err != nil {
 		x.finish(store.EndRejected, err)
 		x.answerError(ctx)

@@ -1,14 +1,12 @@
 package relay
 
 import (
-	"encoding/binary"
-	"math/bits"
+	"strconv"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/store"
-	"strconv"
 )
 
 // finish settles the request: it writes the row, once, and returns the error to
@@ -36,7 +34,12 @@ func (x *exchange) finish(end string, e *providers.Error) *providers.Error {
 	x.row.Duration = now.Sub(x.job.Accepted)
 	x.row.TTFT = x.ttft
 	x.row.Overhead = max(0, x.row.Duration-x.waited)
+	if x.r.o.Limits != nil {
+		gate := x.r.o.Limits.Settling(uint64(now.UnixNano()))
+		defer gate.RUnlock()
+	}
 	err := x.r.o.Ledger.Settle(&x.row)
+	x.settleQuota()
 	x.report()
 	if err != nil && !x.r.o.ServeUnmetered {
 		down := ledgerDown()
@@ -150,20 +153,6 @@ func (x *exchange) reserve(t *routing.Target) (whole, input int64) {
 	u.Output = out * max(1, x.job.Peek.N)
 	whole = t.Charge(u, x.r.o.UnknownPrice).Nano
 	return store.AddNano(whole, x.markup(whole)), store.AddNano(input, x.markup(input))
-}
-
-// estimateTokens guesses the tokens of a text by its bytes: a quarter for ASCII,
-// and a token for each three bytes beyond it (a CJK character is three bytes).
-func estimateTokens(b []byte) int64 {
-	const highs = 0x8080808080808080
-	n, wide := int64(len(b)), int64(0)
-	for ; len(b) >= 8; b = b[8:] {
-		wide += int64(bits.OnesCount64(binary.LittleEndian.Uint64(b) & highs))
-	}
-	for _, c := range b {
-		wide += int64(c >> 7)
-	}
-	return (n-wide+3)/4 + (wide+2)/3
 }
 
 // report counts the settled request and tells who listens.

@@ -132,6 +132,21 @@ func (t *Table) Account(nameOrID string) (*Account, bool) {
 	return a, ok
 }
 
+// Upstream returns the name that an account's upstream knows a model by which
+// callers ask for; "" if the account does not serve it.
+func (t *Table) Upstream(model, account string) string {
+	p, err := t.Plan(Ask{Model: model})
+	if err != nil {
+		return ""
+	}
+	for i := range p.Targets {
+		if p.Targets[i].Account.Name == account {
+			return p.Targets[i].Model
+		}
+	}
+	return ""
+}
+
 // Catalogue returns what is known of models.
 func (t *Table) Catalogue() Catalogue { return t.catalogue }
 

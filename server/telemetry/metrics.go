@@ -27,6 +27,8 @@ type Metrics struct {
 	InFlight prometheus.Gauge
 	attempts *prometheus.CounterVec
 	limited  *prometheus.CounterVec
+	budget   prometheus.Counter
+	soft     *prometheus.CounterVec
 	Panics   prometheus.Counter
 	Shed     prometheus.Counter // requests refused since the gateway had too much to do
 	Dropped  *prometheus.CounterVec
@@ -67,6 +69,8 @@ func NewMetrics(version string) *Metrics {
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_attempts_total", Help: "Attempts at upstreams, by outcome."}, []string{"outcome"}),
 		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_rate_limited_total", Help: "Requests refused by a limit."}, []string{"kind"}),
 		Shed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_shed_requests_total", Help: "Requests refused since memory or processors did not suffice."}),
+		budget:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_budget_denied_total", Help: "Requests refused by a budget."}),
+		soft:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_budget_soft_limit_total", Help: "Limits used to their policy's soft percent, once a window."}, []string{"kind"}),
 		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
 		series:   map[seriesKey]*series{}, models: map[string]bool{},
@@ -77,7 +81,7 @@ func NewMetrics(version string) *Metrics {
 	m.attemptOK = m.attempts.WithLabelValues("ok")
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited,
+	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited, m.budget, m.soft,
 		m.Panics, m.Shed, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -121,7 +125,13 @@ func (m *Metrics) Attempt(outcome string) {
 	m.attempts.WithLabelValues(outcome).Inc()
 }
 
-// Limited counts one refusal by a limit.
+// BudgetDenied counts one refusal by a budget.
+func (m *Metrics) BudgetDenied() { m.budget.Inc() }
+
+// SoftLimit counts one limit that was used to its policy's soft_percent.
+func (m *Metrics) SoftLimit(kind string) { m.soft.WithLabelValues(kind).Inc() }
+
+// Limited counts one refusal by a rate: requests, tokens or concurrency.
 func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
 
 func (m *Metrics) lookup(d *Done) *series {

@@ -1,0 +1,180 @@
+package relay
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/limits"
+	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// Tokens that media are reserved with: an image given by its address, which its
+// bytes say nothing of, and at most for one that is within the request. The strict
+// number is what the dearest count of a known vendor comes to (GPT-4o mini counts
+// an image of high detail as 36,835 tokens).
+const (
+	imageTokens       = 2_000
+	imageTokensStrict = 40_000
+	attachmentTokens  = 32_000
+)
+
+// quota is what the request may use at t: tokens, and what they are charged. Strict,
+// it is an upper bound: no text has more tokens than bytes, and the output is bounded.
+func (x *exchange) quota(t *routing.Target) limits.Amount {
+	u, output := x.bound(), int64(0)
+	if generates(x.job.Op) {
+		u = providers.Usage{Input: x.inputBound()}
+		if output = times(x.outputBound(t), max(1, x.job.Peek.N)); output == math.MaxInt64 {
+			return limits.Amount{Tokens: math.MaxInt64, Nano: math.MaxInt64}
+		}
+		u.Output = output
+	}
+	c := x.dearest(t, u)
+	if c.Saturated {
+		return limits.Amount{Tokens: math.MaxInt64, Nano: math.MaxInt64}
+	}
+	return limits.Amount{Tokens: store.AddNano(u.Prompt(), u.Completion()), Nano: store.AddNano(c.Nano, x.markup(c.Nano)), Cost: c.Nano}
+}
+
+// dearest is what u is charged at t if all of a text's input were written to a
+// cache and all of its output were thought, where those cost more: always for an
+// upper bound, else where the request asks for a cache.
+func (x *exchange) dearest(t *routing.Target, u providers.Usage) routing.Charge {
+	c := t.Charge(u, x.r.o.UnknownPrice)
+	if t.Entry == nil || !t.Entry.Priced || u.Input == 0 {
+		return c
+	}
+	p := t.Entry.PriceFor(u.Prompt())
+	in, out := p.Input, p.Output
+	if x.strict || bytes.Contains(x.job.Body, []byte(`"cache_control"`)) {
+		in = max(in, p.CacheWrite5m, p.CacheWrite1h)
+	}
+	if x.strict {
+		in, out = max(in, p.InputAudio, p.InputImage), max(out, p.Reasoning, p.OutputAudio)
+	}
+	if in == p.Input && out == p.Output {
+		return c
+	}
+	p.Input, p.Output = in, out
+	nano, saturated := p.Cost(u)
+	c.Nano, c.Saturated = max(c.Nano, nano), c.Saturated || saturated
+	return c
+}
+
+// outputBound is the output that is reserved for: what the request allows, or a
+// usual amount, and no more than the model can.
+func (x *exchange) outputBound(t *routing.Target) int64 {
+	out := x.job.Peek.MaxTokens
+	if out <= 0 {
+		out = x.unbounded
+	}
+	if t.Entry != nil && t.Entry.MaxOutput > 0 {
+		out = min(out, t.Entry.MaxOutput)
+	}
+	return out
+}
+
+// inputBound is the input that is reserved for, in tokens.
+func (x *exchange) inputBound() int64 {
+	if x.input > 0 {
+		return x.input
+	}
+	body := x.job.Body
+	n := int64(len(body))
+	perImage := int64(imageTokensStrict)
+	if !x.strict {
+		perImage = imageTokens
+		n = textTokens(n)
+		if len(body) > longText {
+			n = attachedTokens(body)
+		}
+	}
+	x.input = max(1, n+perImage*int64(linkedImages(body)))
+	return x.input
+}
+
+// textTokens is a third of a text's bytes and a fifth of that: more than nearly
+// all texts have.
+func textTokens(n int64) int64 { return n/3 + n/15 + 1 }
+
+// longText is a string, in bytes, that may be an attachment.
+const longText = 4 << 10
+
+// attachedTokens is textTokens of a body whose long strings without any space are
+// taken for media in base64: those cost by what they show, not by their bytes.
+func attachedTokens(body []byte) int64 {
+	text, media := int64(0), int64(0)
+	for len(body) > 0 {
+		i := bytes.IndexByte(body, '"')
+		if i < 0 {
+			break
+		}
+		text += int64(i + 1)
+		body = body[i+1:]
+		n := bytes.IndexByte(body, '"')
+		if n < 0 {
+			break
+		}
+		if n >= longText && bytes.IndexByte(body[:n], ' ') < 0 && bytes.IndexByte(body[:n], '\\') < 0 {
+			media += min(textTokens(int64(n)), attachmentTokens)
+		} else {
+			text += int64(n)
+		}
+		text++
+		body = body[n+1:]
+	}
+	return textTokens(text+int64(len(body))) + media
+}
+
+// linkedImages counts the images given by an address.
+func linkedImages(body []byte) (n int) {
+	for _, member := range [...]string{`"image_url"`, `"fileUri"`, `"file_uri"`} {
+		for rest := body; ; {
+			i := bytes.Index(rest, []byte(member))
+			if i < 0 {
+				break
+			}
+			rest = bytes.TrimLeft(rest[i+len(member):], " \t\r\n")
+			if len(rest) > 0 && rest[0] == ':' { // a member, not the word of a type
+				n++
+			}
+		}
+	}
+	for rest := body; ; {
+		i := bytes.Index(rest, []byte(`"source"`))
+		if i < 0 {
+			return n
+		}
+		rest = rest[i+8:]
+		if bytes.Contains(rest[:min(len(rest), 64)], []byte(`"url"`)) {
+			n++
+		}
+	}
+}
+
+// times multiplies amounts that are never negative; what does not fit is the largest number.
+func times(a, b int64) int64 {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi != 0 || lo > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(lo)
+}
+
+// estimateTokens guesses the tokens of a text by its bytes: a quarter for ASCII,
+// and a token for each three bytes beyond it (a CJK character is three bytes).
+func estimateTokens(b []byte) int64 {
+	const highs = 0x8080808080808080
+	n, wide := int64(len(b)), int64(0)
+	for ; len(b) >= 8; b = b[8:] {
+		wide += int64(bits.OnesCount64(binary.LittleEndian.Uint64(b) & highs))
+	}
+	for _, c := range b {
+		wide += int64(c >> 7)
+	}
+	return (n-wide+3)/4 + (wide+2)/3
+}
