@@ -177,3 +177,11 @@ type Inliner interface {
 	// Inlines reports whether b, an image or a file with a URL, must be sent as its bytes.
 	Inlines(b *Block) bool
 }
+
+// An ErrorTyper is an Egress whose upstream names the type of an error in a header.
+type ErrorTyper interface {
+	// ErrorTypeHeader returns the header's name, in lower case.
+	ErrorTypeHeader() string
+	// DecodeTypedError reads an error body as DecodeError does, knowing the header's value.
+	DecodeTypedError(status int, typ string, body []byte) *Error
+}

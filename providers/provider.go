@@ -40,6 +40,9 @@ type Provider struct {
 	Models []string
 	// Local: runs on the owner's machines; priced 0 and needs no key.
 	Local bool
+	// Keyless: an account may have no key of its own; Sign finds credentials where the
+	// cloud's own tools do (environment, profile, the machine's role).
+	Keyless bool
 	// Quirks tell its deviations from the dialect.
 	Quirks Quirks
 
@@ -48,6 +51,9 @@ type Provider struct {
 	// Sign adds credentials to the call's headers. nil: "Authorization: Bearer <key>".
 	Sign func(c *Call) error
 }
+
+// NeedsKey reports whether an account without a key is of no use.
+func (p *Provider) NeedsKey() bool { return !p.Local && !p.Keyless }
 
 // Quirks are a vendor's deviations from its dialect, as data.
 type Quirks struct {

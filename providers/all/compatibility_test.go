@@ -11,6 +11,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
+	"github.com/your-org/ai-api-gateway/providers/bedrock"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 )
 
@@ -62,6 +63,9 @@ func compatibility() []byte {
 	section(&b, "Responses callers, OpenAI chat providers", providers.Responses, openai.Rules())
 	section(&b, "OpenAI chat callers, Responses providers", providers.Chat, openai.ResponsesRules())
 	section(&b, "Anthropic callers, Responses providers", providers.Messages, openai.ResponsesRules())
+	section(&b, "OpenAI chat callers, Bedrock Converse", providers.Chat, bedrock.Rules())
+	section(&b, "Anthropic callers, Bedrock Converse", providers.Messages, bedrock.Rules())
+	section(&b, "Responses callers, Bedrock Converse", providers.Responses, bedrock.Rules())
 	vendors(&b)
 	return b.Bytes()
 }

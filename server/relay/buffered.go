@@ -114,7 +114,10 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	}
 	x.rememberAnswer(resp)
 	resp.Model, resp.Asked = x.job.Peek.Model, x.job.Body
-	if resp.Created == 0 { // not every format dates its answers, and some require it
+	if resp.ID == "" { // not every format names its answers
+		resp.ID = x.job.ID
+	}
+	if resp.Created == 0 { // or dates them, and some require it
 		resp.Created = x.job.Accepted.Unix()
 	}
 	x.out, err = x.job.In.AppendResponse(x.out[:0], resp)

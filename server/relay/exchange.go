@@ -324,10 +324,11 @@ func (x *exchange) awaitHead(until time.Time) error {
 	_, err := x.wait(forHead, nil, until, earlier(x.headBy, x.totalBy))
 	if err == nil {
 		x.gotHead = true
-		if id := x.up.ResponseHeader("x-request-id"); id != "" {
-			x.row.UpstreamID = clip(id, 128)
-		} else if id := x.up.ResponseHeader("request-id"); id != "" {
-			x.row.UpstreamID = clip(id, 128)
+		for _, name := range [...]string{"x-request-id", "request-id", "x-amzn-requestid", "apim-request-id"} {
+			if id := x.up.ResponseHeader(name); id != "" {
+				x.row.UpstreamID = clip(id, 128)
+				break
+			}
 		}
 	}
 	return err
@@ -341,7 +342,9 @@ func (x *exchange) readError() *providers.Error {
 		body = nil
 	}
 	var e *providers.Error
-	if x.frames != nil {
+	if typed, ok := x.frames.(providers.ErrorTyper); ok {
+		e = typed.DecodeTypedError(status, x.up.ResponseHeader(typed.ErrorTypeHeader()), body)
+	} else if x.frames != nil {
 		e = x.frames.DecodeError(status, body)
 	} else {
 		e = &providers.Error{Kind: providers.KindUpstream, Status: status, Message: http.StatusText(status)}
