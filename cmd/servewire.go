@@ -172,7 +172,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
-		MaxBody: int(cfg.Limits.Body), MemoryLimit: memoryLimit(), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
+		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), MemoryLimit: memoryLimit(), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat: server.Surface{In: openai.ChatIngress()},

@@ -19,6 +19,10 @@ var passOn = [...]string{"Content-Type", "Accept", "Anthropic-Version", "Anthrop
 
 // serveRelay is the handler of every route that reaches an upstream.
 func (s *Server) serveRelay(c *call) {
+	if c.isForm() {
+		s.serveForm(c)
+		return
+	}
 	held := holding{g: s.gate}
 	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now, &held)
 	if e != nil {
@@ -44,6 +48,12 @@ func (s *Server) serveRelay(c *call) {
 		c.fail(asError(err))
 		return
 	}
+	s.send(c, peek, body, nil, release)
+}
+
+// send plans a request that has been read and hands it to the relay, which calls
+// release when it has done with body.
+func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Upload, release func()) {
 	if e := looped(c.ctx, s.via); e != nil {
 		release()
 		c.fail(e)
@@ -74,7 +84,7 @@ func (s *Server) serveRelay(c *call) {
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
 		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
+		Upload: up, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
 	}
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"

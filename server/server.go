@@ -53,7 +53,9 @@ type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	NewID    func() string // ULID
-	MaxBody  int
+	MaxBody  int           // of a JSON request, in bytes
+	// MaxUpload is the size of a form; 0: MaxBody.
+	MaxUpload int
 	// MemoryLimit is what the collector keeps to, in bytes: near it load is shed. 0: none.
 	MemoryLimit int64
 
@@ -253,7 +255,7 @@ func (s *Server) admit(c *call) *providers.Error {
 	if e := allowed(who, r.scope, r.meter == MeterLedger || r.op != ""); e != nil {
 		return e
 	}
-	return checkBody(&ctx.Request.Header, s.o.MaxBody)
+	return checkBody(&ctx.Request.Header, s.bodyLimit(&ctx.Request.Header))
 }
 
 func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }
@@ -263,7 +265,7 @@ func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	t := 30 * time.Second
 	n := h.ContentLength()
-	if n > s.o.MaxBody {
+	if n > s.o.MaxBody && n > s.bodyLimit(h) {
 		// fasthttp waits for the body's first byte before it calls the handler. A
 		// body that will be refused is not waited for: see protocolError, which
 		// cannot see the header any more.
@@ -272,6 +274,9 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 	}
 	if n >= 0 && n <= smallBody { // it came with the header, or comes within the header's own deadline
 		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	}
+	if n < 0 && formType(h) { // its size is not known; its pace is watched
+		t = 2 * time.Minute
 	}
 	if n > 0 {
 		t += time.Duration(n/(100<<10)) * time.Second

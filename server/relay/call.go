@@ -45,7 +45,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		}
 		c.Set("Content-Type", "application/json")
 	}
-	if len(t.Account.Params) > 0 {
+	if len(t.Account.Params) > 0 && x.job.Upload == nil {
 		body, err := x.applyParams(t, c.Body)
 		if err != nil {
 			return nil, err
@@ -112,6 +112,9 @@ func pickSecret(a *routing.Account) string {
 func (x *exchange) own(t *routing.Target) ([]byte, *providers.Error) {
 	if m, ok := x.job.In.(providers.Mixed); ok && x.job.Op == providers.OpChat && m.Mixed(x.job.Body) {
 		return x.translate(t)
+	}
+	if x.job.Upload != nil {
+		return x.form(t), nil
 	}
 	return x.splice(t)
 }

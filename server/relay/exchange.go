@@ -149,6 +149,9 @@ func (x *exchange) nextTarget() bool {
 			x.fail = shuttingDown()
 			return false
 		}
+		if x.fail != nil && !x.job.Upload.again() {
+			return false
+		}
 		if err := x.attempt(t); err != nil {
 			x.fail = err
 			if final(err) {
@@ -191,10 +194,14 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 	x.totalBy = x.job.Accepted.Add(to.Total)
 	up, err := x.r.o.Upstream.Start(&upstream.Request{
 		Method: "POST", URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: to, Proxy: t.Account.Proxy,
+		Rest: x.rest(), RestLength: x.job.Upload.length(),
 	})
 	x.waited += x.r.o.Now().Sub(x.started)
 	if err != nil {
 		return x.lost(err)
+	}
+	if x.job.Upload != nil { // the time it took to come is the caller's
+		x.headBy = x.r.o.Now().Add(to.Header)
 	}
 	x.mu.Lock()
 	x.up = up
@@ -211,6 +218,9 @@ func (x *exchange) lost(err error) *providers.Error {
 	e, outcome := explainBroken(err, x.gotHead)
 	if x.isEnding() {
 		e = shuttingDown()
+	}
+	if fault := x.job.Upload.fault(); fault != nil { // the caller's, not the upstream's
+		e, outcome = fault, "cancelled"
 	}
 	e.Provider = x.target.Account.Provider.Name
 	if errors.Is(err, upstream.ErrCancelled) {

@@ -76,12 +76,15 @@ func (x *exchange) sound(u *providers.Usage) {
 		u.OutputAudio = u.AudioMs * spokenPerMinute / 60_000
 		return
 	}
-	u.AudioMs = int64(len(x.job.Body)) / bytesPerMs
+	u.AudioMs = (int64(len(x.job.Body)) + x.job.Upload.size()) / bytesPerMs
 	u.InputAudio = u.AudioMs * heardPerMinute / 60_000
 }
 
 // prompt returns the text of a member of the request.
 func (x *exchange) prompt(member string) []byte {
+	if x.job.Upload != nil {
+		return x.job.Upload.Prompt
+	}
 	s, e, ok := wire.Path(x.job.Body, member)
 	if !ok {
 		return nil

@@ -45,10 +45,13 @@ type Exchange struct {
 // start gets a connection and writes the request. A connection from the pool that
 // proves dead before it took the request is replaced once.
 func (x *Exchange) start() error {
-	if err := x.connect(true); err != nil {
+	if err := x.connect(x.req.Rest == nil); err != nil {
 		return err
 	}
 	err := x.write()
+	if x.req.Rest != nil { // however long it took
+		x.headBy = x.c.o.Now().Add(x.req.Timeouts.Header)
+	}
 	if err != nil && x.conn.reused && !isTimeout(err) && !errors.Is(err, ErrCancelled) {
 		return x.again()
 	}
@@ -74,6 +77,8 @@ func (x *Exchange) written(err error) error {
 		return nil
 	case errors.Is(err, ErrCancelled):
 		return ErrCancelled
+	case errors.Is(err, ErrSource):
+		return &Error{Kind: Write, Sent: x.sent, Err: err}
 	case isTimeout(err):
 		return &Error{Kind: Write, Sent: x.sent, Err: errors.New("the upstream stopped reading")}
 	}

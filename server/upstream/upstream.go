@@ -10,6 +10,7 @@ package upstream
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -86,9 +87,13 @@ type Request struct {
 	URL    string // http or https, absolute
 	// Header are the headers to send. host, content-length, transfer-encoding,
 	// connection, accept-encoding and via are the exchange's own and are skipped.
-	Header   []providers.Header
-	Body     []byte
-	Timeouts Timeouts
+	Header []providers.Header
+	Body   []byte
+	// Rest follows Body and is sent as it comes, over a connection of its own, since
+	// it cannot be sent twice. RestLength is its length; negative: not known.
+	Rest       io.Reader
+	RestLength int64
+	Timeouts   Timeouts
 	// Proxy is the account's: "" asks Options.Proxy, "direct" uses none, else a
 	// URL with scheme http, https, socks5 or socks5h.
 	Proxy string
