@@ -2,6 +2,7 @@ package all
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestAllIsConsistent(t *testing.T) {
 		if p.Title == "" {
 			t.Errorf("%s has no title", p.Name)
 		}
-		if len(p.Speaks) == 0 {
+		if len(p.Speaks) == 0 && !slices.Contains(p.Ops, providers.OpRerank) {
 			t.Errorf("%s speaks no dialect", p.Name)
 		}
 		if p.Local && len(p.EnvKeys) > 0 {

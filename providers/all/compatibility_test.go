@@ -97,7 +97,7 @@ func vendors(b *bytes.Buffer) {
 		if bound == "" {
 			bound = "max_completion_tokens"
 		}
-		if len(p.Speaks) > 0 && p.Speaks[0].Dialect() != providers.Chat {
+		if len(p.Speaks) == 0 || p.Speaks[0].Dialect() != providers.Chat {
 			bound = ""
 		}
 		fmt.Fprintf(b, "| `%s` %s | %s | %s | %s | %s | %s | %s |\n", p.Name, p.Title, strings.Join(speaks, ", "), code(p.BaseURL), code(bound), code(q.ReasoningField), code(q.Drop...), strings.Join(others(q), "; "))
