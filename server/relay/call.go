@@ -16,8 +16,9 @@ import (
 // the same, translated otherwise.
 func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Error) {
 	job := x.job
-	c := &providers.Call{
-		Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
+	c := &x.call
+	*c = providers.Call{
+		Header: c.Header[:0], Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
 		Secret: pickSecret(t.Account), Options: t.Account.Options,
 	}
 	if t.Egress != nil {
@@ -126,9 +127,8 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 	body, p := x.job.Body, &x.job.Peek
 	var few [8]wire.Edit
 	edits := few[:0]
-	if p.ModelSpan.Found() {
-		name := wire.AppendString(nil, t.Model)
-		if !bytes.Equal(body[p.ModelSpan.Start:p.ModelSpan.End], name) {
+	if p.ModelSpan.Found() && !spells(body[p.ModelSpan.Start:p.ModelSpan.End], t.Model) {
+		if name := wire.AppendString(nil, t.Model); !bytes.Equal(body[p.ModelSpan.Start:p.ModelSpan.End], name) {
 			edits = append(edits, wire.Edit{Start: p.ModelSpan.Start, End: p.ModelSpan.End, New: name})
 		}
 	}
@@ -165,6 +165,11 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 	}
 	slices.SortStableFunc(edits, func(a, b wire.Edit) int { return a.Start - b.Start })
 	return wire.Splice(make([]byte, 0, len(body)+64), body, edits), nil
+}
+
+// spells reports whether a JSON string is s without any escape.
+func spells(quoted []byte, s string) bool {
+	return len(quoted) == len(s)+2 && string(quoted[1:len(quoted)-1]) == s
 }
 
 // addsUsage reports whether stream usage must be asked for on the caller's behalf.

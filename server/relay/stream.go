@@ -178,7 +178,7 @@ func (x *exchange) pump(until time.Time) error {
 		case s.ended:
 			return x.complete()
 		}
-		limit := x.r.o.Now().Add(x.idle)
+		limit := x.now.Add(x.idle)
 		if s.phase == phasePreamble && x.deltas == 0 {
 			limit = x.firstBy
 		}
@@ -259,7 +259,7 @@ func (x *exchange) complete() error {
 func (x *exchange) endAttemptKeep() {
 	x.row.Attempts = append(x.row.Attempts, store.Attempt{
 		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model, Status: x.up.Status(),
-		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.r.o.Now().Sub(x.started),
+		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.now.Sub(x.started),
 	})
 	x.r.o.Metrics.Attempt("ok")
 }
@@ -338,7 +338,8 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			x.drainUpstream()
 			return n, nil
 		}
-		err := x.advance(x.r.o.Now().Add(x.r.o.Heartbeat))
+		x.now = x.r.o.Now()
+		err := x.advance(x.now.Add(x.r.o.Heartbeat))
 		switch {
 		case errors.Is(err, upstream.ErrTick):
 			if !x.stream.raw {

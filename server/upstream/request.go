@@ -113,7 +113,7 @@ func (x *Exchange) write() error {
 		n := min(room, len(body))
 		out, body = append(out, body[:n]...), body[n:]
 	}
-	if err := x.send(out); err != nil {
+	if err := x.sendAt(x.now, out); err != nil {
 		return err
 	}
 	for len(body) > 0 {
@@ -126,8 +126,10 @@ func (x *Exchange) write() error {
 	return nil
 }
 
-func (x *Exchange) send(p []byte) error {
-	if err := x.armWrite(x.c.o.Now().Add(writeStall)); err != nil {
+func (x *Exchange) send(p []byte) error { return x.sendAt(x.c.o.Now(), p) }
+
+func (x *Exchange) sendAt(now time.Time, p []byte) error {
+	if err := x.armWrite(now.Add(writeStall)); err != nil {
 		return err
 	}
 	n, err := x.conn.Write(p)
