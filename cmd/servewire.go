@@ -23,6 +23,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/catalog"
 	"github.com/your-org/ai-api-gateway/providers/demo"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server"
 	"github.com/your-org/ai-api-gateway/server/admin"
@@ -182,6 +183,8 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 			Responses:   server.Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
+			Gemini:      server.Surface{In: gemini.GenerateIngress(), Frames: gemini.GenerateEgress(gemini.AIStudio)},
+			GeminiArray: gemini.ArrayIngress(), GeminiEmbed: gemini.EmbedFrames(), CountGemini: gemini.EstimateTokens,
 		},
 	}
 	if !cfg.AdminKey.Empty() {

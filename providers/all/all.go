@@ -7,6 +7,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/bedrock"
 	"github.com/your-org/ai-api-gateway/providers/catalog"
 	"github.com/your-org/ai-api-gateway/providers/demo"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 )
 
 // All returns every provider, first-party vendors of the most used models first.
@@ -14,7 +15,7 @@ import (
 func All() []*providers.Provider {
 	vendors := catalog.Vendors()
 	list := make([]*providers.Provider, 0, len(vendors)+4)
-	list = append(list, vendors[0], anthropic.Provider(), geminiCompatible(), bedrock.Provider())
+	list = append(list, vendors[0], anthropic.Provider(), gemini.Provider(), bedrock.Provider())
 	list = append(list, vendors[1:]...)
 	return append(list, demo.Provider())
 }

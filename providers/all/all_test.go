@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 )
 
 func TestAllIsConsistent(t *testing.T) {
@@ -83,7 +84,11 @@ func checkURLs(t *testing.T, p *providers.Provider) {
 		calls = append(calls, providers.Call{Op: providers.OpChat, Dialect: e.Dialect()})
 	}
 	for _, op := range p.Ops {
-		calls = append(calls, providers.Call{Op: op})
+		d := providers.Dialect("")
+		if op == providers.OpEmbedContent {
+			d = providers.Gemini
+		}
+		calls = append(calls, providers.Call{Op: op, Dialect: d, Path: map[providers.Op]string{providers.OpEmbedContent: "embedContent"}[op]})
 	}
 	for _, c := range calls {
 		c.Base, c.Model = base, "m"
@@ -111,7 +116,7 @@ func TestAddresses(t *testing.T) {
 		if address == nil {
 			address = providers.DefaultURL
 		}
-		if got := address(&providers.Call{Op: op, Dialect: d, Base: p.BaseURL}); got != want {
+		if got := address(&providers.Call{Op: op, Dialect: d, Base: p.BaseURL, Model: "m"}); got != want {
 			t.Errorf("%s %s: %q, want %q", name, op, got, want)
 		}
 	}
@@ -128,7 +133,8 @@ func TestAddresses(t *testing.T) {
 	f("huggingface", providers.OpChat, providers.Chat, "https://router.huggingface.co/v1/chat/completions")
 	f("qwen", providers.OpEmbeddings, "", "https://dashscope.aliyuncs.com/compatible-mode/v1/embeddings")
 	f("doubao", providers.OpChat, providers.Chat, "https://ark.cn-beijing.volces.com/api/v3/chat/completions")
-	f("gemini", providers.OpChat, providers.Chat, "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions")
+	f("gemini", providers.OpChat, providers.Gemini, "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent")
+	f("gemini", providers.OpCountTokens, providers.Gemini, "https://generativelanguage.googleapis.com/v1beta/models/m:countTokens")
 	f("gemini", providers.OpEmbeddings, "", "https://generativelanguage.googleapis.com/v1beta/openai/embeddings")
 	f("anthropic", providers.OpChat, providers.Messages, "https://api.anthropic.com/v1/messages")
 	f("anthropic", providers.OpCountTokens, "", "https://api.anthropic.com/v1/messages/count_tokens")
@@ -139,7 +145,7 @@ func TestAddresses(t *testing.T) {
 func TestGeminiBase(t *testing.T) {
 	for _, base := range []string{"https://h", "https://h/", "https://h/v1beta", "https://h/v1beta/openai/", "https://h/v1"} {
 		c := providers.Call{Op: providers.OpChat, Dialect: providers.Chat, Base: base}
-		if got := geminiURL(&c); got != "https://h/v1beta/openai/chat/completions" {
+		if got := gemini.URL(&c); got != "https://h/v1beta/openai/chat/completions" {
 			t.Errorf("base %q gives %q", base, got)
 		}
 	}

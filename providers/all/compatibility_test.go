@@ -12,6 +12,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/bedrock"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 )
 
@@ -66,6 +67,8 @@ func compatibility() []byte {
 	section(&b, "OpenAI chat callers, Bedrock Converse", providers.Chat, bedrock.Rules())
 	section(&b, "Anthropic callers, Bedrock Converse", providers.Messages, bedrock.Rules())
 	section(&b, "Responses callers, Bedrock Converse", providers.Responses, bedrock.Rules())
+	section(&b, "OpenAI chat callers, Gemini", providers.Chat, gemini.Rules())
+	section(&b, "Anthropic callers, Gemini", providers.Messages, gemini.Rules())
 	vendors(&b)
 	return b.Bytes()
 }

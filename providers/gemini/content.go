@@ -77,6 +77,9 @@ func decodePart(raw []byte) (providers.Block, error) {
 	if data, ok := strings.CutPrefix(b.Signature, redactedMark); ok && b.Kind == providers.KindThinking && b.SignatureOrigin != dialect {
 		b.Kind, b.Data, b.Signature = providers.KindRedacted, []byte(data), ""
 	}
+	if b.Kind == providers.KindOpaque { // its signature is a part of the whole
+		b.Signature, b.SignatureOrigin, b.Extra = "", "", nil
+	}
 	if b.Kind == providers.KindText && b.Text == "" && b.Signature == "" && len(b.Extra) > 0 { // a kind newer than this code
 		b = providers.Block{Kind: providers.KindOpaque, Raw: raw, Origin: dialect}
 	}
@@ -121,7 +124,7 @@ func decodeCall(b *providers.Block, v []byte) error {
 	if !isObject(v) {
 		return bad("functionCall", "must be an object")
 	}
-	b.Kind, b.ID, b.ToolName = providers.KindToolCall, stringAt(v, "id"), stringAt(v, "name")
+	b.Kind, b.ID, b.ToolName, b.Raw = providers.KindToolCall, stringAt(v, "id"), stringAt(v, "name"), v
 	if b.Args = at(v, "args"); b.Args == nil {
 		b.Args = json.RawMessage("{}")
 	}

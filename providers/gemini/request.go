@@ -154,7 +154,7 @@ func (d *requestReader) content(raw []byte) error {
 		d.r.Messages = append(d.r.Messages, providers.Message{Role: providers.RoleTool, Blocks: results})
 	}
 	if len(rest) > 0 || len(results) == 0 {
-		m.Blocks = rest
+		m.Blocks, m.Continues = rest, len(results) > 0
 		d.r.Messages = append(d.r.Messages, m)
 	}
 	return nil

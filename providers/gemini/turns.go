@@ -45,7 +45,7 @@ func (w *requestWriter) turns() (turns []turn, system []providers.Block) {
 		if role == "model" {
 			blocks = carry(blocks)
 		}
-		turns = w.add(turns, role, blocks)
+		turns = w.add(turns, role, blocks, m.Continues)
 	}
 	system = w.r.System
 	if w.own {
@@ -58,7 +58,7 @@ func (w *requestWriter) turns() (turns []turn, system []providers.Block) {
 				blocks = append(blocks, &system[i])
 			}
 		}
-		return w.add(nil, "user", blocks), nil
+		return w.add(nil, "user", blocks, false), nil
 	}
 	if turns[0].role == "model" {
 		turns = append([]turn{{"user", []*providers.Block{{Kind: providers.KindText, Text: opening}}}}, turns...)
@@ -66,26 +66,15 @@ func (w *requestWriter) turns() (turns []turn, system []providers.Block) {
 	return turns, system
 }
 
-func (w *requestWriter) add(turns []turn, role string, blocks []*providers.Block) []turn {
+func (w *requestWriter) add(turns []turn, role string, blocks []*providers.Block, continues bool) []turn {
 	if len(blocks) == 0 && !w.own {
 		return turns
 	}
-	if n := len(turns); n > 0 && turns[n-1].role == role && (!w.own || role == "user" && isResult(turns[n-1].blocks)) {
+	if n := len(turns); n > 0 && turns[n-1].role == role && (!w.own || continues) {
 		turns[n-1].blocks = append(turns[n-1].blocks, blocks...)
 		return turns
 	}
 	return append(turns, turn{role, blocks})
-}
-
-// isResult reports whether blocks are the results of a round alone: what the same
-// content held besides is read as a message of its own, and goes back there.
-func isResult(blocks []*providers.Block) bool {
-	for _, b := range blocks {
-		if b.Kind != providers.KindToolResult {
-			return false
-		}
-	}
-	return len(blocks) > 0
 }
 
 // vanishes reports whether a block leaves nothing on the wire, and records what is lost by it.
@@ -207,6 +196,10 @@ func (w *requestWriter) writePart(b *providers.Block) {
 		c.Signature = ""
 	}
 	switch b.Kind {
+	case providers.KindToolCall:
+		if w.own && stringAt(b.Raw, "id") == "" { // it came without one
+			c.ID = ""
+		}
 	case providers.KindToolResult:
 		w.writeResult(b)
 		return

@@ -130,8 +130,12 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 // readAnswer refuses a 200 that is no answer of its dialect, and reads its usage.
 func (x *exchange) readAnswer(body []byte) (providers.Answer, *providers.Error) {
 	if x.job.Op == providers.OpCountTokens {
-		if _, _, ok := wire.Path(body, "input_tokens"); !ok {
-			return providers.Answer{}, badResponse("it has no input_tokens")
+		_, _, ok := wire.Path(body, "input_tokens")
+		if !ok {
+			_, _, ok = wire.Path(body, "totalTokens") // Gemini's
+		}
+		if !ok {
+			return providers.Answer{}, badResponse("it counts no tokens")
 		}
 		return providers.Answer{}, nil
 	}

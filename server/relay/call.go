@@ -26,6 +26,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	} else if job.In != nil {
 		c.Dialect = job.In.Dialect()
 	}
+	c.Relayed = x.same
 	if x.same {
 		body, err := x.own(t)
 		if err != nil {
@@ -60,6 +61,13 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		c.Set(name, value)
 	}
 	p := t.Account.Provider
+	if p.Shape != nil {
+		if err := p.Shape(c); err != nil {
+			e := asError(err)
+			e.Provider = p.Name
+			return nil, e
+		}
+	}
 	if p.URL != nil {
 		c.URL = p.URL(c)
 	} else {
@@ -130,6 +138,11 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 	if p.ModelSpan.Found() && !spells(body[p.ModelSpan.Start:p.ModelSpan.End], t.Model) {
 		if name := wire.AppendString(nil, t.Model); !bytes.Equal(body[p.ModelSpan.Start:p.ModelSpan.End], name) {
 			edits = append(edits, wire.Edit{Start: p.ModelSpan.Start, End: p.ModelSpan.End, New: name})
+		}
+	}
+	for _, tail := range p.ModelTails {
+		if name := wire.AppendString(nil, strings.TrimPrefix(t.Model, "models/")); !bytes.Equal(body[tail.Start:tail.End], name[1:len(name)-1]) {
+			edits = append(edits, wire.Edit{Start: tail.Start, End: tail.End, New: name[1 : len(name)-1]})
 		}
 	}
 	quirks := &t.Account.Provider.Quirks

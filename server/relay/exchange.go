@@ -379,7 +379,7 @@ func (x *exchange) readError() *providers.Error {
 	case status >= 300 && status < 400:
 		*e = providers.Error{Kind: providers.KindUpstream, Code: "upstream_redirect", Provider: e.Provider,
 			Message: fmt.Sprintf("the upstream answered %d, a redirect, which is never followed: check the account's base_url", status)}
-	case status == 401 || status == 403:
+	case status == 401 || status == 403 || e.Kind == providers.KindAuthentication: // Google says 400
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: e.Provider,
 			Message: fmt.Sprintf("provider %s refused the gateway's own credentials (%d): `ai-gateway providers test %s`", e.Provider, status, x.target.Account.Name)}
 	case x.same && !x.leaks(body):
