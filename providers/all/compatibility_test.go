@@ -67,6 +67,7 @@ func compatibility() []byte {
 	section(&b, "OpenAI chat callers, Bedrock Converse", providers.Chat, bedrock.Rules())
 	section(&b, "Anthropic callers, Bedrock Converse", providers.Messages, bedrock.Rules())
 	section(&b, "Responses callers, Bedrock Converse", providers.Responses, bedrock.Rules())
+	section(&b, "Gemini callers, Bedrock Converse", providers.Gemini, bedrock.Rules())
 	section(&b, "OpenAI chat callers, Gemini", providers.Chat, gemini.Rules())
 	section(&b, "Anthropic callers, Gemini", providers.Messages, gemini.Rules())
 	vendors(&b)

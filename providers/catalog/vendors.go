@@ -154,6 +154,13 @@ func hosts() []*providers.Provider {
 			},
 		},
 		{
+			// AWS's OpenAI-shaped endpoint, in any region by the base URL; a Bedrock API key opens it.
+			Name: "bedrock-mantle", Title: "Amazon Bedrock, OpenAI-compatible", Aliases: []string{"mantle"},
+			BaseURL: "https://bedrock-mantle.us-east-1.api.aws/v1",
+			Ops:     opsModel,
+			Quirks:  providers.Quirks{ReasoningField: "reasoning"},
+		},
+		{
 			Name: "huggingface", Title: "Hugging Face router", Aliases: []string{"hf"},
 			BaseURL: "https://router.huggingface.co/v1", EnvKeys: []string{"HF_TOKEN", "HUGGINGFACE_API_KEY"},
 			Ops:    opsModel,
