@@ -31,6 +31,15 @@ type Tier struct {
 	Price Price
 }
 
+// A Variant replaces price and tiers for calls of a kind that the vendor prices
+// apart: a service tier ("batch", "flex", "priority"), or the quality and size of
+// a picture ("hd/1024x1792", "1024x1024").
+type Variant struct {
+	Kind  string
+	Price Price
+	Tiers []Tier
+}
+
 // A Model is one catalogue row: facts about a model, with where they are from.
 type Model struct {
 	ID        string   // the vendor's name
@@ -44,6 +53,7 @@ type Model struct {
 	Priced    bool
 	Price     Price
 	Tiers     []Tier // ascending by Above
+	Variants  []Variant
 	Source    string // where the facts are from
 	AsOf      string // their date, YYYY-MM-DD
 	// PriceFrom is who set the price: "" the catalogue, PriceOverride or PriceAccount.
@@ -57,10 +67,20 @@ const (
 	PriceAccount  = "account"  // agreed for one account
 )
 
-// PriceFor returns the price that holds for a prompt of that many tokens.
-func (m *Model) PriceFor(prompt int64) Price {
-	p := m.Price
-	for _, t := range m.Tiers {
+// PriceFor returns the price that holds for u: that of its kind of call, if the
+// vendor has one for it, and of the length of its prompt.
+func (m *Model) PriceFor(u *Usage) Price {
+	p, tiers := m.Price, m.Tiers
+	if u.Kind != "" {
+		for i := range m.Variants {
+			if v := &m.Variants[i]; v.Kind == u.Kind {
+				p, tiers = v.Price, v.Tiers
+				break
+			}
+		}
+	}
+	prompt := u.Prompt()
+	for _, t := range tiers {
 		if prompt > t.Above {
 			p = t.Price
 		}

@@ -23,7 +23,11 @@ type Usage struct {
 	Images     int64 // pictures made
 	AudioMs    int64 // sound heard or spoken, in milliseconds
 	Characters int64 // text spoken
-	Searches   int64 // rerank search units
+	Searches   int64 // rerank search units, web searches
+
+	// Kind is how the call was served, where vendors price that apart (Variant.Kind);
+	// empty: the usual way.
+	Kind string
 
 	// CostNano is what the upstream said it charged, in nano-USD; 0 with HasCost false: it said nothing.
 	CostNano int64

@@ -217,6 +217,7 @@ func refUsage(t *testing.T, reports ...json.RawMessage) providers.Usage {
 	return providers.Usage{
 		Input: all["input_tokens"], CacheRead: all["cache_read_input_tokens"],
 		CacheWrite1h: all["cache_creation.ephemeral_1h_input_tokens"],
+		Searches:     all["server_tool_use.web_search_requests"],
 		CacheWrite5m: all["cache_creation_input_tokens"] - all["cache_creation.ephemeral_1h_input_tokens"],
 		Output:       all["output_tokens"] - all["output_tokens_details.thinking_tokens"],
 		Reasoning:    all["output_tokens_details.thinking_tokens"],

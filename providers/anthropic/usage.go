@@ -33,7 +33,8 @@ func usageOf(data []byte) []byte {
 
 // readUsage reads a usage object. input_tokens excludes both cache counts;
 // output_tokens includes thinking; cache_creation splits cache_creation_input_tokens
-// by time to live. Server tool use is priced by the request elsewhere and not counted in tokens.
+// by time to live. Of the server's tools the web searches are charged one by one
+// (platform.claude.com/docs/en/about-claude/pricing).
 func readUsage(raw []byte, u *providers.Usage) (any bool) {
 	output, thinking, written := u.Completion(), u.Reasoning, u.CacheWrite()
 	five, hour, split, total := int64(0), int64(0), false, false
@@ -55,6 +56,14 @@ func readUsage(raw []byte, u *providers.Usage) (any bool) {
 			count(&output)
 		case "cache_creation":
 			five, hour, split = readSplit(v, u)
+		case "service_tier":
+			if string(v) == `"batch"` {
+				u.Kind = "batch"
+			}
+		case "server_tool_use":
+			if n, ok := pathInt(v, "web_search_requests"); ok {
+				u.Searches = u.Clamp(n)
+			}
 		case "output_tokens_details":
 			if n, ok := pathInt(v, "thinking_tokens"); ok {
 				thinking = u.Clamp(n)

@@ -24,7 +24,8 @@ type key struct{ provider, model string }
 // A shelf holds one provider's models.
 type shelf struct {
 	exact    map[string]*providers.Model
-	patterns []pattern // the most specific first
+	lower    map[string]*providers.Model // by names in lower case
+	patterns []pattern                   // the most specific first
 	dearest  providers.Price
 }
 
@@ -41,7 +42,8 @@ const remembered = 4096
 var shares = map[string][]string{
 	"qwen-intl": {"qwen"}, "moonshot-intl": {"moonshot"}, "minimax-intl": {"minimax"},
 	"zhipu": {"zai"}, "zai": {"zhipu"},
-	"azure": {"openai"}, "vertex": {"gemini", "anthropic"},
+	"azure": {"openai", "anthropic", "deepseek", "xai", "moonshot", "mistral", "cohere"}, "vertex": {"gemini", "anthropic", "mistral"},
+	"voyageai": {"voyage"},
 }
 
 // prefixed lists the providers whose names for models are maker/model, at the
@@ -76,7 +78,7 @@ func New() *Catalogue {
 		m := &list[i]
 		s := c.vendors[m.Provider]
 		if s == nil {
-			s = &shelf{exact: map[string]*providers.Model{}}
+			s = newShelf()
 			c.vendors[m.Provider] = s
 			c.order = append(c.order, m.Provider)
 		}
@@ -103,15 +105,22 @@ func rank(provider string) int {
 // literal counts the characters of a pattern that are not wild.
 func literal(p string) int { return len(p) - strings.Count(p, "*") }
 
+func newShelf() *shelf {
+	return &shelf{exact: map[string]*providers.Model{}, lower: map[string]*providers.Model{}}
+}
+
 func (s *shelf) add(m *providers.Model) {
 	names := append([]string{m.ID}, m.Aliases...)
 	for i, name := range names {
 		if old := s.exact[name]; old == nil || i == 0 && old.ID != name {
 			s.exact[name] = m // an id goes before another row's alias
 		}
+		if low := strings.ToLower(name); s.lower[low] == nil {
+			s.lower[low] = m
+		}
 	}
 	for _, p := range m.Match {
-		s.patterns = append(s.patterns, pattern{p, m})
+		s.patterns = append(s.patterns, pattern{strings.ToLower(p), m})
 	}
 	ends, own := endings[m.Provider]
 	if !own {
@@ -122,7 +131,7 @@ func (s *shelf) add(m *providers.Model) {
 			continue
 		}
 		for _, e := range ends {
-			s.patterns = append(s.patterns, pattern{name + e, m})
+			s.patterns = append(s.patterns, pattern{strings.ToLower(name) + e, m})
 		}
 	}
 	s.consider(m)
@@ -182,37 +191,15 @@ func (c *Catalogue) Find(provider, model string) (*providers.Model, bool) {
 	return m, m != nil
 }
 
-func (c *Catalogue) search(provider, model string) *providers.Model {
-	for _, p := range append([]string{provider}, shares[provider]...) {
-		if m := c.vendors[p].find(model); m != nil {
-			return m
-		}
-	}
-	if maker, name, ok := strings.Cut(model, "/"); ok && prefixed[provider] {
-		if ours := makerOf[maker]; ours != "" {
-			maker = ours
-		}
-		if m := c.vendors[maker].find(name); m != nil {
-			return m
-		}
-		// They write versions with a point where Anthropic has a hyphen.
-		return c.vendors[maker].find(strings.ReplaceAll(name, ".", "-"))
-	}
-	if c.vendors[provider] == nil && provider == "custom" {
-		for _, maker := range c.order { // likely a relay of the maker's model
-			if makes(maker, model) {
-				return c.vendors[maker].find(model)
-			}
-		}
-	}
-	return nil
-}
-
 func (s *shelf) find(model string) *providers.Model {
 	if s == nil {
 		return nil
 	}
 	if m := s.exact[model]; m != nil {
+		return m
+	}
+	model = strings.ToLower(model)
+	if m := s.lower[model]; m != nil {
 		return m
 	}
 	for _, p := range s.patterns {
@@ -266,14 +253,12 @@ const standIn = "together"
 // for other units, never zero: that a provider runs on the owner's machine and is
 // free, the caller must know.
 func (c *Catalogue) Dearest(provider string) providers.Price {
-	p := c.chatRate(provider)
-	for _, name := range shares[provider] {
-		if p.Input == 0 {
-			p = c.chatRate(name)
+	var p providers.Price
+	for _, name := range append(append([]string{provider}, shares[provider]...), standIn) {
+		if s := c.vendors[name]; s != nil && s.dearest.Input != 0 {
+			p = s.dearest
+			break
 		}
-	}
-	if p.Input == 0 {
-		p = c.chatRate(standIn)
 	}
 	if p.Input == 0 {
 		panic("BUG: the catalogue has no chat rate of " + standIn)
@@ -288,14 +273,6 @@ func (c *Catalogue) Dearest(provider string) providers.Price {
 	fill(&p.Character, c.dearest.Character)
 	fill(&p.Search, c.dearest.Search)
 	return p
-}
-
-// chatRate is the dearest price of a vendor's chat models; zero where none is known.
-func (c *Catalogue) chatRate(vendor string) providers.Price {
-	if s := c.vendors[vendor]; s != nil && s.dearest.Input != 0 {
-		return s.dearest
-	}
-	return providers.Price{}
 }
 
 // Version names the state of the facts: their date, YYYY-MM-DD.

@@ -26,7 +26,7 @@ func TestModelsAreSound(t *testing.T) {
 		if _, err := time.Parse(time.DateOnly, m.AsOf); err != nil {
 			t.Errorf("%s: date %q", id, m.AsOf)
 		}
-		free := m.Price.Input == 0 && m.Price.Output == 0
+		free := m.Price == providers.Price{}
 		if m.Priced && free && !knownFree(m) {
 			t.Errorf("%s is priced at zero", id)
 		}
@@ -49,7 +49,7 @@ func TestModelsAreSound(t *testing.T) {
 		t.Errorf("%d models", len(seen))
 	}
 	t.Logf("%d models, %d bytes embedded", len(seen), len(table))
-	if len(table) > 200<<10 {
+	if len(table) > 260<<10 {
 		t.Errorf("the table has grown to %d bytes", len(table))
 	}
 }
@@ -71,7 +71,7 @@ func checkRates(t *testing.T, id string, p providers.Price) {
 	if p.Output > 0 && (p.Reasoning == 0 || p.OutputAudio == 0 || p.OutputImage == 0) {
 		t.Errorf("%s: some output is free: %+v", id, p)
 	}
-	if p.Input > 0 && (p.CacheRead > p.Input || p.CacheWrite5m > 4*p.Input) {
+	if p.Input > 0 && (p.CacheRead > p.Input+p.Input/20 || p.CacheWrite5m > 4*p.Input) {
 		t.Errorf("%s: cache rates %d and %d for input %d", id, p.CacheRead, p.CacheWrite5m, p.Input)
 	}
 	const dear = 1_000_000_000_000 // 1,000 USD per million tokens
@@ -122,14 +122,14 @@ func TestFind(t *testing.T) {
 	f("gemini", "gemini-2.0-flash-001", "gemini gemini-2.0-flash")
 	f("gemini", "gemini-2.0-flash-lite-001", "gemini gemini-2.0-flash-lite")
 	f("deepseek", "deepseek-chat", "deepseek deepseek-chat")
-	f("mistral", "mistral-large-latest", "mistral mistral-large-latest")
+	f("mistral", "mistral-large-latest", "mistral mistral-large")
 	f("xai", "grok-4-0709", "xai grok-4-0709")
 	f("xai", "grok-4.3-20310101", "xai grok-4.3")
 	f("groq", "llama-3.3-70b-versatile", "groq llama-3.3-70b-versatile")
 	f("qwen", "qwen3-max", "qwen qwen3-max")
 	f("qwen-intl", "qwen3-max", "qwen qwen3-max")
 	f("moonshot", "kimi-k2.5", "moonshot kimi-k2.5")
-	f("zhipu", "glm-4.7", "zhipu GLM-4.7")
+	f("zhipu", "glm-4.7", "zhipu glm-4.7")
 	f("zai", "glm-4.7", "zai glm-4.7")
 	f("zhipu", "glm-4.6", "zai glm-4.6")
 	f("cohere", "command-r-plus-08-2024", "cohere command-r-plus")
@@ -225,7 +225,7 @@ func TestDearest(t *testing.T) {
 
 func TestTiers(t *testing.T) {
 	m, _ := New().Find("openai", "gpt-5.4")
-	if short, long := m.PriceFor(272_000), m.PriceFor(272_001); short.Input != 2_500_000_000 || long.Input != 5_000_000_000 || long.Output != 22_500_000_000 || long.CacheRead != 500_000_000 {
+	if short, long := m.PriceFor(&providers.Usage{Input: 272_000}), m.PriceFor(&providers.Usage{CacheRead: 272_001}); short.Input != 2_500_000_000 || long.Input != 5_000_000_000 || long.Output != 22_500_000_000 || long.CacheRead != 500_000_000 {
 		t.Errorf("gpt-5.4: %+v up to 272,000 tokens, %+v above", short, long)
 	}
 	m, _ = New().Find("anthropic", "claude-opus-4-8")
@@ -258,7 +258,7 @@ func TestDecodeRefusesDamage(t *testing.T) {
 	}
 	for _, bad := range []struct{ from, to string }{
 		{"\tTitle", ""}, {"\t1\t2", "\tx\t2"}, {"\t1\t2", "\t1\ty"}, {"i1 o2", "i1 z2"}, {"i1 o2", "i- o2"},
-		{"i1 o2", "i0.0000000001"}, {"100:i2", "a:i2"}, {"100:i2", "100:i2x"}, {"\tg\tTitle", "\tq\tTitle"}, {"i1 o2", "i-1"},
+		{"i1 o2", "i0.0000000001"}, {"100:i2", ":i2"}, {"100:i2", "a>100:i2"}, {"100:i2", "100:i2x"}, {"\tg\tTitle", "\tq\tTitle"}, {"i1 o2", "i-1"},
 	} {
 		if _, _, err := decode(strings.Replace(good, bad.from, bad.to, 1)); err == nil {
 			t.Errorf("%q instead of %q was read", bad.to, bad.from)

@@ -2,12 +2,14 @@
 
 // Command generate writes models.tsv from public price facts:
 //
-//	go run providers/catalog/generate.go -genai genai-prices.json -litellm model_prices_and_context_window_backup.json > providers/catalog/models.tsv
+//	python providers/catalog/genai_facts.py > genai-prices.json
+//	go run providers/catalog/generate.go providers/catalog/generate_litellm.go -genai genai-prices.json -litellm model_prices_and_context_window_backup.json > providers/catalog/models.tsv
 //
-// The first file is the data of pydantic/genai-prices, the second is in the PyPI
-// package litellm. Facts are taken from the first; the second adds models, output
-// limits, and the rates the first lacks. Where the two disagree the rules of
-// judge.newer decide, and the row says what the other one says.
+// The first file is the data of the PyPI package genai-prices, the second is in the
+// PyPI package litellm. Facts are taken from the first; the second adds models, output
+// limits, and the rates the first lacks. Where the two disagree the first is taken
+// (what xAI itself says it charged in recorded answers agrees with it), and the row
+// says what the other one says.
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"os"
 	"regexp"
@@ -25,9 +28,11 @@ import (
 	"strings"
 )
 
+type vendor struct{ name, genai, litellm, prefix string }
+
 // vendors maps our provider names to the names the two files use. prefix is what
 // litellm puts before a model's name.
-var vendors = []struct{ name, genai, litellm, prefix string }{
+var vendors = []vendor{
 	{"openai", "openai", "openai", ""},
 	{"anthropic", "anthropic", "anthropic", ""},
 	{"gemini", "google", "gemini", "gemini/"},
@@ -35,7 +40,7 @@ var vendors = []struct{ name, genai, litellm, prefix string }{
 	{"qwen", "", "dashscope", "dashscope/"},
 	{"moonshot", "moonshotai", "moonshot", "moonshot/"},
 	{"zhipu", "zhipuai", "", ""},
-	{"zai", "", "zai", "zai/"},
+	{"zai", "zai", "zai", "zai/"},
 	{"minimax", "minimax", "minimax", "minimax/"},
 	{"doubao", "", "volcengine", "volcengine/"},
 	{"mistral", "mistral", "mistral", "mistral/"},
@@ -50,12 +55,15 @@ var vendors = []struct{ name, genai, litellm, prefix string }{
 	{"vercel", "", "vercel_ai_gateway", "vercel_ai_gateway/"},
 	{"azure", "azure", "", ""},
 	{"bedrock", "aws", "", ""},
+	{"avian", "avian", "", ""},
+	{"novita", "novita", "", ""},
+	{"voyage", "voyageai", "", ""},
+	{"ovhcloud", "ovhcloud", "", ""},
+	{"baseten", "baseten", "", ""},
+	{"arcee", "arcee", "", ""},
+	{"doubleword", "doubleword", "", ""},
+	{"meta", "meta", "", ""},
 }
-
-// newer lists the vendors for which litellm's rate is taken where the two differ:
-// its file is the later one by months, and for these its entries cite the vendors'
-// own pages. (Checked: DeepSeek's peak rates since 2026-08-16 stand in litellm alone.)
-var newer = map[string]bool{"openai": true, "anthropic": true, "gemini": true, "deepseek": true, "mistral": true, "xai": true}
 
 type rates map[string]float64 // USD per million units, by the letters of models.tsv
 
@@ -64,6 +72,7 @@ type row struct {
 	context, output               int64
 	base                          rates
 	tiers                         []tier
+	variants                      map[string][]tier // the first of each holds from 0 on
 	names, match                  []string
 }
 
@@ -76,20 +85,40 @@ func main() {
 	log.SetFlags(0)
 	genai := flag.String("genai", "../shared/prices/genai-prices.json", "data of genai-prices")
 	other := flag.String("litellm", "", "data of litellm")
-	facts := flag.String("date", "2026-08-21", "date of the genai-prices data; prices announced for later are not facts")
-	read := flag.String("read", "2026-11-23", "date of reading the litellm data")
+	facts := flag.String("date", "2026-11-25", "date of the genai-prices data; prices announced for later are not facts")
+	read := flag.String("read", "2026-11-25", "date of reading the litellm data")
 	flag.Parse()
 	var providers []genaiProvider
 	load(*genai, &providers)
 	entries := map[string]json.RawMessage{}
 	load(*other, &entries)
 
-	rows := fromGenai(providers, *facts)
+	rows := append(fromGenai(providers, *facts), byHand()...)
 	rows = judge(rows, fromLitellm(entries))
 	slices.SortStableFunc(rows, func(a, b *row) int {
 		return cmp.Or(cmp.Compare(a.vendor, b.vendor), cmp.Compare(a.id, b.id))
 	})
 	write(os.Stdout, rows, *facts, *read)
+}
+
+// byHand returns models that are still asked for and that neither file holds any
+// more, as their vendor's price list had them.
+func byHand() []*row {
+	kinds := func(prices map[string]float64) map[string][]tier {
+		out := map[string][]tier{}
+		for kind, usd := range prices {
+			out[kind] = []tier{{0, rates{"p": usd}}}
+		}
+		return out
+	}
+	return []*row{
+		{vendor: "openai", id: "dall-e-2", op: "images", title: "DALL·E 2", source: "o", base: rates{"p": 0.02},
+			variants: kinds(map[string]float64{"256x256": 0.016, "512x512": 0.018, "1024x1024": 0.02})},
+		{vendor: "openai", id: "dall-e-3", op: "images", title: "DALL·E 3", source: "o", base: rates{"p": 0.12},
+			variants: kinds(map[string]float64{"1024x1024": 0.04, "1024x1792": 0.08, "1792x1024": 0.08,
+				"standard/1024x1024": 0.04, "standard/1024x1792": 0.08, "standard/1792x1024": 0.08,
+				"hd/1024x1024": 0.08, "hd/1024x1792": 0.12, "hd/1792x1024": 0.12})},
+	}
 }
 
 func load(path string, v any) {
@@ -102,31 +131,55 @@ func load(path string, v any) {
 	}
 }
 
+// huggingface returns the hosts behind Hugging Face's router, which its callers name
+// after the model: "Qwen/Qwen3-32B:groq".
+func huggingface(list []genaiProvider) []vendor {
+	var out []vendor
+	for _, p := range list {
+		if strings.HasPrefix(p.ID, "huggingface_") {
+			out = append(out, vendor{"huggingface", p.ID, "", ""})
+		}
+	}
+	return out
+}
+
 type genaiProvider struct {
 	ID     string `json:"id"`
 	Models []struct {
-		ID      string          `json:"id"`
-		Name    string          `json:"name"`
-		Match   json.RawMessage `json:"match"`
-		Context int64           `json:"context_window"`
-		Prices  json.RawMessage `json:"prices"`
-		Comment string          `json:"price_comments"`
+		ID       string          `json:"id"`
+		Name     string          `json:"name"`
+		Match    json.RawMessage `json:"match"`
+		Context  int64           `json:"context_window"`
+		Prices   json.RawMessage `json:"prices"`
+		Comment  string          `json:"price_comments"`
+		Variants []struct {
+			When       map[string]string `json:"when"`
+			Constraint struct {
+				Start string `json:"start_date"`
+			} `json:"constraint"`
+			Prices json.RawMessage `json:"prices"`
+		} `json:"price_variants"`
 	} `json:"models"`
 }
 
 var genaiLetters = map[string]string{
-	"input_mtok": "i", "output_mtok": "o", "cache_read_mtok": "r", "cache_write_mtok": "w",
-	"input_audio_mtok": "I", "output_audio_mtok": "O", "requests_kcount": "q",
+	"input_mtok": "i", "output_mtok": "o", "cache_read_mtok": "r", "cache_write_mtok": "w", "cache_write_1h_mtok": "h",
+	"input_audio_mtok": "I", "output_audio_mtok": "O", "input_image_mtok": "m", "output_image_mtok": "M", "output_reasoning_mtok": "n",
+	"requests_kcount": "q", "web_searches_kcount": "s", "audio_hours": "a", "input_audio_hours": "a", "input_mchars": "c",
 }
 
 func fromGenai(list []genaiProvider, date string) []*row {
 	var rows []*row
-	for _, v := range vendors {
+	for _, v := range append(vendors, huggingface(list)...) {
 		for _, p := range list {
 			if v.genai == "" || p.ID != v.genai {
 				continue
 			}
 			for _, m := range p.Models {
+				if v.name == "huggingface" {
+					m.ID += ":" + strings.TrimPrefix(v.genai, "huggingface_")
+					m.Match = nil
+				}
 				if v.name != "openrouter" && (strings.Contains(m.Comment, "OpenRouter") || strings.HasSuffix(m.ID, ":free")) ||
 					v.name == "gemini" && strings.HasPrefix(m.ID, "claude") {
 					continue // what OpenRouter says of another's model; what Vertex serves besides
@@ -136,7 +189,17 @@ func fromGenai(list []genaiProvider, date string) []*row {
 				if v.name == "fireworks" && len(r.names) > 0 { // the file's ids are short, the names callers use long
 					r.id, r.names = r.names[0], append(r.names[1:], m.ID)
 				}
+				if low := strings.ToLower(r.id); (v.name == "zai" || v.name == "zhipu") && slices.Contains(r.names, low) {
+					r.id, r.names = low, append(r.names, r.id) // as their interfaces spell it
+				}
 				r.base, r.tiers = genaiPrices(m.Prices, date)
+				for _, v := range m.Variants {
+					kind := cmp.Or(v.When["processing"], v.When["service_tier"])
+					if len(v.When) != 1 || kind == "" || kind == "default" || kind == "fast" || v.Constraint.Start > date {
+						continue
+					}
+					r.variant(kind, v.Prices, date)
+				}
 				if r.op == "moderations" && len(r.base) == 0 {
 					r.base = rates{"i": 0} // free of charge: platform.openai.com/docs/guides/moderation
 				}
@@ -174,6 +237,8 @@ func matches(raw json.RawMessage) (names, patterns []string) {
 			names = append(names, s)
 		case "contains":
 			patterns = append(patterns, "*"+s+"*")
+		case "ends_with":
+			patterns = append(patterns, "*"+s)
 		}
 	}
 	return names, patterns
@@ -213,15 +278,36 @@ func genaiPrices(raw json.RawMessage, date string) (rates, []tier) {
 		if json.Unmarshal(v, &tiered.Base) != nil {
 			_ = json.Unmarshal(v, &tiered)
 		}
-		base[letter] = tiered.Base
+		scale := 1.0
+		if letter == "a" {
+			scale = 1 / 3.6 // an hour has 3.6 million milliseconds
+		}
+		base[letter] = tiered.Base * scale
 		for _, t := range tiered.Tiers {
 			if steps[t.Start] == nil {
 				steps[t.Start] = rates{}
 			}
-			steps[t.Start][letter] = t.Price
+			steps[t.Start][letter] = t.Price * scale
 		}
 	}
 	return base, ordered(base, steps)
+}
+
+// variant notes what calls of a kind that is priced apart cost. What they do not
+// change they share with the others.
+func (r *row) variant(kind string, raw json.RawMessage, date string) {
+	base, tiers := genaiPrices(raw, date)
+	if r.variants == nil {
+		r.variants = map[string][]tier{}
+	}
+	full := rates{}
+	for k, v := range r.base {
+		full[k] = v
+	}
+	for k, v := range base {
+		full[k] = v
+	}
+	r.variants[kind] = append([]tier{{0, full}}, tiers...)
 }
 
 // ordered completes the tiers with the rates they do not change.
@@ -261,171 +347,12 @@ func operation(id string) string {
 		return "moderations"
 	case has("transcribe", "tts", "whisper", "playai"):
 		return "audio"
-	case has("gpt-image", "dall-e", "imagen"):
+	case has("gpt-image", "dall-e", "imagen", "grok-imagine"):
 		return "images"
 	case slices.Contains([]string{"ada", "babbage", "curie", "davinci"}, id), has("davinci-00", "babbage-00", "turbo-instruct"):
 		return "completions"
 	}
 	return "chat"
-}
-
-var litellmLetters = map[string]string{
-	"input_cost_per_token": "i", "output_cost_per_token": "o", "cache_read_input_token_cost": "r",
-	"cache_creation_input_token_cost": "w", "cache_creation_input_token_cost_above_1hr": "h",
-	"input_cost_per_audio_token": "I", "output_cost_per_audio_token": "O",
-	"input_cost_per_image_token": "m", "output_cost_per_image_token": "M", "output_cost_per_reasoning_token": "n",
-}
-
-func fromLitellm(entries map[string]json.RawMessage) []*row {
-	var rows []*row
-	for key, raw := range entries {
-		var e struct {
-			Provider  string  `json:"litellm_provider"`
-			Mode      string  `json:"mode"`
-			MaxInput  float64 `json:"max_input_tokens"`
-			MaxOutput float64 `json:"max_output_tokens"`
-			Tiered    []struct {
-				Range []float64 `json:"range"`
-			} `json:"tiered_pricing"`
-		}
-		if json.Unmarshal(raw, &e) != nil {
-			continue // the sample entry
-		}
-		op := map[string]string{"chat": "chat", "responses": "chat", "embedding": "embeddings", "completion": "completions"}[e.Mode]
-		if e.Provider == "perplexity" && e.Mode == "responses" {
-			continue // other vendors' models by way of its agents, at their prices
-		}
-		for _, v := range vendors {
-			if op == "" || v.litellm == "" || !slices.Contains(strings.Fields(v.litellm), e.Provider) {
-				continue
-			}
-			r := &row{vendor: v.name, id: strings.TrimPrefix(key, v.prefix), op: op, source: "l", context: int64(e.MaxInput), output: int64(e.MaxOutput)}
-			r.id = strings.TrimPrefix(r.id, "cohere/")
-			if op == "embeddings" {
-				r.output = 0
-			}
-			if strings.HasPrefix(r.id, "ft:") || strings.Contains(r.id, "realtime") || strings.HasPrefix(r.id, "us/") || strings.HasPrefix(r.id, "eu/") || strings.HasPrefix(r.id, "fast/") || strings.Contains(r.id, "container") {
-				continue
-			}
-			r.base, r.tiers = litellmPrices(raw)
-			if r.base["i"] == 0 && r.base["o"] == 0 && !strings.Contains(r.id, "free") && !(v.name == "zai" && strings.Contains(r.id, "flash")) {
-				r.base, r.tiers = rates{}, nil // not told rather than free
-			}
-			if op == "embeddings" && r.base["i"] > 10 {
-				r.base = rates{} // a slip of a thousand: no vendor asks that
-			}
-			rows = append(rows, r)
-		}
-	}
-	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.vendor+"\t"+a.id, b.vendor+"\t"+b.id) })
-	return slices.CompactFunc(rows, func(a, b *row) bool { return a.vendor == b.vendor && a.id == b.id })
-}
-
-func litellmPrices(raw json.RawMessage) (rates, []tier) {
-	var members map[string]any
-	_ = json.Unmarshal(raw, &members)
-	base, steps := rates{}, map[int64]rates{}
-	add := func(into rates, letter string, v any) {
-		if f, ok := v.(float64); ok && (f > 0 || letter == "i" || letter == "o") {
-			into[letter] = math.Round(f*1e15) / 1e9 // USD per million; the file has per token
-		}
-	}
-	for name, v := range members {
-		if letter, ok := litellmLetters[name]; ok {
-			add(base, letter, v)
-			continue
-		}
-		name, above, ok := strings.Cut(name, "_above_")
-		k, isTokens := strings.CutSuffix(above, "k_tokens")
-		n, err := strconv.ParseInt(k, 10, 64)
-		if letter, known := litellmLetters[name]; ok && isTokens && known && err == nil {
-			if steps[n*1000] == nil {
-				steps[n*1000] = rates{}
-			}
-			add(steps[n*1000], letter, v)
-		}
-	}
-	if list, ok := members["tiered_pricing"].([]any); ok {
-		for i, one := range list {
-			m, _ := one.(map[string]any)
-			span, _ := m["range"].([]any)
-			into := base
-			if i > 0 && len(span) == 2 {
-				from, _ := span[0].(float64)
-				into = rates{}
-				steps[int64(from)] = into
-			}
-			for name, letter := range litellmLetters {
-				if v, ok := m[name]; ok {
-					add(into, letter, v)
-				}
-			}
-		}
-	}
-	return base, ordered(base, steps)
-}
-
-// judge merges the second source into the first.
-func judge(rows, second []*row) []*row {
-	at := map[string]*row{}
-	for _, r := range rows {
-		at[r.vendor+"\t"+r.id] = r
-	}
-	alias := map[string]*row{}
-	for _, r := range rows {
-		for _, n := range r.names {
-			alias[r.vendor+"\t"+n] = r
-		}
-	}
-	for _, l := range second {
-		key := l.vendor + "\t" + l.id
-		g := at[key]
-		if g == nil && alias[key] != nil {
-			if a := alias[key]; same(a, l) || len(l.base) == 0 || l.base["o"] == 0 && l.op == "chat" {
-				a.take(l)
-				continue
-			}
-			l.source = "l;" + said("genai-prices", alias[key]) // a name that is priced apart: a row of its own
-			a := alias[key]
-			a.names = slices.DeleteFunc(a.names, func(n string) bool { return n == l.id })
-		}
-		if undated := date.ReplaceAllString(l.id, ""); g == nil && undated != l.id {
-			base := cmp.Or(at[l.vendor+"\t"+undated], alias[l.vendor+"\t"+undated])
-			if base != nil && same(base, l) {
-				base.names = append(base.names, l.id)
-				base.take(l)
-				continue
-			}
-		}
-		if g == nil && l.vendor == "fireworks" {
-			continue // mostly rates by size class, and models of long ago
-		}
-		if g == nil {
-			rows = append(rows, l)
-			at[key] = l
-			continue
-		}
-		switch {
-		case len(g.base) == 0 && l.base["i"] > 0:
-			g.base, g.tiers, g.source = l.base, l.tiers, "l"
-		case same(g, l) || l.base["i"] == 0:
-		case newer[g.vendor] && !strings.Contains(g.id, "image"):
-			g.source = "l;" + said("genai-prices", g)
-			g.base, g.tiers = l.base, l.tiers
-		default:
-			g.source += ";" + said("litellm", l)
-		}
-		g.take(l)
-	}
-	for _, r := range rows {
-		if w, ok := r.base["w"]; r.vendor == "anthropic" && ok && w > 0 {
-			r.base["h"] = round(2 * r.base["i"]) // platform.claude.com/docs/en/about-claude/pricing: 1 h writes are twice the input
-			for i := range r.tiers {
-				r.tiers[i].rates["h"] = round(2 * r.tiers[i].rates["i"])
-			}
-		}
-	}
-	return slices.DeleteFunc(rows, func(r *row) bool { return r.op == "" })
 }
 
 // date is the ending of a dated name.
@@ -462,13 +389,23 @@ func decimal(f float64) string { return strconv.FormatFloat(round(f), 'f', -1, 6
 func write(w io.Writer, rows []*row, facts, read string) {
 	fmt.Fprintf(w, "# Models and prices: generated by generate.go, do not edit.\n")
 	fmt.Fprintf(w, "# provider, id, operation, context, max output, rates, tiers, other names, patterns, source, title\n")
-	fmt.Fprintf(w, "# rates in USD per million: i input, o output, r cache read, w 5 min write, h 1 h write, I/O audio, m/M image, n reasoning; q per 1,000 requests\n")
-	fmt.Fprintf(w, "@source\tg\tgenai-prices 47df840a\t%s\n", facts)
+	fmt.Fprintf(w, "# rates in USD per million: i input, o output, r cache read, w 5 min write, h 1 h write, I/O audio, m/M image, n reasoning, a million ms of sound, c characters; p a picture, s 1,000 searches, q 1,000 requests\n# tiers: above so many tokens, or by kind of call: a service tier, or quality/size of a picture, \">\" and tokens\n")
+	fmt.Fprintf(w, "@source\tg\tgenai-prices 0.2.3\t%s\n", facts)
 	fmt.Fprintf(w, "@source\tl\tlitellm 1.109.1\t%s\n", read)
+	fmt.Fprintf(w, "@source\to\tplatform.openai.com/docs/pricing\t2025-06-10\n")
 	for _, r := range rows {
 		var tiers []string
 		for _, t := range r.tiers {
 			tiers = append(tiers, fmt.Sprintf("%d:%s", t.above, t.rates))
+		}
+		for _, kind := range slices.Sorted(maps.Keys(r.variants)) {
+			for _, t := range r.variants[kind] {
+				name := kind
+				if t.above > 0 {
+					name = fmt.Sprintf("%s>%d", kind, t.above)
+				}
+				tiers = append(tiers, name+":"+t.rates.String())
+			}
 		}
 		line := []string{
 			r.vendor, r.id, r.op, strconv.FormatInt(r.context, 10), strconv.FormatInt(r.output, 10),
@@ -480,7 +417,7 @@ func write(w io.Writer, rows []*row, facts, read string) {
 
 func (r rates) String() string {
 	var list []string
-	for _, k := range strings.Split("iorwhIOmMnq", "") {
+	for _, k := range strings.Split("iorwhIOmMnpacsq", "") {
 		if v, ok := r[k]; ok {
 			list = append(list, k+decimal(v))
 		}

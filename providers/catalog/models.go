@@ -80,15 +80,9 @@ func decodeRow(f []string, sources map[string]source) (m providers.Model, err er
 		if t == "" {
 			continue
 		}
-		above, rates, _ := strings.Cut(t, ":")
-		tier := providers.Tier{}
-		if tier.Above, err = strconv.ParseInt(above, 10, 64); err != nil {
+		if err = decodeTier(&m, t); err != nil {
 			return m, err
 		}
-		if tier.Price, err = decodePrice(rates); err != nil {
-			return m, err
-		}
-		m.Tiers = append(m.Tiers, tier)
 	}
 	m.Aliases = strings.Fields(f[7])
 	m.Match = strings.Fields(f[8])
@@ -102,6 +96,36 @@ func decodeRow(f []string, sources map[string]source) (m providers.Model, err er
 		m.Source += " (" + note + ")"
 	}
 	return m, nil
+}
+
+// decodeTier reads "200000:i6 o22", "batch:i1 o5" or "batch>200000:i2 o9".
+func decodeTier(m *providers.Model, text string) error {
+	key, rates, _ := strings.Cut(text, ":")
+	price, err := decodePrice(rates)
+	if err != nil {
+		return err
+	}
+	tiers := &m.Tiers
+	kind, above, tiered := strings.Cut(key, ">")
+	switch {
+	case key == "":
+		return fmt.Errorf("tier %q has no name", text)
+	case strings.Trim(key, "0123456789") == "":
+		above = key
+	case !tiered:
+		m.Variants = append(m.Variants, providers.Variant{Kind: kind, Price: price})
+		return nil
+	case len(m.Variants) == 0 || m.Variants[len(m.Variants)-1].Kind != kind:
+		return fmt.Errorf("tier %q follows no price of its kind", text)
+	default:
+		tiers = &m.Variants[len(m.Variants)-1].Tiers
+	}
+	n, err := strconv.ParseInt(above, 10, 64)
+	if err != nil {
+		return err
+	}
+	*tiers = append(*tiers, providers.Tier{Above: n, Price: price})
+	return nil
 }
 
 // decodePrice reads rates and completes them: what a vendor does not price apart
@@ -135,8 +159,16 @@ func decodePrice(text string) (p providers.Price, err error) {
 			p.OutputImage = nano
 		case 'n':
 			p.Reasoning = nano
+		case 'a':
+			p.AudioMs = nano
+		case 'c':
+			p.Character = nano
+		case 'p':
+			p.Image = nano * 1_000_000 // given for one
+		case 's':
+			p.Search = nano * 1000 // given for a thousand
 		case 'q':
-			p.Request = nano * 1000 // given for a thousand requests
+			p.Request = nano * 1000 // given for a thousand
 		default:
 			return p, fmt.Errorf("rate %q is of no kind", one)
 		}

@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
 )
@@ -27,11 +28,12 @@ func (c *Catalogue) With(rows []providers.Model) *Overlay {
 		}
 		s := o.over[m.Provider]
 		if s == nil {
-			s = &shelf{exact: map[string]*providers.Model{}}
+			s = newShelf()
 			o.over[m.Provider] = s
 		}
 		s.exact[m.ID] = &m
-		s.patterns = append(s.patterns, pattern{m.ID, &m})
+		s.lower[strings.ToLower(m.ID)] = &m
+		s.patterns = append(s.patterns, pattern{strings.ToLower(m.ID), &m})
 		s.consider(&m)
 	}
 	for _, s := range o.over {

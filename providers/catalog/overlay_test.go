@@ -37,3 +37,41 @@ func TestOverlay(t *testing.T) {
 	}
 
 }
+
+// Names as clouds write them lead to the maker's row, or to their own.
+func TestSpellings(t *testing.T) {
+	c := New()
+	f := func(provider, model, want string) {
+		t.Helper()
+		m, ok := c.Find(provider, model)
+		if !ok {
+			t.Errorf("%s %s is not found", provider, model)
+			return
+		}
+		if got := m.Provider + " " + m.ID; got != want || !m.Priced {
+			t.Errorf("%s %s: %s, want %s", provider, model, got, want)
+		}
+	}
+	f("bedrock", "anthropic.claude-3-5-sonnet-20240620-v1:0", "bedrock regional.anthropic.claude-3-5-sonnet-20240620-v1:0")
+	f("bedrock", "us.anthropic.claude-3-opus-20240229-v1:0", "bedrock regional.anthropic.claude-3-opus-20240229-v1:0")
+	f("bedrock", "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0", "bedrock amazon.nova-lite-v1:0")
+	f("bedrock", "amazon.nova-pro-v1:0:24k", "bedrock amazon.nova-pro-v1:0")
+	f("vertex", "publishers/google/models/gemini-2.5-pro", "gemini gemini-2.5-pro")
+	f("vertex", "google/gemini-2.5-flash", "gemini gemini-2.5-flash")
+	f("vertex", "publishers/anthropic/models/claude-opus-4-5@20251101", "anthropic claude-opus-4-5")
+	f("vertex", "claude-sonnet-4-5@20250929", "anthropic claude-sonnet-4-5")
+	f("vertex", "claude-haiku-4-5@default", "anthropic claude-haiku-4-5")
+	f("gemini", "models/gemini-2.5-flash", "gemini gemini-2.5-flash")
+	f("azure", "gpt-4o-2024-08-06", "openai gpt-4o")
+	f("azure", "claude-sonnet-4-5", "anthropic claude-sonnet-4-5")
+	f("azure", "GPT-4o", "openai gpt-4o")
+	f("openai", "gpt-5.2-20251211", "openai gpt-5.2")
+	f("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc123", "openai ft:gpt-4o-mini")
+	f("openrouter", "openai/gpt-4o:nitro", "openrouter openai/gpt-4o")
+	f("custom", "openai/gpt-4o", "openai gpt-4o")
+	f("huggingface", "Qwen/Qwen3-32B:groq", "huggingface Qwen/Qwen3-32B:groq")
+	f("minimax", "minimax-m2", "minimax MiniMax-M2")
+	if c.Host("API.Avian.io") != "avian" || c.Host("acme.openai.azure.com") != "azure" || c.Host("example.com") != "" {
+		t.Error("hosts are not known by their vendors")
+	}
+}

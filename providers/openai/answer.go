@@ -37,6 +37,8 @@ func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (pr
 			if v[0] == '"' {
 				a.Model = providers.Span{Start: f.Start, End: f.End}
 			}
+		case "service_tier":
+			u.Kind = tierOf(v)
 		case "usage":
 			a.HasUsage = isObject(v) && readUsage(v, u) || a.HasUsage
 		case "x_groq":

@@ -72,7 +72,7 @@ func (e chatEgress) DecodeResponse(body []byte) (*providers.Response, error) {
 		case "model":
 			r.Model = text(v)
 		case "service_tier":
-			r.ServiceTier = text(v)
+			r.ServiceTier, r.Usage.Kind = text(v), tierOf(v)
 		case "system_fingerprint":
 			r.Fingerprint = text(v)
 		case "usage":

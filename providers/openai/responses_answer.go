@@ -36,6 +36,8 @@ func (e responsesEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.
 			found = found || bytes.HasPrefix(v, []byte(`"response`))
 		case "output":
 			found = found || v[0] == '['
+		case "service_tier":
+			u.Kind = tierOf(v)
 		case "usage":
 			a.HasUsage = isObject(v) && readUsage(v, u)
 		}
@@ -87,7 +89,7 @@ func (e responsesEgress) DecodeResponse(body []byte) (*providers.Response, error
 		case "model":
 			r.Model = text(v)
 		case "service_tier":
-			r.ServiceTier = text(v)
+			r.ServiceTier, r.Usage.Kind = text(v), tierOf(v)
 		case "usage":
 			r.HasUsage = isObject(v) && readUsage(v, &r.Usage)
 			r.Extra = keep(r.Extra, "usage", v)
@@ -216,11 +218,17 @@ func wrapError(obj []byte) []byte { return append(append([]byte(`{"error":`), ob
 
 // Usage reads the usage of an answer or of the response within an event.
 func (responsesEgress) Usage(data []byte, u *providers.Usage) bool {
-	raw := at(data, "response", "usage")
+	raw, tier := at(data, "response", "usage"), at(data, "response", "service_tier")
 	if raw == nil {
-		raw = at(data, "usage")
+		raw, tier = at(data, "usage"), at(data, "service_tier")
 	}
-	return isObject(raw) && readUsage(raw, u)
+	if !isObject(raw) || !readUsage(raw, u) {
+		return false
+	}
+	if kind := tierOf(tier); kind != "" {
+		u.Kind = kind
+	}
+	return true
 }
 
 // ModelSpan finds the model's name in an event or a whole answer.

@@ -15,10 +15,23 @@ func (chatEgress) Usage(data []byte, u *providers.Usage) bool {
 	if !isObject(raw) {
 		raw = at(data, "x_groq", "usage")
 	}
-	if !isObject(raw) {
+	if !isObject(raw) || !readUsage(raw, u) {
 		return false
 	}
-	return readUsage(raw, u)
+	if tier := tierOf(at(data, "service_tier")); tier != "" {
+		u.Kind = tier
+	}
+	return true
+}
+
+// tierOf returns the service tier that an answer was given by, if that is one
+// which is priced apart (developers.openai.com/api/docs/pricing).
+func tierOf(v []byte) string {
+	switch string(v) {
+	case `"flex"`, `"priority"`, `"batch"`:
+		return string(v[1 : len(v)-1])
+	}
+	return ""
 }
 
 // counts are the numbers of a usage object; -1: not told.
@@ -26,6 +39,7 @@ type counts struct {
 	prompt, completion, total                   int64
 	cached, hit, miss, written                  int64
 	audioIn, imageIn, audioOut, imageOut, think int64
+	searches                                    int64
 	images                                      bool // the images API, which prices image input apart
 	cost                                        float64
 	byok                                        bool
@@ -59,6 +73,7 @@ func readUsage(raw []byte, u *providers.Usage) bool {
 	} else if c.prompt >= 0 { // embeddings: there is none
 		u.Output, u.OutputAudio, u.OutputImage, u.Reasoning = 0, 0, 0, 0
 	}
+	u.Searches = max(u.Searches, c.searches)
 	if c.setCost(u) {
 		told = true
 	}
@@ -96,6 +111,8 @@ func (c *counts) member(name string, v []byte) {
 		c.raise(&c.written, v)
 	case "reasoning_tokens": // Perplexity's deep research
 		c.raise(&c.think, v)
+	case "num_search_queries": // Perplexity
+		c.set(&c.searches, v)
 	case "cost":
 		if isObject(v) { // Perplexity
 			v = at(v, "total_cost")

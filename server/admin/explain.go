@@ -11,7 +11,7 @@ import (
 )
 
 var operations = []providers.Op{
-	providers.OpChat, providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpImages,
+	providers.OpChat, providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpImages,
 	providers.OpAudio, providers.OpModerations, providers.OpRerank,
 }
 
@@ -98,7 +98,7 @@ func (a *Admin) eligible(t *routing.Table, plan *routing.Plan, i int, target *ro
 	price, source := providers.Price{}, "local"
 	switch {
 	case target.Entry != nil && target.Entry.Priced:
-		price, source = target.Entry.PriceFor(sampleTokens), "catalogue"
+		price, source = target.Entry.PriceFor(&providers.Usage{Input: sampleTokens}), "catalogue"
 	case target.Account.Provider.Local:
 	default:
 		price, source = t.Catalogue().Dearest(target.Account.Provider.Name), "fallback"
@@ -120,7 +120,7 @@ func notEligible(t *routing.Table) []api.ExplainTarget {
 		switch {
 		case !acc.Enabled:
 			reason = "account is disabled: ai-gateway providers enable " + acc.Name
-		case len(acc.Secrets) == 0 && acc.Provider.NeedsKey():
+		case len(acc.Secrets) == 0 && !acc.Provider.Local:
 			reason = "account has no key: ai-gateway providers edit " + acc.Name + " --api-key …"
 		}
 		out = append(out, api.ExplainTarget{Provider: acc.Provider.Name, Account: acc.Name, Reason: reason})

@@ -86,8 +86,7 @@ type TLS struct {
 
 // Limits bound what a caller may send, in bytes.
 type Limits struct {
-	Body   int64 // of a request
-	Upload int64 // of a form: sound, pictures
+	Body int64 // of a request
 }
 
 // Timeouts of callers and upstreams.

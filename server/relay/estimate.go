@@ -48,7 +48,7 @@ func (x *exchange) dearest(t *routing.Target, u providers.Usage) routing.Charge 
 	if t.Entry == nil || !t.Entry.Priced || u.Input == 0 {
 		return c
 	}
-	p := t.Entry.PriceFor(u.Prompt())
+	p := t.Entry.PriceFor(&u)
 	in, out := p.Input, p.Output
 	if x.strict || bytes.Contains(x.job.Body, []byte(`"cache_control"`)) {
 		in = max(in, p.CacheWrite5m, p.CacheWrite1h)

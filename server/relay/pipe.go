@@ -30,7 +30,6 @@ type relayPipe struct {
 	finished bool
 	whole    bool // the terminal event was seen
 	noDone   bool // the vendor may leave it out
-	closing  bool // there is none in this format
 	scratch  []byte
 }
 
@@ -45,7 +44,7 @@ func (x *exchange) newRelayPipe() *relayPipe {
 
 // shownModel returns the name the caller used where it is not the upstream's; "" otherwise.
 func (x *exchange) shownModel() string {
-	if x.target.Model != x.job.Peek.Model && (x.job.Peek.ModelSpan.Found() || x.job.Peek.InPath) {
+	if x.target.Model != x.job.Peek.Model && x.job.Peek.ModelSpan.Found() {
 		return x.job.Peek.Model
 	}
 	return ""
@@ -79,7 +78,6 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 	if info&providers.FrameFinish != 0 {
 		p.finished = true
 	}
-	p.closing = p.closing || info&providers.FrameClosing != 0
 	if info&providers.FrameTerminal != 0 {
 		p.whole = true
 	}
@@ -130,14 +128,13 @@ func (p *relayPipe) rename(ev *wire.Event) []byte {
 
 func (p *relayPipe) end(put func([]byte, providers.FrameInfo) bool) error {
 	ev, ok, err := p.sse.End()
-	cut := ok && p.cut(&ev)
-	if ok && !cut && !p.event(&ev, put) {
+	if ok && !p.cut(&ev) && !p.event(&ev, put) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if p.whole || p.finished && p.noDone || p.closing && !cut {
+	if p.whole || p.finished && p.noDone {
 		return nil
 	}
 	if ok {

@@ -21,7 +21,7 @@ const (
 // generates reports whether an operation writes text, whose length the request bounds.
 func generates(op providers.Op) bool {
 	switch op {
-	case providers.OpEmbeddings, providers.OpEmbedContent, providers.OpModerations, providers.OpRerank, providers.OpImages, providers.OpAudio, providers.OpCountTokens:
+	case providers.OpEmbeddings, providers.OpModerations, providers.OpRerank, providers.OpImages, providers.OpAudio, providers.OpCountTokens:
 		return false
 	}
 	return true
@@ -32,13 +32,13 @@ func generates(op providers.Op) bool {
 func (x *exchange) estimate(u providers.Usage) providers.Usage {
 	switch x.job.Op {
 	case providers.OpImages:
-		u.Input = estimateTokens(x.prompt("prompt"))
+		u.Input, u.Kind = estimateTokens(x.prompt("prompt")), x.picture()
 	case providers.OpAudio:
 		x.sound(&u)
 		if !x.speaks() {
 			u.Output = x.deltas + x.passed/4
 		}
-	case providers.OpModerations, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpCountTokens:
+	case providers.OpModerations, providers.OpEmbeddings, providers.OpCountTokens:
 		u.Input = estimateTokens(x.job.Body)
 	case providers.OpRerank:
 		u.Input, u.Searches = estimateTokens(x.job.Body), max(u.Searches, 1)
@@ -52,7 +52,7 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 func (x *exchange) bound() (u providers.Usage) {
 	switch n := max(1, x.job.Peek.N); x.job.Op {
 	case providers.OpImages:
-		u.Input, u.Images, u.OutputImage = estimateTokens(x.prompt("prompt")), n, n*pictureTokens
+		u.Input, u.Images, u.OutputImage, u.Kind = estimateTokens(x.prompt("prompt")), n, n*pictureTokens, x.picture()
 	case providers.OpAudio:
 		x.sound(&u)
 	case providers.OpRerank:
@@ -61,6 +61,18 @@ func (x *exchange) bound() (u providers.Usage) {
 		u.Input = estimateTokens(x.job.Body)
 	}
 	return u
+}
+
+// picture is the kind of picture that is asked for, as it is priced: "hd/1024x1792".
+func (x *exchange) picture() string {
+	size, quality := string(x.prompt("size")), string(x.prompt("quality"))
+	if size == "" || size == "auto" {
+		size = "1024x1024"
+	}
+	if quality == "" || quality == "auto" {
+		return size
+	}
+	return quality + "/" + size
 }
 
 // speaks tells speech from its opposite, transcription.
@@ -76,15 +88,12 @@ func (x *exchange) sound(u *providers.Usage) {
 		u.OutputAudio = u.AudioMs * spokenPerMinute / 60_000
 		return
 	}
-	u.AudioMs = (int64(len(x.job.Body)) + x.job.Upload.size()) / bytesPerMs
+	u.AudioMs = int64(len(x.job.Body)) / bytesPerMs
 	u.InputAudio = u.AudioMs * heardPerMinute / 60_000
 }
 
 // prompt returns the text of a member of the request.
 func (x *exchange) prompt(member string) []byte {
-	if x.job.Upload != nil {
-		return x.job.Upload.Prompt
-	}
 	s, e, ok := wire.Path(x.job.Body, member)
 	if !ok {
 		return nil

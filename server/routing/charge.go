@@ -34,7 +34,7 @@ func (t *Target) Priced() bool {
 // a known price costs: "dearest", "deny" (as the dearest, where it is asked at all)
 // or "zero".
 func (t *Target) Charge(u providers.Usage, unknown string) Charge {
-	p, c := t.price(u.Prompt(), unknown)
+	p, c := t.price(&u, unknown)
 	if c.Source == PriceLocal {
 		return c
 	}
@@ -52,14 +52,14 @@ func (t *Target) Charge(u providers.Usage, unknown string) Charge {
 	return c
 }
 
-// price returns the rates that hold for a prompt of that many tokens at t.
-func (t *Target) price(prompt int64, unknown string) (providers.Price, Charge) {
+// price returns the rates that hold for u at t.
+func (t *Target) price(u *providers.Usage, unknown string) (providers.Price, Charge) {
 	c := Charge{Version: t.Catalogue.Version()}
 	e := t.Entry
 	switch {
 	case e != nil && e.Priced && (e.PriceFrom != "" || !t.Account.Provider.Local):
 		c.Version, c.Source = cmp.Or(e.PriceVersion, c.Version), cmp.Or(e.PriceFrom, PriceCatalogue)
-		return e.PriceFor(prompt), c
+		return e.PriceFor(u), c
 	case t.Account.Provider.Local:
 		c.Source = PriceLocal
 		return providers.Price{}, c

@@ -278,7 +278,7 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 		exclude("account is disabled: ai-gateway providers enable " + acc.Name)
 		return
 	}
-	if len(acc.Secrets) == 0 && acc.Provider.NeedsKey() {
+	if len(acc.Secrets) == 0 && !acc.Provider.Local {
 		exclude("account has no key: ai-gateway providers edit " + acc.Name + " --api-key …")
 		return
 	}
@@ -296,7 +296,9 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 			return
 		}
 	}
-	tg.Entry = t.Entry(acc, model)
+	if tg.Entry = t.Entry(acc, model); tg.Entry == nil && model != asked {
+		tg.Entry = t.Entry(acc, asked) // a deployment bears any name; that asked for says what it is
+	}
 	p.Targets = append(p.Targets, tg)
 }
 

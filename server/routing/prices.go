@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,7 +95,7 @@ func accountPrices(prices map[string]map[string]int64) ([]accountPrice, error) {
 // Entry returns the catalogue's row of a model at an account, at the price that
 // holds there; nil: nothing is known of it.
 func (t *Table) Entry(acc *Account, model string) *providers.Model {
-	e, _ := t.catalogue.Find(acc.Provider.Name, model)
+	e, _ := t.catalogue.Find(t.vendor(acc), model)
 	for _, p := range t.prices[acc] {
 		if p.pattern != model && !providers.MatchName(p.pattern, model) {
 			continue
@@ -108,14 +109,37 @@ func (t *Table) Entry(acc *Account, model string) *providers.Model {
 		}
 		own.Priced, own.PriceFrom, own.PriceVersion = true, providers.PriceAccount, acc.Name
 		if p.factor == 0 {
-			own.Price, own.Tiers = p.price, nil
+			own.Price, own.Tiers, own.Variants = p.price, nil, nil
 			return &own
 		}
-		own.Price, own.Tiers = own.Price.Scaled(p.factor), slices.Clone(own.Tiers)
-		for i := range own.Tiers {
-			own.Tiers[i].Price = own.Tiers[i].Price.Scaled(p.factor)
+		own.Price, own.Tiers, own.Variants = own.Price.Scaled(p.factor), scaled(own.Tiers, p.factor), slices.Clone(own.Variants)
+		for i := range own.Variants {
+			v := &own.Variants[i]
+			v.Price, v.Tiers = v.Price.Scaled(p.factor), scaled(v.Tiers, p.factor)
 		}
 		return &own
 	}
 	return e
+}
+
+// vendor returns whose prices hold at an account: those of the vendor its address
+// is of, where its provider is none in particular.
+func (t *Table) vendor(acc *Account) string {
+	c, ok := t.catalogue.(interface{ Host(host string) string })
+	if !ok || acc.Provider.Name != "custom" {
+		return acc.Provider.Name
+	}
+	u, err := url.Parse(acc.Base())
+	if err != nil {
+		return acc.Provider.Name
+	}
+	return cmp.Or(c.Host(u.Hostname()), acc.Provider.Name)
+}
+
+func scaled(tiers []providers.Tier, factor int64) []providers.Tier {
+	out := slices.Clone(tiers)
+	for i := range out {
+		out[i].Price = out[i].Price.Scaled(factor)
+	}
+	return out
 }

@@ -107,7 +107,7 @@ func FuzzHead(f *testing.F) {
 		if n == 0 {
 			return
 		}
-		h, err := parseHead(in[:n], nil)
+		h, err := parseHead(in[:n])
 		if err != nil {
 			return
 		}
@@ -125,12 +125,13 @@ func FuzzHead(f *testing.F) {
 			t.Fatalf("%q: kept, net/http closes", in[:n])
 		}
 		first := map[string]string{}
-		for _, f := range h.fields {
-			name := http.CanonicalHeaderKey(f.name)
+		h.each(func(name, value string) bool {
+			name = http.CanonicalHeaderKey(name)
 			if _, seen := first[name]; !seen {
-				first[name] = f.value
+				first[name] = value
 			}
-		}
+			return true
+		})
 		for name := range resp.Header {
 			if first[name] != resp.Header.Get(name) {
 				t.Fatalf("%q: %s is %q, net/http %q", in[:n], name, first[name], resp.Header.Get(name))
