@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"providers/openai":       {"providers", "providers/wire"},
 	"providers/anthropic":    {"providers", "providers/wire"},
 	"providers/gemini":       {"providers", "providers/wire"},
-	"providers/bedrock":      {"providers", "providers/wire"},
+	"providers/bedrock":      {"providers", "providers/wire", "providers/anthropic"},
 	"providers/azure":        {"providers", "providers/wire", "providers/openai"},
 	"providers/vertex":       {"providers", "providers/wire", "providers/gemini", "providers/anthropic"},
 	"providers/catalog":      {"providers", "providers/wire", "providers/openai"},

@@ -23,6 +23,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/catalog"
 	"github.com/your-org/ai-api-gateway/providers/demo"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server"
 	"github.com/your-org/ai-api-gateway/server/admin"
@@ -172,7 +173,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
-		MaxBody: int(cfg.Limits.Body), MemoryLimit: memoryLimit(), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
+		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), MemoryLimit: memoryLimit(), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat: server.Surface{In: openai.ChatIngress()},
@@ -182,6 +183,8 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 			Responses:   server.Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
 			CountTokens: anthropic.EstimateTokens,
+			Gemini:      server.Surface{In: gemini.GenerateIngress(), Frames: gemini.GenerateEgress(gemini.AIStudio)},
+			GeminiArray: gemini.ArrayIngress(), GeminiEmbed: gemini.EmbedFrames(), CountGemini: gemini.EstimateTokens,
 		},
 	}
 	if !cfg.AdminKey.Empty() {

@@ -79,6 +79,9 @@ type Message struct {
 	Name   string // the speaker's name, where the format has one
 	Blocks []Block
 	Extra  []Member // members of the message without a neutral field
+	// Continues: it stood in one turn with the message before, which holds the tool
+	// results of that turn.
+	Continues bool
 }
 
 // A BlockKind says what a block holds and so which of its fields mean something.

@@ -27,6 +27,11 @@ type Peek struct {
 	// Own holds, for every member of the gateway's own, the range to cut so that
 	// the body stays valid JSON (comma included).
 	Own []OwnMember
+	// ModelTails are further places in the body that say the model's name, without
+	// their quotes and collections ("models/"): they are to say the target's.
+	ModelTails []Span
+	// InPath: the model is in the request's address (Gemini), not in the body.
+	InPath bool
 	// Messages and Tools count the elements of those arrays.
 	Messages, Tools int
 }
@@ -73,6 +78,15 @@ type Bound interface {
 	Unbound(body []byte) *Error
 }
 
+// Framed is an Ingress whose streamed answers need not be server-sent events.
+type Framed interface {
+	// StreamType is the media type of a streamed answer.
+	StreamType() string
+	// AppendRestError writes what AppendStreamError does, for a stream of which
+	// something has been sent.
+	AppendRestError(dst []byte, e *Error) []byte
+}
+
 // EncodeOptions are what an encoder must know of the request.
 type EncodeOptions struct {
 	Model        string // the model name the caller is to see; empty: the upstream's
@@ -113,6 +127,9 @@ const (
 	FrameUsageOnly
 	// FrameModel: names the model; ask ModelSpan.
 	FrameModel
+	// FrameClosing: the model has stopped, in a format whose streams are whole with the
+	// end of their input: this event and all behind it are held until then.
+	FrameClosing
 )
 
 // Egress is a dialect that upstreams speak. Implementations hold no state and do no I/O.
@@ -176,4 +193,12 @@ type AnswerReader interface {
 type Inliner interface {
 	// Inlines reports whether b, an image or a file with a URL, must be sent as its bytes.
 	Inlines(b *Block) bool
+}
+
+// An ErrorTyper is an Egress whose upstream names the type of an error in a header.
+type ErrorTyper interface {
+	// ErrorTypeHeader returns the header's name, in lower case.
+	ErrorTypeHeader() string
+	// DecodeTypedError reads an error body as DecodeError does, knowing the header's value.
+	DecodeTypedError(status int, typ string, body []byte) *Error
 }

@@ -17,6 +17,8 @@ const (
 	OpModerations Op = "moderations"
 	OpRerank      Op = "rerank"
 	OpFIM         Op = "fim" // completion of a gap in code
+	// OpEmbedContent is embeddings in Gemini's own format.
+	OpEmbedContent Op = "embed_content"
 )
 
 // A Provider describes one kind of upstream: data, with hooks for what is not
@@ -40,6 +42,9 @@ type Provider struct {
 	Models []string
 	// Local: runs on the owner's machines; priced 0 and needs no key.
 	Local bool
+	// Keyless: an account may have no key of its own; Sign finds credentials where the
+	// cloud's own tools do (environment, profile, the machine's role).
+	Keyless bool
 	// Quirks tell its deviations from the dialect.
 	Quirks Quirks
 
@@ -47,7 +52,27 @@ type Provider struct {
 	URL func(c *Call) string
 	// Sign adds credentials to the call's headers. nil: "Authorization: Bearer <key>".
 	Sign func(c *Call) error
+	// Shape changes the body to the vendor's own form, where members of it stand
+	// elsewhere (the model in the address). It runs before URL. nil: the body is sent as it is.
+	Shape func(c *Call) error
 }
+
+// Serves reports whether p serves model in a dialect.
+func (p *Provider) Serves(model string, d Dialect) bool {
+	speaks := false
+	for _, e := range p.Speaks {
+		speaks = speaks || e.Dialect() == d
+	}
+	for other, patterns := range p.Only {
+		for _, pattern := range patterns {
+			speaks = speaks && (other == d || !MatchName(pattern, model))
+		}
+	}
+	return speaks
+}
+
+// NeedsKey reports whether an account without a key is of no use.
+func (p *Provider) NeedsKey() bool { return !p.Local && !p.Keyless }
 
 // Quirks are a vendor's deviations from its dialect, as data.
 type Quirks struct {
@@ -78,6 +103,7 @@ type Call struct {
 	Dialect Dialect
 	Model   string // the upstream's name of the model
 	Stream  bool
+	Relayed bool   // the caller's own request of this dialect: his bytes, his query, his framing of a stream
 	Base    string // the account's base URL, without a trailing slash
 	Path    string // for relayed operations, the route's own path below /v1 ("images/edits")
 	Secret  string

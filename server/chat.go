@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,10 @@ var passOn = [...]string{"Content-Type", "Accept", "Anthropic-Version", "Anthrop
 
 // serveRelay is the handler of every route that reaches an upstream.
 func (s *Server) serveRelay(c *call) {
+	if c.isForm() {
+		s.serveForm(c)
+		return
+	}
 	held := holding{g: s.gate}
 	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now, &held)
 	if e != nil {
@@ -38,12 +43,25 @@ func (s *Server) serveRelay(c *call) {
 	if c.deployment != "" || c.route.operation != nil {
 		body = c.withModel(body)
 	}
-	peek, err := c.route.in.Peek(body)
+	in := c.in()
+	peek, err := in.Peek(body)
 	if err != nil {
 		release()
 		c.fail(asError(err))
 		return
 	}
+	if e := c.address(&peek); e != nil {
+		release()
+		c.fail(e)
+		return
+	}
+	s.send(c, peek, body, nil, release)
+}
+
+// send plans a request that has been read and hands it to the relay, which calls
+// release when it has done with body.
+func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Upload, release func()) {
+	in := c.in()
 	if e := looped(c.ctx, s.via); e != nil {
 		release()
 		c.fail(e)
@@ -63,7 +81,7 @@ func (s *Server) serveRelay(c *call) {
 	defer func() { lease.Cancel() }() // nil once a job has it
 	table := s.table.Load()
 	plan, perr := table.Plan(routing.Ask{
-		Op: c.route.op, Dialect: c.route.in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allowModels(c),
+		Op: c.route.op, Dialect: in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allowModels(c),
 	})
 	if perr != nil {
 		release()
@@ -71,10 +89,10 @@ func (s *Server) serveRelay(c *call) {
 		return
 	}
 	job := &relay.Job{
-		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: strings.TrimPrefix(c.route.path, "/v1/"), In: c.route.in, Frames: c.route.frames,
+		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: c.upstreamPath(), In: in, Frames: c.route.frames,
 		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
+		Upload: up, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
 	}
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
@@ -83,7 +101,7 @@ func (s *Server) serveRelay(c *call) {
 		job.KeyID, job.KeyName = c.who.Name, c.who.Name
 	}
 	job.ShowAccount = c.who.Admin
-	if c.route.op == providers.OpCountTokens && (!countsTokens(plan) || mixed(c.route.in, body)) {
+	if c.route.op == providers.OpCountTokens && (!countsTokens(plan, in.Dialect()) || mixed(in, body)) {
 		s.estimateTokens(c, job)
 		return
 	}
@@ -92,13 +110,20 @@ func (s *Server) serveRelay(c *call) {
 }
 
 // query is what an upstream of the caller's dialect gets of the address's query:
-// all of it, but for the version that an Azure address must name.
+// all of it, but for the version that an Azure address must name, and the key that
+// a Gemini one may hold.
 func (c *call) query() string {
 	q := string(c.ctx.URI().QueryString())
-	if !strings.Contains(q, "api-version=") {
+	if !strings.Contains(q, "api-version=") && !c.route.gemini {
 		return q
 	}
-	return strings.Join(slices.DeleteFunc(strings.Split(q, "&"), func(p string) bool { return strings.HasPrefix(p, "api-version=") }), "&")
+	return strings.Join(slices.DeleteFunc(strings.Split(q, "&"), func(p string) bool {
+		name, _, _ := strings.Cut(p, "=")
+		if un, err := url.QueryUnescape(name); err == nil {
+			name = un
+		}
+		return name == "api-version" || c.route.gemini && (name == "key" || name == "access_token")
+	}), "&")
 }
 
 // allowModels returns the key's allow list as a test; nil allows all.
@@ -183,9 +208,11 @@ func endUser(s string) string {
 	return s
 }
 
-// countsTokens reports whether the plan's first target answers count_tokens itself.
-func countsTokens(p *routing.Plan) bool {
-	return slices.Contains(p.Targets[0].Account.Provider.Ops, providers.OpCountTokens)
+// countsTokens reports whether the plan's first target answers count_tokens itself, in the caller's format.
+func countsTokens(p *routing.Plan, d providers.Dialect) bool {
+	t := &p.Targets[0]
+	return slices.Contains(t.Account.Provider.Ops, providers.OpCountTokens) &&
+		t.Account.Provider.Serves(t.Model, d)
 }
 
 // mixed reports whether body replays content that its dialect's vendor would refuse.

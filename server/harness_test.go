@@ -139,15 +139,7 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 		AdminKeyHash: store.HashKey(adminEnv), LocalHash: store.HashKey(localToken),
 		Admin: admin.New(admin.Deps{Store: st, Keys: b.keys, Sealer: sealer, Table: func() *routing.Table { return table }, Now: time.Now, NewID: newID,
 			Sync: func(context.Context) error { return nil }, Reload: func(context.Context) error { return nil }}),
-		Surfaces: Surfaces{
-			Chat: Surface{In: openai.ChatIngress()},
-			Relayed: func(op providers.Op) Surface {
-				return Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
-			},
-			Messages:    Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
-			Responses:   Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
-			CountTokens: anthropic.EstimateTokens,
-		},
+		Surfaces: allSurfaces(),
 	}
 	for _, p := range prepare {
 		p(&o)
@@ -156,6 +148,19 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 	b.s.SetTable(table)
 	b.listen(rl, client)
 	return b
+}
+
+// allSurfaces are all dialects that callers may speak.
+func allSurfaces() Surfaces {
+	return Surfaces{
+		Chat: Surface{In: openai.ChatIngress()},
+		Relayed: func(op providers.Op) Surface {
+			return Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
+		},
+		Messages:    Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
+		Responses:   Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
+		CountTokens: anthropic.EstimateTokens,
+	}
 }
 
 func (b *bench) listen(rl *relay.Relay, client *upstream.Client) {

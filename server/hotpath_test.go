@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/your-org/ai-api-gateway/providers"
-	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/upstream"
@@ -104,8 +102,7 @@ func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
 	s := New(Options{
 		Version: "test", Instance: instance, Relay: rl, Keys: keys, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
 		Now: time.Now, NewID: NewULID(time.Now), MaxBody: 1 << 20,
-		Surfaces: Surfaces{Chat: Surface{In: openai.ChatIngress()}, Messages: Surface{In: openai.ChatIngress()},
-			Relayed: func(op providers.Op) Surface { return Surface{In: openai.RelayIngress(op)} }},
+		Surfaces: allSurfaces(),
 	})
 	s.http.MaxRequestsPerConn = 0
 	s.SetTable(benchTable(tb, "http://vendor"))

@@ -121,6 +121,10 @@ func (s *Server) showModel(c *call) {
 // estimate never understates, and says that it is one.
 func (s *Server) estimateTokens(c *call, job *relay.Job) {
 	defer job.Release()
+	if c.route.gemini {
+		s.estimateGemini(c, job)
+		return
+	}
 	n := s.o.Surfaces.CountTokens(job.Body)
 	c.ctx.Response.Header.Set("X-Gateway-Estimated", "true")
 	writeJSON(c, 200, struct {

@@ -94,11 +94,12 @@ func (r *Runtime) testModel(a *routing.Account) string {
 }
 
 func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string) error {
-	if len(a.Provider.Speaks) == 0 {
+	speaks := slices.DeleteFunc(slices.Clone(a.Provider.Speaks), func(e providers.Egress) bool { return !a.Provider.Serves(model, e.Dialect()) })
+	if len(speaks) == 0 {
 		return errors.New("the provider serves no chat")
 	}
 	one := int64(1)
-	eg := a.Provider.Speaks[0]
+	eg := speaks[0]
 	body, _, err := eg.AppendRequest(nil, &providers.Request{Model: model, MaxTokens: &one,
 		Messages: []providers.Message{{Role: providers.RoleUser, Blocks: []providers.Block{{Kind: providers.KindText, Text: "ping"}}}}})
 	if err != nil {
@@ -127,6 +128,11 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 func (r *Runtime) once(ctx context.Context, a *routing.Account, method string, call *providers.Call) (int, []byte, error) {
 	for name, value := range a.Headers {
 		call.Set(name, value)
+	}
+	if a.Provider.Shape != nil {
+		if err := a.Provider.Shape(call); err != nil {
+			return 0, nil, err
+		}
 	}
 	if a.Provider.URL != nil {
 		call.URL = a.Provider.URL(call)

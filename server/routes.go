@@ -33,6 +33,10 @@ type route struct {
 	op           providers.Op
 	in           providers.Ingress // whose error shape and body it has; nil: OpenAI's
 	frames       providers.Egress
+	verb         string     // what a Gemini address asks for behind the model's name
+	modelPrefix  string     // what stands before the name of the model in the address
+	streams      bool       // the address asks for a stream
+	gemini       bool       // Google's clients may put the key into the query
 	operation    *operation // nil: translated, or no operation
 	handle       func(*call)
 	segments     []string // of a path with parameters
@@ -84,6 +88,9 @@ func (rs *routes) find(method, path string) (r *route, params map[string]string,
 }
 
 func (r *route) match(path string) (map[string]string, bool) {
+	if !strings.HasPrefix(path, r.path[:strings.IndexByte(r.path, '{')]) {
+		return nil, false
+	}
 	parts := strings.Split(path, "/")
 	params := map[string]string{}
 	for i, seg := range r.segments {
@@ -91,10 +98,11 @@ func (r *route) match(path string) (map[string]string, bool) {
 			return nil, false
 		}
 		switch {
-		case strings.HasSuffix(seg, "...}"):
-			rest := strings.Join(parts[i:], "/")
-			params[seg[1:len(seg)-4]] = rest
-			return params, rest != ""
+		case strings.Contains(seg, "...}"): // what may stand behind it ends the path
+			name, tail, _ := strings.Cut(seg[1:], "...}")
+			rest, ok := strings.CutSuffix(strings.Join(parts[i:], "/"), tail)
+			params[name] = rest
+			return params, ok && rest != ""
 		case strings.HasPrefix(seg, "{"):
 			if parts[i] == "" {
 				return nil, false

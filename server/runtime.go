@@ -255,7 +255,7 @@ func (r *Runtime) list(ctx context.Context, a *routing.Account) bool {
 	r.mu.Lock()
 	last, known := r.listed[a.ID]
 	r.mu.Unlock()
-	if !a.Enabled || len(a.Models) > 0 || len(a.Secrets) == 0 && !a.Provider.Local || known && r.Now().Sub(last.at) < listEvery {
+	if !a.Enabled || len(a.Models) > 0 || len(a.Secrets) == 0 && a.Provider.NeedsKey() || known && r.Now().Sub(last.at) < listEvery {
 		return false
 	}
 	models, err := r.RefreshModels(ctx, a)

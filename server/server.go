@@ -34,11 +34,17 @@ type Surface struct {
 
 // Surfaces are the dialects that callers may speak.
 type Surfaces struct {
-	Chat, Messages, Responses Surface
+	Chat, Messages, Responses, Gemini Surface
+	// GeminiArray is Gemini's dialect for streams that are one JSON array.
+	GeminiArray providers.Ingress
+	// GeminiEmbed reads the answers of its embeddings.
+	GeminiEmbed providers.Egress
 	// Relayed returns the surface of an operation that is passed on and never translated.
 	Relayed func(op providers.Op) Surface
 	// CountTokens estimates the tokens of a messages request; it never understates.
 	CountTokens func(body []byte) int64
+	// CountGemini does the same for a Gemini request.
+	CountGemini func(body []byte) int64
 }
 
 // Options wire a Server.
@@ -53,7 +59,9 @@ type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	NewID    func() string // ULID
-	MaxBody  int
+	MaxBody  int           // of a JSON request, in bytes
+	// MaxUpload is the size of a form; 0: MaxBody.
+	MaxUpload int
 	// MemoryLimit is what the collector keeps to, in bytes: near it load is shed. 0: none.
 	MemoryLimit int64
 
@@ -147,6 +155,9 @@ type call struct {
 
 func (c *call) in() providers.Ingress {
 	if c.route != nil && c.route.in != nil {
+		if in, ok := c.arrayOf(); ok {
+			return in
+		}
 		return c.route.in
 	}
 	path := string(c.ctx.Path())
@@ -154,8 +165,11 @@ func (c *call) in() providers.Ingress {
 		return c.s.o.Surfaces.Messages.In
 	}
 	path, _ = meant(path)
-	if strings.HasPrefix(path, "/v1/messages") {
+	switch {
+	case strings.HasPrefix(path, "/v1/messages"):
 		return c.s.o.Surfaces.Messages.In
+	case strings.HasPrefix(path, "/v1beta") && c.s.o.Surfaces.Gemini.In != nil:
+		return c.s.o.Surfaces.Gemini.In
 	}
 	if path == "/v1/models" && len(c.ctx.Request.Header.Peek("Anthropic-Version")) > 0 {
 		return c.s.o.Surfaces.Messages.In
@@ -232,7 +246,7 @@ func (s *Server) admit(c *call) *providers.Error {
 			ctx.Response.Header.Set("Allow", strings.Join(methods, ", "))
 			return refuse(405, "method_not_allowed", "this path knows "+strings.Join(methods, ", ")+" only")
 		}
-		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". Chat is POST /v1/chat/completions or /v1/messages, models are GET /v1/models; a base URL ends in /v1 for OpenAI clients and has no path for Anthropic ones"}
+		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". Chat is POST /v1/chat/completions, /v1/messages or /v1beta/models/{model}:generateContent, models are GET /v1/models; a base URL ends in /v1 for OpenAI clients and has no path for Anthropic and Gemini ones"}
 	}
 	c.route, c.params = r, params
 	if r.meter == MeterLedger && !s.gate.admits(ctx.Request.Header.ContentLength()) {
@@ -242,7 +256,7 @@ func (s *Server) admit(c *call) *providers.Error {
 	if r.scope == scopePublic {
 		return nil
 	}
-	who, e := s.auth.who(ctx, false, c.start)
+	who, e := s.auth.who(ctx, r.gemini, c.start)
 	if e != nil {
 		return e
 	}
@@ -253,7 +267,7 @@ func (s *Server) admit(c *call) *providers.Error {
 	if e := allowed(who, r.scope, r.meter == MeterLedger || r.op != ""); e != nil {
 		return e
 	}
-	return checkBody(&ctx.Request.Header, s.o.MaxBody)
+	return checkBody(&ctx.Request.Header, s.bodyLimit(&ctx.Request.Header))
 }
 
 func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }
@@ -263,7 +277,7 @@ func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	t := 30 * time.Second
 	n := h.ContentLength()
-	if n > s.o.MaxBody {
+	if n > s.o.MaxBody && n > s.bodyLimit(h) {
 		// fasthttp waits for the body's first byte before it calls the handler. A
 		// body that will be refused is not waited for: see protocolError, which
 		// cannot see the header any more.
@@ -272,6 +286,9 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 	}
 	if n >= 0 && n <= smallBody { // it came with the header, or comes within the header's own deadline
 		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	}
+	if n < 0 && formType(h) { // its size is not known; its pace is watched
+		t = 2 * time.Minute
 	}
 	if n > 0 {
 		t += time.Duration(n/(100<<10)) * time.Second

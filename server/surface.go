@@ -22,6 +22,8 @@ func (s *Server) register() {
 	s.routes.add(&route{method: "POST", path: "/v1/messages/count_tokens", scope: "chat", meter: MeterLedger,
 		op: providers.OpCountTokens, in: f.Messages.In, frames: f.Messages.Frames, handle: s.serveRelay})
 
+	s.registerGemini()
+
 	free := func(method, path, scope string, op providers.Op, h func(*call)) {
 		s.routes.add(&route{method: method, path: path, scope: scope, meter: MeterFree, op: op, handle: h})
 	}

@@ -40,7 +40,7 @@ func meant(path string) (to, deployment string) {
 		return path, ""
 	case to == "/v2/rerank":
 		return "/v1/rerank", deployment
-	case !strings.HasPrefix(to, "/v1/") && !strings.HasPrefix(to, "/v1beta/"):
+	case !strings.HasPrefix(to, "/v1/") && !strings.HasPrefix(to, "/v1beta/") && !strings.HasPrefix(to, "/v1beta1/"):
 		to = "/v1" + to
 	}
 	return to, deployment
@@ -48,7 +48,7 @@ func meant(path string) (to, deployment string) {
 
 // modelRoots are the forms of the one address in whose tail %2F is allowed: names
 // of models hold slashes.
-var modelRoots = [...]string{"/v1/models/", "/models/", "/openai/v1/models/", "/openai/models/", "/anthropic/v1/models/"}
+var modelRoots = [...]string{"/v1/models/", "/models/", "/openai/v1/models/", "/openai/models/", "/anthropic/v1/models/", "/v1beta/models/", "/genai/v1beta/models/"}
 
 // modelTail returns where the name of a model begins in such a path; 0: it is none.
 func modelTail(path []byte) int {

@@ -139,7 +139,7 @@ func vendorOf(p string) string {
 		return "vercel"
 	case "llama.cpp":
 		return "llamacpp"
-	case "avian", "gpustack", "litellm-proxy", "other", "pydantic-gateway", "voyage", "bedrock-mantle", "heroku", "azure", "gemini":
+	case "avian", "gpustack", "litellm-proxy", "other", "pydantic-gateway", "voyage", "bedrock-mantle", "heroku", "gemini":
 		return "custom"
 	}
 	return p
@@ -164,7 +164,11 @@ func corpusConfig(t *testing.T, url string, recs []*recording) string {
 		if strings.HasPrefix(r.Endpoint, "anthropic") {
 			vendor, base = "anthropic", url
 		}
-		fmt.Fprintf(&b, "  - {provider: %s, account_name: %s, api_key: sk-replayed-secret, base_url: %q, models: [%s]}\n", vendor, name, base, named(recs, name))
+		options := ""
+		if vendor == "azure" {
+			options = ", options: {api_version: 2024-12-01-preview}"
+		}
+		fmt.Fprintf(&b, "  - {provider: %s, account_name: %s, api_key: sk-replayed-secret, base_url: %q, models: [%s]%s}\n", vendor, name, base, named(recs, name), options)
 	}
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {

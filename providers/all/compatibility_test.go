@@ -11,6 +11,8 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
+	"github.com/your-org/ai-api-gateway/providers/bedrock"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 )
 
@@ -62,6 +64,12 @@ func compatibility() []byte {
 	section(&b, "Responses callers, OpenAI chat providers", providers.Responses, openai.Rules())
 	section(&b, "OpenAI chat callers, Responses providers", providers.Chat, openai.ResponsesRules())
 	section(&b, "Anthropic callers, Responses providers", providers.Messages, openai.ResponsesRules())
+	section(&b, "OpenAI chat callers, Bedrock Converse", providers.Chat, bedrock.Rules())
+	section(&b, "Anthropic callers, Bedrock Converse", providers.Messages, bedrock.Rules())
+	section(&b, "Responses callers, Bedrock Converse", providers.Responses, bedrock.Rules())
+	section(&b, "Gemini callers, Bedrock Converse", providers.Gemini, bedrock.Rules())
+	section(&b, "OpenAI chat callers, Gemini", providers.Chat, gemini.Rules())
+	section(&b, "Anthropic callers, Gemini", providers.Messages, gemini.Rules())
 	vendors(&b)
 	return b.Bytes()
 }
@@ -93,7 +101,7 @@ func vendors(b *bytes.Buffer) {
 		if bound == "" {
 			bound = "max_completion_tokens"
 		}
-		if len(p.Speaks) > 0 && p.Speaks[0].Dialect() != providers.Chat {
+		if len(p.Speaks) == 0 || p.Speaks[0].Dialect() != providers.Chat {
 			bound = ""
 		}
 		fmt.Fprintf(b, "| `%s` %s | %s | %s | %s | %s | %s | %s |\n", p.Name, p.Title, strings.Join(speaks, ", "), code(p.BaseURL), code(bound), code(q.ReasoningField), code(q.Drop...), strings.Join(others(q), "; "))

@@ -28,6 +28,7 @@ type requestWriter struct {
 	r        *providers.Request
 	quirks   *providers.Quirks
 	own      bool
+	host     providers.Dialect // whose signatures are as good as this format's: the host's of a Claude model
 	facts    facts
 	thinking thinkingPlan
 	dst      []byte

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -154,7 +155,7 @@ func (w *requestWriter) unsignedLoop() bool {
 	}
 	for j := range list[i].Blocks {
 		b := &list[i].Blocks[j]
-		if (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && b.SignatureOrigin == dialect {
+		if (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && w.trusts(b.SignatureOrigin) {
 			return false
 		}
 	}
@@ -166,7 +167,7 @@ func (w *requestWriter) foreignThinking() bool {
 	for i := range w.r.Messages {
 		for j := range w.r.Messages[i].Blocks {
 			b := &w.r.Messages[i].Blocks[j]
-			if (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && b.SignatureOrigin != dialect {
+			if (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && !w.trusts(b.SignatureOrigin) {
 				return true
 			}
 		}
@@ -182,9 +183,9 @@ func (w *requestWriter) dropReasoning() {
 	}
 }
 
-// writeSampling writes temperature, top_p and top_k, as far as the model takes them.
-func (w *requestWriter) writeSampling() {
-	temperature, topP, topK := w.r.Temperature, w.r.TopP, w.r.TopK
+// sampling returns temperature, top_p and top_k as far as the model takes them.
+func (w *requestWriter) sampling() (temperature, topP *float64, topK *int64) {
+	temperature, topP, topK = w.r.Temperature, w.r.TopP, w.r.TopK
 	if !w.own {
 		one := 1.0
 		if temperature != nil && *temperature > 1 {
@@ -211,6 +212,11 @@ func (w *requestWriter) writeSampling() {
 			temperature = nil
 		}
 	}
+	return temperature, topP, topK
+}
+
+func (w *requestWriter) writeSampling() {
+	temperature, topP, topK := w.sampling()
 	if temperature != nil && w.allows("temperature") {
 		w.dst = putFloat(w.dst, "temperature", *temperature)
 	}
@@ -223,22 +229,31 @@ func (w *requestWriter) writeSampling() {
 }
 
 func (w *requestWriter) writeThinking() {
-	p, r := &w.thinking, w.r
-	if w.own && r.Reasoning != nil && len(r.Reasoning.Raw) > 0 {
-		if w.allows("thinking") && !p.off {
-			w.dst = putRaw(w.dst, "thinking", r.Reasoning.Raw)
-		}
-	} else if p.mode != "" && w.allows("thinking") {
-		w.dst = putString(append(key(w.dst, "thinking"), '{'), "type", p.mode)
-		if p.budget != 0 {
-			w.dst = putInt(w.dst, "budget_tokens", p.budget)
-		}
-		if p.display != "" {
-			w.dst = putString(w.dst, "display", p.display)
-		}
-		w.dst = append(w.dst, '}')
+	if raw := w.thinkingMember(); raw != nil && w.allows("thinking") {
+		w.dst = putRaw(w.dst, "thinking", raw)
 	}
 	w.writeOutputConfig()
+}
+
+// thinkingMember returns the value of the member thinking; nil: it is left out.
+func (w *requestWriter) thinkingMember() json.RawMessage {
+	p, r := &w.thinking, w.r
+	switch {
+	case p.off:
+		return nil
+	case w.own && r.Reasoning != nil && len(r.Reasoning.Raw) > 0:
+		return r.Reasoning.Raw
+	case p.mode == "":
+		return nil
+	}
+	v := putString([]byte("{"), "type", p.mode)
+	if p.budget != 0 {
+		v = putInt(v, "budget_tokens", p.budget)
+	}
+	if p.display != "" {
+		v = putString(v, "display", p.display)
+	}
+	return append(v, '}')
 }
 
 func (w *requestWriter) writeOutputConfig() {
@@ -264,15 +279,7 @@ func (w *requestWriter) writeOutputConfig() {
 func (w *requestWriter) writeStop() {
 	stop := w.r.Stop
 	if !w.own {
-		kept := make([]string, 0, len(stop))
-		for _, s := range stop {
-			if strings.TrimSpace(s) == "" { // the API: "each stop sequence must contain non-whitespace"
-				w.drop("stop")
-				continue
-			}
-			kept = append(kept, s)
-		}
-		if stop = kept; len(stop) == 0 {
+		if stop = w.inkyStops(); len(stop) == 0 {
 			return
 		}
 	}
@@ -284,6 +291,20 @@ func (w *requestWriter) writeStop() {
 		w.dst = wire.AppendString(comma(w.dst), s)
 	}
 	w.dst = append(w.dst, ']')
+}
+
+// inkyStops returns the stop sequences without those of white space alone, which
+// the API refuses: "each stop sequence must contain non-whitespace".
+func (w *requestWriter) inkyStops() []string {
+	kept := make([]string, 0, len(w.r.Stop))
+	for _, s := range w.r.Stop {
+		if strings.TrimSpace(s) == "" {
+			w.drop("stop")
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
 }
 
 func (w *requestWriter) writeUser() {

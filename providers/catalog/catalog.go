@@ -253,12 +253,14 @@ const standIn = "together"
 // for other units, never zero: that a provider runs on the owner's machine and is
 // free, the caller must know.
 func (c *Catalogue) Dearest(provider string) providers.Price {
-	var p providers.Price
-	for _, name := range append(append([]string{provider}, shares[provider]...), standIn) {
-		if s := c.vendors[name]; s != nil && s.dearest.Input != 0 {
-			p = s.dearest
-			break
+	p := c.chatRate(provider)
+	for _, name := range shares[provider] {
+		if p.Input == 0 {
+			p = c.chatRate(name)
 		}
+	}
+	if p.Input == 0 {
+		p = c.chatRate(standIn)
 	}
 	if p.Input == 0 {
 		panic("BUG: the catalogue has no chat rate of " + standIn)
@@ -273,6 +275,14 @@ func (c *Catalogue) Dearest(provider string) providers.Price {
 	fill(&p.Character, c.dearest.Character)
 	fill(&p.Search, c.dearest.Search)
 	return p
+}
+
+// chatRate is the dearest price of a vendor's chat models; zero where none is known.
+func (c *Catalogue) chatRate(vendor string) providers.Price {
+	if s := c.vendors[vendor]; s != nil && s.dearest.Input != 0 {
+		return s.dearest
+	}
+	return providers.Price{}
 }
 
 // Version names the state of the facts: their date, YYYY-MM-DD.

@@ -19,7 +19,7 @@ func speaks(p *providers.Provider) []providers.Egress {
 // responding are the vendors that serve Responses besides chat completions, by
 // their documentation or recorded traffic. Callers of other formats are served by
 // chat completions, which bounds answers by stop sequences and counts seeds.
-var responding = []string{"openai", "xai", "deepseek", "groq", "openrouter", "custom-responses"}
+var responding = []string{"openai", "xai", "deepseek", "groq", "openrouter", "bedrock-mantle", "custom-responses"}
 
 // openAIOnly are the models of OpenAI's that one of its two APIs serves alone
 // (platform.openai.com/docs/models, "Endpoints").

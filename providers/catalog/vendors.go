@@ -22,7 +22,7 @@ func Vendors() []*providers.Provider {
 	for _, p := range rows {
 		p.Speaks = speaks(p)
 	}
-	return rows
+	return append(rows, searchers()...)
 }
 
 // The operations most vendors have, and what is built from them.
@@ -83,10 +83,29 @@ func makers() []*providers.Provider {
 		{
 			Name: "cohere", Title: "Cohere",
 			BaseURL: "https://api.cohere.ai/compatibility/v1", EnvKeys: []string{"COHERE_API_KEY", "CO_API_KEY"},
-			Ops:    []providers.Op{providers.OpEmbeddings},
-			Models: []string{"command-*", "c4ai-*", "embed-*"},
+			Ops:    []providers.Op{providers.OpEmbeddings, providers.OpRerank},
+			Models: []string{"command-*", "c4ai-*", "embed-*", "rerank-*"},
+			URL:    cohereURL,
 			// The compatibility endpoint refuses stream_options.
 			Quirks: compatible(providers.Quirks{NoStreamUsage: true}),
+		},
+	}
+}
+
+// searchers lists the vendors that embed and rerank, and serve no chat.
+func searchers() []*providers.Provider {
+	return []*providers.Provider{
+		{
+			Name: "voyage", Title: "Voyage AI", Aliases: []string{"voyageai"},
+			BaseURL: "https://api.voyageai.com/v1", EnvKeys: []string{"VOYAGE_API_KEY"},
+			Ops:    []providers.Op{providers.OpEmbeddings, providers.OpRerank},
+			Models: []string{"voyage-*"}, // rerank-*: Cohere's and Jina's have the same names
+		},
+		{
+			Name: "jina", Title: "Jina AI", Aliases: []string{"jinaai"},
+			BaseURL: "https://api.jina.ai/v1", EnvKeys: []string{"JINA_API_KEY"},
+			Ops:    []providers.Op{providers.OpEmbeddings, providers.OpRerank},
+			Models: []string{"jina-*"},
 		},
 	}
 }
@@ -135,6 +154,13 @@ func hosts() []*providers.Provider {
 			},
 		},
 		{
+			// AWS's OpenAI-shaped endpoint, in any region by the base URL; a Bedrock API key opens it.
+			Name: "bedrock-mantle", Title: "Amazon Bedrock, OpenAI-compatible", Aliases: []string{"mantle"},
+			BaseURL: "https://bedrock-mantle.us-east-1.api.aws/v1",
+			Ops:     opsModel,
+			Quirks:  providers.Quirks{ReasoningField: "reasoning"},
+		},
+		{
 			Name: "huggingface", Title: "Hugging Face router", Aliases: []string{"hf"},
 			BaseURL: "https://router.huggingface.co/v1", EnvKeys: []string{"HF_TOKEN", "HUGGINGFACE_API_KEY"},
 			Ops:    opsModel,
@@ -158,6 +184,15 @@ func perplexityURL(c *providers.Call) string {
 	}
 	base := strings.TrimSuffix(strings.TrimRight(c.Base, "/"), "/v1")
 	return base + "/v1/" + providers.DefaultPath(c)
+}
+
+// cohereURL: rerank lies beside the endpoint that is compatible with OpenAI's.
+func cohereURL(c *providers.Call) string {
+	if c.Op != providers.OpRerank {
+		return providers.DefaultURL(c)
+	}
+	base := strings.TrimSuffix(strings.TrimRight(c.Base, "/"), "/compatibility/v1")
+	return strings.TrimSuffix(strings.TrimSuffix(base, "/v1"), "/v2") + "/v2/rerank"
 }
 
 func local() []*providers.Provider {

@@ -139,7 +139,7 @@ func (a *Admin) createAccount(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if len(given) == 0 && !p.Local {
+	if len(given) == 0 && p.NeedsKey() {
 		return missing("api_key", `"sk-…"`)
 	}
 	if s.Secrets, err = a.seal(s.ID, given); err != nil {
@@ -316,7 +316,7 @@ func (a *Admin) patchSecrets(s *store.Account, p *providers.Provider, in *api.Ac
 	if err != nil {
 		return err
 	}
-	if len(given) == 0 && !p.Local {
+	if len(given) == 0 && p.NeedsKey() {
 		return missing("api_key", `"sk-…"`)
 	}
 	s.Secrets, err = a.seal(s.ID, given)

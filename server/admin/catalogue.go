@@ -39,7 +39,7 @@ func (a *Admin) listProviders(c *Call) error {
 	reply := api.ProvidersReply{Data: []api.ProviderInfo{}}
 	for _, p := range t.Providers() {
 		info := api.ProviderInfo{
-			Name: p.Name, Title: p.Title, Aliases: list(p.Aliases), BaseURL: p.BaseURL, NeedsBaseURL: p.BaseURL == "", NeedsKey: !p.Local,
+			Name: p.Name, Title: p.Title, Aliases: list(p.Aliases), BaseURL: p.BaseURL, NeedsBaseURL: p.BaseURL == "", NeedsKey: p.NeedsKey(),
 			Local: p.Local, Dialects: []string{}, Operations: []string{}, EnvKeys: list(p.EnvKeys), Models: list(p.Models),
 			Options: options[p.Name], Accounts: used[p.Name],
 		}
@@ -145,7 +145,7 @@ func (a *Admin) refresh(c *Call) ([]api.Refreshed, error) {
 	}
 	var accounts []*routing.Account
 	for _, acc := range a.d.Table().Accounts() {
-		if acc.Enabled && (len(acc.Secrets) > 0 || acc.Provider.Local) && slices.Contains(acc.Provider.Ops, providers.OpModels) {
+		if acc.Enabled && (len(acc.Secrets) > 0 || !acc.Provider.NeedsKey()) && slices.Contains(acc.Provider.Ops, providers.OpModels) {
 			accounts = append(accounts, acc)
 		}
 	}

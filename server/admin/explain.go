@@ -11,7 +11,7 @@ import (
 )
 
 var operations = []providers.Op{
-	providers.OpChat, providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpImages,
+	providers.OpChat, providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpImages,
 	providers.OpAudio, providers.OpModerations, providers.OpRerank,
 }
 
@@ -120,7 +120,7 @@ func notEligible(t *routing.Table) []api.ExplainTarget {
 		switch {
 		case !acc.Enabled:
 			reason = "account is disabled: ai-gateway providers enable " + acc.Name
-		case len(acc.Secrets) == 0 && !acc.Provider.Local:
+		case len(acc.Secrets) == 0 && acc.Provider.NeedsKey():
 			reason = "account has no key: ai-gateway providers edit " + acc.Name + " --api-key …"
 		}
 		out = append(out, api.ExplainTarget{Provider: acc.Provider.Name, Account: acc.Name, Reason: reason})

@@ -179,7 +179,7 @@ func (a *Admin) priceRow(c *Call, in *api.PriceRow) (*store.PriceRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	ops := []providers.Op{"", providers.OpChat, providers.OpCompletions, providers.OpEmbeddings, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank}
+	ops := []providers.Op{"", providers.OpChat, providers.OpCompletions, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank}
 	switch {
 	case in.Model == "" || !printable(in.Model, 256):
 		return nil, invalid("model", "must be 1 to 256 printable characters")

@@ -115,7 +115,7 @@ func (l *loader) account(path string, n *yaml.Node) {
 		l.fail(n, path, "account %q exists already: give it another account_name", a.Name)
 		return
 	}
-	if len(a.Secrets) == 0 && a.Enabled && !p.Local && len(a.Options) == 0 {
+	if len(a.Secrets) == 0 && a.Enabled && p.NeedsKey() && len(a.Options) == 0 {
 		l.fail(n, path, "api_key is missing")
 		return
 	}

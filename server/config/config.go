@@ -86,7 +86,8 @@ type TLS struct {
 
 // Limits bound what a caller may send, in bytes.
 type Limits struct {
-	Body int64 // of a request
+	Body   int64 // of a request
+	Upload int64 // of a form: sound, pictures
 }
 
 // Timeouts of callers and upstreams.

@@ -63,8 +63,8 @@ func TestExampleComments(t *testing.T) {
 	body = strings.ReplaceAll(body, "\n#  ", "\n  ")
 	body = strings.NewReplacer("accounts: []", "accounts:", "model_mappings: []", "model_mappings:", "quota_policies: []", "quota_policies:", "providers: {}", "providers:", "/run/secrets", dir).Replace(body)
 	text := head + "#" + body
-	c := mustLoad(t, text, "OPENAI_API_KEY=sk-x")
-	if len(c.Accounts) != 3 || len(c.Mappings) != 1 || len(c.BaseURLs) != 1 || len(c.Policies) != 1 {
+	c := mustLoad(t, text, "OPENAI_API_KEY=sk-x", "AZURE_OPENAI_API_KEY=az")
+	if len(c.Accounts) != 5 || len(c.Mappings) != 1 || len(c.BaseURLs) != 1 || len(c.Policies) != 1 {
 		t.Errorf("accounts:\n%s\nmappings: %v\nbase URLs: %v", list(c), c.Mappings, c.BaseURLs)
 	}
 }

@@ -60,6 +60,7 @@ func (c *Config) settings() []setting {
 		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
 		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
+		{"limits.max_upload", "100MiB", b(&l.Upload), nil, atLeast(1 << 10), "a form with sound or pictures, which is sent on as it comes"},
 		{"timeouts.read_header", "10s", &t.ReadHeader, nil, positive, "a caller's request line, headers and a small body"},
 		{"timeouts.keep_alive", "75s", &t.KeepAlive, nil, positive, "an idle connection of a caller"},
 		{"timeouts.write", "30s", &t.Write, nil, positive, "one write to a caller"},

@@ -114,7 +114,10 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	}
 	x.rememberAnswer(resp)
 	resp.Model, resp.Asked = x.job.Peek.Model, x.job.Body
-	if resp.Created == 0 { // not every format dates its answers, and some require it
+	if resp.ID == "" { // not every format names its answers
+		resp.ID = x.job.ID
+	}
+	if resp.Created == 0 { // or dates them, and some require it
 		resp.Created = x.job.Accepted.Unix()
 	}
 	x.out, err = x.job.In.AppendResponse(x.out[:0], resp)
@@ -127,8 +130,12 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 // readAnswer refuses a 200 that is no answer of its dialect, and reads its usage.
 func (x *exchange) readAnswer(body []byte) (providers.Answer, *providers.Error) {
 	if x.job.Op == providers.OpCountTokens {
-		if _, _, ok := wire.Path(body, "input_tokens"); !ok {
-			return providers.Answer{}, badResponse("it has no input_tokens")
+		_, _, ok := wire.Path(body, "input_tokens")
+		if !ok {
+			_, _, ok = wire.Path(body, "totalTokens") // Gemini's
+		}
+		if !ok {
+			return providers.Answer{}, badResponse("it counts no tokens")
 		}
 		return providers.Answer{}, nil
 	}

@@ -16,8 +16,9 @@ import (
 // the same, translated otherwise.
 func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Error) {
 	job := x.job
-	c := &providers.Call{
-		Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
+	c := &x.call
+	*c = providers.Call{
+		Header: c.Header[:0], Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
 		Secret: pickSecret(t.Account), Options: t.Account.Options,
 	}
 	if t.Egress != nil {
@@ -25,6 +26,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	} else if job.In != nil {
 		c.Dialect = job.In.Dialect()
 	}
+	c.Relayed = x.same
 	if x.same {
 		body, err := x.own(t)
 		if err != nil {
@@ -45,7 +47,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		}
 		c.Set("Content-Type", "application/json")
 	}
-	if len(t.Account.Params) > 0 {
+	if len(t.Account.Params) > 0 && x.job.Upload == nil {
 		body, err := x.applyParams(t, c.Body)
 		if err != nil {
 			return nil, err
@@ -59,6 +61,13 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		c.Set(name, value)
 	}
 	p := t.Account.Provider
+	if p.Shape != nil {
+		if err := p.Shape(c); err != nil {
+			e := asError(err)
+			e.Provider = p.Name
+			return nil, e
+		}
+	}
 	if p.URL != nil {
 		c.URL = p.URL(c)
 	} else {
@@ -113,6 +122,9 @@ func (x *exchange) own(t *routing.Target) ([]byte, *providers.Error) {
 	if m, ok := x.job.In.(providers.Mixed); ok && x.job.Op == providers.OpChat && m.Mixed(x.job.Body) {
 		return x.translate(t)
 	}
+	if x.job.Upload != nil {
+		return x.form(t), nil
+	}
 	return x.splice(t)
 }
 
@@ -123,10 +135,14 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 	body, p := x.job.Body, &x.job.Peek
 	var few [8]wire.Edit
 	edits := few[:0]
-	if p.ModelSpan.Found() {
-		name := wire.AppendString(nil, t.Model)
-		if !bytes.Equal(body[p.ModelSpan.Start:p.ModelSpan.End], name) {
+	if p.ModelSpan.Found() && !spells(body[p.ModelSpan.Start:p.ModelSpan.End], t.Model) {
+		if name := wire.AppendString(nil, t.Model); !bytes.Equal(body[p.ModelSpan.Start:p.ModelSpan.End], name) {
 			edits = append(edits, wire.Edit{Start: p.ModelSpan.Start, End: p.ModelSpan.End, New: name})
+		}
+	}
+	for _, tail := range p.ModelTails {
+		if name := wire.AppendString(nil, strings.TrimPrefix(t.Model, "models/")); !bytes.Equal(body[tail.Start:tail.End], name[1:len(name)-1]) {
+			edits = append(edits, wire.Edit{Start: tail.Start, End: tail.End, New: name[1 : len(name)-1]})
 		}
 	}
 	quirks := &t.Account.Provider.Quirks
@@ -162,6 +178,11 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 	}
 	slices.SortStableFunc(edits, func(a, b wire.Edit) int { return a.Start - b.Start })
 	return wire.Splice(make([]byte, 0, len(body)+64), body, edits), nil
+}
+
+// spells reports whether a JSON string is s without any escape.
+func spells(quoted []byte, s string) bool {
+	return len(quoted) == len(s)+2 && string(quoted[1:len(quoted)-1]) == s
 }
 
 // addsUsage reports whether stream usage must be asked for on the caller's behalf.

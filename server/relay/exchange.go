@@ -35,7 +35,10 @@ type exchange struct {
 	same    bool // target speaks the caller's dialect, or the operation is relayed only
 	frames  providers.Egress
 	up      *upstream.Exchange
-	started time.Time // of the attempt
+	call    providers.Call   // what is sent
+	req     upstream.Request // how
+	now     time.Time        // the clock as it was read last: waits begin then
+	started time.Time        // of the attempt
 	gotHead bool
 	headBy  time.Time
 	firstBy time.Time
@@ -60,6 +63,8 @@ type exchange struct {
 	stream streamState
 	rbuf   []byte // upstream bytes
 	out    []byte // bytes for the caller
+	room   *upstream.Exchange
+	entry  store.Hold
 
 	watching bool
 	watchFD  int32      // descriptor watched + 1; 0: none
@@ -71,8 +76,12 @@ type exchange struct {
 }
 
 func (x *exchange) begin(r *Relay, job *Job) {
-	rbuf, out, held, attempts := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0]
-	*x = exchange{r: r, job: job, rbuf: rbuf, out: out}
+	rbuf, out, held, attempts, header, room := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0], x.call.Header[:0], x.room
+	*x = exchange{r: r, job: job, rbuf: rbuf, out: out, room: room}
+	if room == nil {
+		x.room = new(upstream.Exchange)
+	}
+	x.call.Header = header
 	x.stream.held = held
 	x.row = store.UsageRow{
 		RequestID: job.ID, ClientRequestID: job.ClientID, Time: job.Accepted.UTC(),
@@ -108,14 +117,15 @@ func (x *exchange) release() {
 		x.stream.held = nil
 	}
 	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames = nil, nil, nil, nil, nil, nil
-	x.stream.pipe = nil
+	x.stream.pipe, x.call.Body, x.req = nil, nil, upstream.Request{}
 	exchanges.Put(x)
 }
 
 // hold enters the request in the ledger.
 func (x *exchange) hold() *providers.Error {
 	t := &x.job.Plan.Targets[0]
-	h := store.Hold{
+	h := &x.entry
+	*h = store.Hold{
 		KeyID: x.job.KeyID, KeyName: x.job.KeyName, Group: x.job.Group, Operation: string(x.job.Op), Model: x.job.Peek.Model,
 		Provider: t.Account.Provider.Name, Account: t.Account.Name, AccountID: t.Account.ID, UpstreamModel: t.Model,
 		Stream: x.job.Peek.Stream,
@@ -125,7 +135,7 @@ func (x *exchange) hold() *providers.Error {
 		h.ReservedNano = max(h.InputNano, x.need.Nano)
 	}
 	x.row.ReservedNano = h.ReservedNano
-	if err := x.r.o.Ledger.Hold(x.job.ID, &h, x.job.Accepted); err != nil && !x.r.o.ServeUnmetered {
+	if err := x.r.o.Ledger.Hold(x.job.ID, h, x.job.Accepted); err != nil && !x.r.o.ServeUnmetered {
 		return ledgerDown()
 	}
 	return nil
@@ -147,6 +157,9 @@ func (x *exchange) nextTarget() bool {
 		}
 		if x.isEnding() {
 			x.fail = shuttingDown()
+			return false
+		}
+		if x.fail != nil && !x.job.Upload.again() {
 			return false
 		}
 		if err := x.attempt(t); err != nil {
@@ -184,20 +197,26 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 		return perr
 	}
 	x.tries++
-	x.started = x.r.o.Now()
+	x.now = x.r.o.Now()
+	x.started = x.now
 	to := accountTimeouts(x.r.o.Timeouts(x.job.Peek.Stream), t.Account.Timeouts, x.job.Peek.Stream)
 	x.headBy, x.idle = x.started.Add(to.Header), to.Idle
 	x.firstBy = x.started.Add(to.FirstEvent)
 	x.totalBy = x.job.Accepted.Add(to.Total)
-	up, err := x.r.o.Upstream.Start(&upstream.Request{
-		Method: "POST", URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: to, Proxy: t.Account.Proxy,
-	})
-	x.waited += x.r.o.Now().Sub(x.started)
-	if err != nil {
+	x.req = upstream.Request{
+		Method: "POST", URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: to, Proxy: t.Account.Proxy, At: x.now,
+		Rest: x.rest(), RestLength: x.job.Upload.length(),
+	}
+	if err := x.r.o.Upstream.StartIn(x.room, &x.req); err != nil {
+		x.waited += x.r.o.Now().Sub(x.started)
 		return x.lost(err)
 	}
+	if x.job.Upload != nil { // the time it took to come is the caller's
+		x.now = x.r.o.Now()
+		x.headBy = x.now.Add(to.Header)
+	}
 	x.mu.Lock()
-	x.up = up
+	x.up = x.room
 	unwanted := x.gone || x.ending
 	x.mu.Unlock()
 	if unwanted {
@@ -211,6 +230,9 @@ func (x *exchange) lost(err error) *providers.Error {
 	e, outcome := explainBroken(err, x.gotHead)
 	if x.isEnding() {
 		e = shuttingDown()
+	}
+	if fault := x.job.Upload.fault(); fault != nil { // the caller's, not the upstream's
+		e, outcome = fault, "cancelled"
 	}
 	e.Provider = x.target.Account.Provider.Name
 	if errors.Is(err, upstream.ErrCancelled) {
@@ -269,28 +291,27 @@ const (
 	forBody = true
 )
 
-// wait waits for the upstream: for its status, or for bytes of its body in buf,
-// of which it returns how many came. It starts the hang-up watcher after
-// watchAfter, and returns upstream.ErrTick when until has passed and errDeadline
-// when limit has.
+// wait waits for the upstream, from x.now on: for its status, or for bytes of its
+// body in buf, of which it returns how many came. It starts the hang-up watcher
+// after watchAfter, and returns upstream.ErrTick when until has passed and
+// errDeadline when limit has.
 func (x *exchange) wait(body bool, buf []byte, until, limit time.Time) (n int, err error) {
-	now := x.r.o.Now()
 	for {
-		if !now.Before(limit) {
+		if !x.now.Before(limit) {
 			return 0, errDeadline
 		}
-		if !now.Before(until) {
+		if !x.now.Before(until) {
 			return 0, upstream.ErrTick
 		}
-		step := x.step(now, earlier(until, limit))
+		step := x.step(x.now, earlier(until, limit))
 		if body {
 			n, err = x.up.Read(buf, step)
 		} else {
 			err = x.up.Header(step)
 		}
 		after := x.r.o.Now()
-		x.waited += after.Sub(now)
-		now = after
+		x.waited += after.Sub(x.now)
+		x.now = after
 		if n > 0 {
 			return n, nil // what came counts first; an error will come again
 		}
@@ -324,10 +345,11 @@ func (x *exchange) awaitHead(until time.Time) error {
 	_, err := x.wait(forHead, nil, until, earlier(x.headBy, x.totalBy))
 	if err == nil {
 		x.gotHead = true
-		if id := x.up.ResponseHeader("x-request-id"); id != "" {
-			x.row.UpstreamID = clip(id, 128)
-		} else if id := x.up.ResponseHeader("request-id"); id != "" {
-			x.row.UpstreamID = clip(id, 128)
+		for _, name := range [...]string{"x-request-id", "request-id", "x-amzn-requestid", "apim-request-id"} {
+			if id := x.up.ResponseHeader(name); id != "" {
+				x.row.UpstreamID = clip(id, 128)
+				break
+			}
 		}
 	}
 	return err
@@ -341,7 +363,9 @@ func (x *exchange) readError() *providers.Error {
 		body = nil
 	}
 	var e *providers.Error
-	if x.frames != nil {
+	if typed, ok := x.frames.(providers.ErrorTyper); ok {
+		e = typed.DecodeTypedError(status, x.up.ResponseHeader(typed.ErrorTypeHeader()), body)
+	} else if x.frames != nil {
 		e = x.frames.DecodeError(status, body)
 	} else {
 		e = &providers.Error{Kind: providers.KindUpstream, Status: status, Message: http.StatusText(status)}
@@ -355,7 +379,7 @@ func (x *exchange) readError() *providers.Error {
 	case status >= 300 && status < 400:
 		*e = providers.Error{Kind: providers.KindUpstream, Code: "upstream_redirect", Provider: e.Provider,
 			Message: fmt.Sprintf("the upstream answered %d, a redirect, which is never followed: check the account's base_url", status)}
-	case status == 401 || status == 403:
+	case status == 401 || status == 403 || e.Kind == providers.KindAuthentication: // Google says 400
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: e.Provider,
 			Message: fmt.Sprintf("provider %s refused the gateway's own credentials (%d): `ai-gateway providers test %s`", e.Provider, status, x.target.Account.Name)}
 	case x.same && !x.leaks(body):
@@ -372,7 +396,7 @@ func (x *exchange) readAll(limit int) ([]byte, error) {
 		if len(buf) == cap(buf) {
 			buf = append(buf, make([]byte, max(4096, min(cap(buf), 1<<20)))...)[:len(buf)]
 		}
-		n, err := x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.r.o.Now().Add(x.idle), x.totalBy))
+		n, err := x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.now.Add(x.idle), x.totalBy))
 		buf = buf[:len(buf)+n]
 		x.rbuf = buf
 		if len(buf) > limit {
@@ -383,6 +407,9 @@ func (x *exchange) readAll(limit int) ([]byte, error) {
 				return buf, nil
 			}
 			return buf, err
+		}
+		if x.up.AtEnd() {
+			return buf, nil
 		}
 	}
 }

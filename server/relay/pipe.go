@@ -30,6 +30,7 @@ type relayPipe struct {
 	finished bool
 	whole    bool // the terminal event was seen
 	noDone   bool // the vendor may leave it out
+	closing  bool // there is none in this format
 	scratch  []byte
 }
 
@@ -44,7 +45,7 @@ func (x *exchange) newRelayPipe() *relayPipe {
 
 // shownModel returns the name the caller used where it is not the upstream's; "" otherwise.
 func (x *exchange) shownModel() string {
-	if x.target.Model != x.job.Peek.Model && x.job.Peek.ModelSpan.Found() {
+	if x.target.Model != x.job.Peek.Model && (x.job.Peek.ModelSpan.Found() || x.job.Peek.InPath) {
 		return x.job.Peek.Model
 	}
 	return ""
@@ -78,6 +79,7 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 	if info&providers.FrameFinish != 0 {
 		p.finished = true
 	}
+	p.closing = p.closing || info&providers.FrameClosing != 0
 	if info&providers.FrameTerminal != 0 {
 		p.whole = true
 	}
@@ -128,13 +130,14 @@ func (p *relayPipe) rename(ev *wire.Event) []byte {
 
 func (p *relayPipe) end(put func([]byte, providers.FrameInfo) bool) error {
 	ev, ok, err := p.sse.End()
-	if ok && !p.cut(&ev) && !p.event(&ev, put) {
+	cut := ok && p.cut(&ev)
+	if ok && !cut && !p.event(&ev, put) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if p.whole || p.finished && p.noDone {
+	if p.whole || p.finished && p.noDone || p.closing && !cut {
 		return nil
 	}
 	if ok {

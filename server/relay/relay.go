@@ -115,6 +115,8 @@ type Job struct {
 	Conn        net.Conn      // the caller's, for the hang-up watcher
 	Lease       *limits.Lease // from Admit; nil: nothing limits the request
 	ShowAccount bool          // name the account in the answer's headers
+	// Upload: Body is the begin of a form, which is sent on as it comes. nil: Body is all.
+	Upload *Upload
 	// Release is called once, after the last use of Body.
 	Release func()
 }

@@ -176,6 +176,6 @@ func (x *exchange) report() {
 // firstContent notes the time to the first token.
 func (x *exchange) firstContent() {
 	if x.ttft == 0 {
-		x.ttft = max(1, x.r.o.Now().Sub(x.job.Accepted))
+		x.ttft = max(1, x.now.Sub(x.job.Accepted))
 	}
 }

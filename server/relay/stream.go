@@ -36,7 +36,9 @@ type streamState struct {
 	cause error            // broke the stream; told after the content that came before it
 	ended bool             // the terminal event was seen, and is held
 	early bool             // the 200 has gone out before any content
-	raw   bool             // bytes, not events: nothing can be said inside
+	// closing: what comes is held until the upstream's body ends, see providers.FrameClosing.
+	closing bool
+	raw     bool // bytes, not events: nothing can be said inside
 }
 
 var errClientGone = errors.New("the caller has left")
@@ -72,7 +74,7 @@ func (x *exchange) begun(ctx *fasthttp.RequestCtx) {
 		ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
 		return
 	}
-	ctx.Response.Header.SetContentType("text/event-stream")
+	ctx.Response.Header.SetContentType(streamType(x.job.In))
 	ctx.Response.Header.Set("Cache-Control", "no-cache")
 	ctx.Response.Header.Set("X-Accel-Buffering", "no")
 	ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
@@ -121,6 +123,7 @@ func (x *exchange) advance(until time.Time) error {
 func (x *exchange) stop(e *providers.Error) bool {
 	x.fail = e
 	x.stream.held, x.stream.err, x.stream.cause, x.stream.ended, x.stream.raw = x.stream.held[:0], nil, nil, false, false
+	x.stream.closing = false
 	return final(e) || x.isGone()
 }
 
@@ -133,11 +136,13 @@ func (x *exchange) openPipe() *providers.Error {
 	if x.job.Open && !isEventStream(kind) {
 		return x.openRaw(kind)
 	}
-	if kind != "" && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
+	if kind != "" && !(x.same && x.arrays(kind)) && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
 		return x.notAStream(kind)
 	}
 	x.stream.phase, x.stream.held = phasePreamble, x.stream.held[:0]
-	if x.same {
+	if x.same && x.arrays(kind) {
+		x.stream.pipe = x.newArrayPipe()
+	} else if x.same {
 		x.stream.pipe = x.newRelayPipe()
 	} else {
 		x.stream.pipe = x.newTranslatePipe()
@@ -178,7 +183,7 @@ func (x *exchange) pump(until time.Time) error {
 		case s.ended:
 			return x.complete()
 		}
-		limit := x.r.o.Now().Add(x.idle)
+		limit := x.now.Add(x.idle)
 		if s.phase == phasePreamble && x.deltas == 0 {
 			limit = x.firstBy
 		}
@@ -217,12 +222,15 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 	}
 	if info&providers.FrameDelta != 0 {
 		x.firstContent()
-		x.out = append(x.out, s.held...)
-		s.held, s.phase = s.held[:0], phaseContent
+		if !s.closing {
+			x.out = append(x.out, s.held...)
+			s.held, s.phase = s.held[:0], phaseContent
+		}
 	}
 	if info&providers.FrameFinish != 0 {
 		s.phase = phaseFinishing
 	}
+	s.closing = s.closing || info&providers.FrameClosing != 0
 	if info&providers.FrameTerminal != 0 {
 		s.held = append(s.held, piece...)
 		s.ended = true
@@ -259,7 +267,7 @@ func (x *exchange) complete() error {
 func (x *exchange) endAttemptKeep() {
 	x.row.Attempts = append(x.row.Attempts, store.Attempt{
 		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model, Status: x.up.Status(),
-		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.r.o.Now().Sub(x.started),
+		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.now.Sub(x.started),
 	})
 	x.r.o.Metrics.Attempt("ok")
 }
@@ -321,7 +329,7 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			e := &providers.Error{Kind: providers.KindInternal, Code: "internal_error", Message: "internal error"}
 			x.finish(store.EndStreamError, e)
 			if err = errCutShort; !x.stream.raw {
-				_, err = w.Write(x.job.In.AppendStreamError(nil, e))
+				_, err = w.Write(streamError(nil, x.job.In, e, n > 0))
 			}
 		}
 	}()
@@ -338,7 +346,8 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			x.drainUpstream()
 			return n, nil
 		}
-		err := x.advance(x.r.o.Now().Add(x.r.o.Heartbeat))
+		x.now = x.r.o.Now()
+		err := x.advance(x.now.Add(x.r.o.Heartbeat))
 		switch {
 		case errors.Is(err, upstream.ErrTick):
 			if !x.stream.raw {
@@ -347,18 +356,18 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 		case errors.Is(err, errClientGone) || err != nil && x.isGone():
 			return n, x.left(errClientGone)
 		case err != nil:
-			return n, x.failStream(w)
+			return n, x.failStream(w, n > 0)
 		}
 	}
 }
 
 // failStream settles and ends the stream with an error event.
-func (x *exchange) failStream(w io.Writer) error {
+func (x *exchange) failStream(w io.Writer, begun bool) error {
 	x.finish(x.failedAs(store.EndStreamError), x.fail)
 	if x.stream.raw {
 		return errCutShort
 	}
-	x.out = append(x.out[:0], x.job.In.AppendStreamError(nil, x.fail)...)
+	x.out = streamError(x.out[:0], x.job.In, x.fail, begun)
 	x.stream.phase = phaseDone
 	_, err := w.Write(x.out)
 	x.out = x.out[:0]

@@ -21,7 +21,7 @@ const (
 // generates reports whether an operation writes text, whose length the request bounds.
 func generates(op providers.Op) bool {
 	switch op {
-	case providers.OpEmbeddings, providers.OpModerations, providers.OpRerank, providers.OpImages, providers.OpAudio, providers.OpCountTokens:
+	case providers.OpEmbeddings, providers.OpEmbedContent, providers.OpModerations, providers.OpRerank, providers.OpImages, providers.OpAudio, providers.OpCountTokens:
 		return false
 	}
 	return true
@@ -38,7 +38,7 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 		if !x.speaks() {
 			u.Output = x.deltas + x.passed/4
 		}
-	case providers.OpModerations, providers.OpEmbeddings, providers.OpCountTokens:
+	case providers.OpModerations, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpCountTokens:
 		u.Input = estimateTokens(x.job.Body)
 	case providers.OpRerank:
 		u.Input, u.Searches = estimateTokens(x.job.Body), max(u.Searches, 1)
@@ -88,12 +88,15 @@ func (x *exchange) sound(u *providers.Usage) {
 		u.OutputAudio = u.AudioMs * spokenPerMinute / 60_000
 		return
 	}
-	u.AudioMs = int64(len(x.job.Body)) / bytesPerMs
+	u.AudioMs = (int64(len(x.job.Body)) + x.job.Upload.size()) / bytesPerMs
 	u.InputAudio = u.AudioMs * heardPerMinute / 60_000
 }
 
 // prompt returns the text of a member of the request.
 func (x *exchange) prompt(member string) []byte {
+	if x.job.Upload != nil {
+		return x.job.Upload.Prompt
+	}
 	s, e, ok := wire.Path(x.job.Body, member)
 	if !ok {
 		return nil

@@ -32,7 +32,7 @@ func (t *Table) Models(allow func(string) bool) []ModelInfo {
 	}
 	aliases := len(out)
 	for _, a := range t.accounts {
-		if !a.Enabled || len(a.Secrets) == 0 && !a.Provider.Local {
+		if !a.Enabled || len(a.Secrets) == 0 && a.Provider.NeedsKey() {
 			continue
 		}
 		for _, id := range t.served(a) {

@@ -278,7 +278,7 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 		exclude("account is disabled: ai-gateway providers enable " + acc.Name)
 		return
 	}
-	if len(acc.Secrets) == 0 && !acc.Provider.Local {
+	if len(acc.Secrets) == 0 && acc.Provider.NeedsKey() {
 		exclude("account has no key: ai-gateway providers edit " + acc.Name + " --api-key …")
 		return
 	}

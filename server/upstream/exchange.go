@@ -25,6 +25,7 @@ type Exchange struct {
 	closed    bool
 	abort     context.CancelFunc // stops a dial
 
+	now      time.Time         // when it began, or got a new connection
 	pooled   *[bufferSize]byte // where buf came from; a long header makes buf outgrow it
 	buf      []byte
 	r, w     int  // buf[r:w] is what was received and not used
@@ -45,10 +46,13 @@ type Exchange struct {
 // start gets a connection and writes the request. A connection from the pool that
 // proves dead before it took the request is replaced once.
 func (x *Exchange) start() error {
-	if err := x.connect(true); err != nil {
+	if err := x.connect(x.req.Rest == nil); err != nil {
 		return err
 	}
 	err := x.write()
+	if x.req.Rest != nil { // however long it took
+		x.headBy = x.c.o.Now().Add(x.req.Timeouts.Header)
+	}
 	if err != nil && x.conn.reused && !isTimeout(err) && !errors.Is(err, ErrCancelled) {
 		return x.again()
 	}
@@ -74,6 +78,8 @@ func (x *Exchange) written(err error) error {
 		return nil
 	case errors.Is(err, ErrCancelled):
 		return ErrCancelled
+	case errors.Is(err, ErrSource):
+		return &Error{Kind: Write, Sent: x.sent, Err: err}
 	case isTimeout(err):
 		return &Error{Kind: Write, Sent: x.sent, Err: errors.New("the upstream stopped reading")}
 	}
@@ -86,7 +92,7 @@ func (x *Exchange) connect(pooled bool) error {
 	var cn *conn
 	var err error
 	if pooled {
-		cn, err = x.host.acquire(x.c.o.Now())
+		cn, err = x.host.acquire(x.now)
 	} else {
 		x.host.mu.Lock()
 		err = x.host.reserve()
@@ -103,6 +109,7 @@ func (x *Exchange) connect(pooled bool) error {
 		}
 		cn, err = x.host.dial(ctx, x.req.Timeouts)
 		cancel()
+		x.now = x.c.o.Now()
 	}
 	if err != nil {
 		var e *Error
@@ -222,22 +229,19 @@ func (x *Exchange) Status() int { return x.head.status }
 // ResponseHeader returns the first value of a header of the answer, "" if there
 // is none. It stays usable after Close.
 func (x *Exchange) ResponseHeader(name string) (value string) {
-	x.head.each(func(n, v string) bool {
-		if len(n) == len(name) && strings.EqualFold(n, name) {
-			value = v
-			return false
+	for i := range x.head.fields {
+		if f := &x.head.fields[i]; len(f.name) == len(name) && strings.EqualFold(f.name, name) {
+			return f.value
 		}
-		return true
-	})
-	return value
+	}
+	return ""
 }
 
 // EachHeader calls f for each header of the answer in the order received, names as received.
 func (x *Exchange) EachHeader(f func(name, value string)) {
-	x.head.each(func(name, value string) bool {
-		f(name, value)
-		return true
-	})
+	for i := range x.head.fields {
+		f(x.head.fields[i].name, x.head.fields[i].value)
+	}
 }
 
 // Reused reports whether the connection had served an earlier exchange.
@@ -286,4 +290,5 @@ func (x *Exchange) Close() {
 		x.c.buffers.Put(x.pooled)
 		x.pooled, x.buf, x.gzip = nil, nil, nil
 	}
+	x.req = Request{}
 }

@@ -16,14 +16,17 @@ const (
 // A head is the header of an answer, as received.
 type head struct {
 	status    int
-	fields    string // the header lines, without the status line
-	keep      bool   // the connection may be used again
-	closes    bool   // connection: close was said, which beats keep-alive
+	fields    []field
+	keep      bool // the connection may be used again
+	closes    bool // connection: close was said, which beats keep-alive
 	chunked   bool
 	length    int64 // content-length; -1: none
 	coding    string
 	minorZero bool // HTTP/1.0
 }
+
+// A field is one header line.
+type field struct{ name, value string }
 
 // findHead looks for the end of the header block in b from where it left off at
 // *searched. It returns the block's length with its blank line, 0 if it is not whole.
@@ -48,10 +51,11 @@ func findHead(b []byte, searched *int) int {
 	}
 }
 
-// parseHead reads a header block. It is strict where framing is at stake.
-func parseHead(block []byte) (head, error) {
+// parseHead reads a header block. It is strict where framing is at stake. The
+// fields are kept in room, as far as they fit.
+func parseHead(block []byte, room []field) (head, error) {
 	text := string(block)
-	h := head{length: -1, keep: true}
+	h := head{length: -1, keep: true, fields: room[:0]}
 	line, rest := cutHeadLine(text)
 	// HTTP-version SP 3DIGIT SP [reason]; many leave out the space where there is no reason
 	if len(line) < 12 || line[:7] != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
@@ -68,7 +72,6 @@ func parseHead(block []byte) (head, error) {
 	}
 	h.minorZero = line[7] == '0'
 	h.keep = !h.minorZero
-	h.fields = rest
 	coded := false
 	for n := 0; ; n++ {
 		line, rest = cutHeadLine(rest)
@@ -85,6 +88,7 @@ func parseHead(block []byte) (head, error) {
 		if err := h.frame(name, value, &coded); err != nil {
 			return h, err
 		}
+		h.fields = append(h.fields, field{name, value})
 	}
 	h.keep = h.keep && !h.closes
 	if h.chunked && h.length >= 0 {
@@ -155,17 +159,25 @@ func parseLength(s string) (int64, bool) {
 
 // cutHeadLine returns the first line without its end, and what follows.
 func cutHeadLine(s string) (line, rest string) {
-	line, rest, _ = strings.Cut(s, "\n")
-	return strings.TrimSuffix(line, "\r"), rest
+	i := strings.IndexByte(s, '\n')
+	if i < 0 {
+		i, rest = len(s), ""
+	} else {
+		rest = s[i+1:]
+	}
+	if i > 0 && s[i-1] == '\r' {
+		i--
+	}
+	return s[:i], rest
 }
 
 // cutField splits a header line. A folded line, white space before the colon and control characters are refused.
 func cutField(line string) (name, value string, err error) {
-	name, value, ok := strings.Cut(line, ":")
-	if !ok || !isToken(name) {
+	colon := strings.IndexByte(line, ':')
+	if colon < 0 || !isToken(line[:colon]) {
 		return "", "", errors.New("malformed header field")
 	}
-	value = strings.Trim(value, " \t")
+	name, value = line[:colon], trimBlanks(line[colon+1:])
 	for i := 0; i < len(value); i++ {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return "", "", errors.New("control character in a header value")
@@ -174,14 +186,12 @@ func cutField(line string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// each calls f for each header field.
-func (h *head) each(f func(name, value string) bool) {
-	for rest := h.fields; ; {
-		var line string
-		line, rest = cutHeadLine(rest)
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || !f(name, strings.Trim(value, " \t")) {
-			return
-		}
+func trimBlanks(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
 	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }

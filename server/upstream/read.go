@@ -90,7 +90,7 @@ func (x *Exchange) findHead() ([]byte, error) {
 
 // readHead takes a header block in: an interim answer is dropped.
 func (x *Exchange) readHead(block []byte) error {
-	h, err := parseHead(block)
+	h, err := parseHead(block, x.head.fields)
 	if err != nil {
 		return &Error{Kind: BadResponse, Sent: true, Err: err}
 	}
@@ -112,6 +112,11 @@ func (x *Exchange) readHead(block []byte) error {
 		return &Error{Kind: BadResponse, Sent: true, Err: errors.New("content-encoding was not asked for")}
 	}
 	return nil
+}
+
+// AtEnd reports that the body was read to its end: Read would return io.EOF.
+func (x *Exchange) AtEnd() bool {
+	return x.gotHead && x.body.at == atEnd && x.gzip == nil && x.err == nil
 }
 
 // Read reads the answer's body into p. It returns as soon as it has something;

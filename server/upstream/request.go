@@ -84,9 +84,12 @@ func (x *Exchange) appendHead(dst []byte) []byte {
 	}
 	dst = appendHeader(dst, "accept-encoding", "identity")
 	dst = appendHeader(dst, "via", x.c.via)
+	if x.req.Rest != nil && x.req.RestLength < 0 {
+		return append(dst, "transfer-encoding: chunked\r\n\r\n"...)
+	}
 	if len(x.req.Body) > 0 || x.req.Method != "GET" && x.req.Method != "HEAD" {
 		dst = append(dst, "content-length: "...)
-		dst = strconv.AppendInt(dst, int64(len(x.req.Body)), 10)
+		dst = strconv.AppendInt(dst, int64(len(x.req.Body))+x.req.RestLength, 10)
 		dst = append(dst, "\r\n"...)
 	}
 	return append(dst, "\r\n"...)
@@ -102,12 +105,15 @@ func appendHeader(dst []byte, name, value string) []byte {
 // write sends the request through x.buf: a small one in one system call.
 func (x *Exchange) write() error {
 	out := x.appendHead(x.buf[:0])
+	if x.req.Rest != nil {
+		return x.writeRest(out)
+	}
 	body := x.req.Body
 	if room := cap(out) - len(out); room > 0 {
 		n := min(room, len(body))
 		out, body = append(out, body[:n]...), body[n:]
 	}
-	if err := x.send(out); err != nil {
+	if err := x.sendAt(x.now, out); err != nil {
 		return err
 	}
 	for len(body) > 0 {
@@ -120,8 +126,10 @@ func (x *Exchange) write() error {
 	return nil
 }
 
-func (x *Exchange) send(p []byte) error {
-	if err := x.armWrite(x.c.o.Now().Add(writeStall)); err != nil {
+func (x *Exchange) send(p []byte) error { return x.sendAt(x.c.o.Now(), p) }
+
+func (x *Exchange) sendAt(now time.Time, p []byte) error {
+	if err := x.armWrite(now.Add(writeStall)); err != nil {
 		return err
 	}
 	n, err := x.conn.Write(p)

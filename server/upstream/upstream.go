@@ -10,6 +10,7 @@ package upstream
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -86,9 +87,14 @@ type Request struct {
 	URL    string // http or https, absolute
 	// Header are the headers to send. host, content-length, transfer-encoding,
 	// connection, accept-encoding and via are the exchange's own and are skipped.
-	Header   []providers.Header
-	Body     []byte
-	Timeouts Timeouts
+	Header []providers.Header
+	Body   []byte
+	// Rest follows Body and is sent as it comes, over a connection of its own, since
+	// it cannot be sent twice. RestLength is its length; negative: not known.
+	Rest       io.Reader
+	RestLength int64
+	Timeouts   Timeouts
+	At         time.Time // when the exchange begins; zero: now
 	// Proxy is the account's: "" asks Options.Proxy, "direct" uses none, else a
 	// URL with scheme http, https, socks5 or socks5h.
 	Proxy string
@@ -161,21 +167,34 @@ func (c *Client) Close() {
 // Start sends a request over a pooled or new connection. It returns when the
 // request is written; the exchange must be closed. Its error is an *Error.
 func (c *Client) Start(req *Request) (*Exchange, error) {
+	x := new(Exchange)
+	if err := c.StartIn(x, req); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// StartIn is Start in an exchange that the caller has: a new one, or one that was
+// closed and that nobody looks at any more.
+func (c *Client) StartIn(x *Exchange, req *Request) error {
 	if err := checkRequest(req); err != nil {
-		return nil, &Error{Kind: BadRequest, Err: err}
+		return &Error{Kind: BadRequest, Err: err}
 	}
 	h, target, err := c.host(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	x := &Exchange{c: c, host: h, req: *req, target: target}
+	*x = Exchange{c: c, host: h, req: *req, target: target, now: req.At, head: head{fields: x.head.fields[:0]}}
+	if x.now.IsZero() {
+		x.now = c.o.Now()
+	}
 	x.req.Timeouts = req.Timeouts.Or(Defaults)
-	x.headBy = c.o.Now().Add(x.req.Timeouts.Header)
+	x.headBy = x.now.Add(x.req.Timeouts.Header)
 	x.pooled = c.buffers.Get().(*[bufferSize]byte)
 	x.buf = x.pooled[:]
 	if err := x.start(); err != nil {
 		x.Close()
-		return nil, err
+		return err
 	}
-	return x, nil
+	return nil
 }

@@ -1,0 +1,183 @@
+package bedrock
+
+import (
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
+)
+
+// writeInference writes inferenceConfig: the four settings all models share. The
+// bound of the output may be left out, and is then the model's own.
+func (w *requestWriter) writeInference() {
+	maxTokens, temperature, topP, stop := w.r.MaxTokens, w.r.Temperature, w.r.TopP, w.r.Stop
+	if w.claude {
+		maxTokens, temperature, topP, stop = w.host.MaxTokens, w.host.Temperature, w.host.TopP, w.host.Stop
+	}
+	if temperature != nil && *temperature > 1 { // more than the format knows: sent as 1
+		w.drop("temperature")
+		one := 1.0
+		temperature = &one
+	}
+	if maxTokens == nil && temperature == nil && topP == nil && len(stop) == 0 {
+		return
+	}
+	w.dst = open(w.dst, "inferenceConfig")
+	if maxTokens != nil {
+		w.dst = putInt(w.dst, "maxTokens", *maxTokens)
+	}
+	if temperature != nil {
+		w.dst = putFloat(w.dst, "temperature", *temperature)
+	}
+	if topP != nil {
+		w.dst = putFloat(w.dst, "topP", *topP)
+	}
+	if len(stop) > 0 {
+		w.dst = append(key(w.dst, "stopSequences"), '[')
+		for _, s := range stop {
+			w.dst = wire.AppendString(comma(w.dst), s)
+		}
+		w.dst = append(w.dst, ']')
+	}
+	w.dst = append(w.dst, '}')
+}
+
+// writeModelFields writes what only a family of models takes, in its maker's words:
+// top_k and thinking.
+func (w *requestWriter) writeModelFields() {
+	fields := []byte("{")
+	topK, reasoning := w.r.TopK, w.asksReasoning()
+	switch w.family {
+	case claudeFamily:
+		topK, reasoning = w.host.TopK, false
+		if topK != nil {
+			fields = putInt(fields, "top_k", *topK)
+		}
+		if w.host.Thinking != nil {
+			fields = putRaw(fields, "thinking", w.host.Thinking)
+		}
+		topK = nil
+	case novaFamily, nova2Family:
+		if topK != nil {
+			fields = append(putInt(open(fields, "inferenceConfig"), "topK", *topK), '}')
+			topK = nil
+		}
+		if effort := w.novaEffort(); reasoning && w.family == nova2Family {
+			fields, reasoning = open(fields, "reasoningConfig"), false
+			if effort == "" {
+				fields = append(putString(fields, "type", "disabled"), '}')
+			} else {
+				fields = append(putString(putString(fields, "type", "enabled"), "maxReasoningEffort", effort), '}')
+			}
+		}
+	case openaiFamily:
+		if effort := w.plainEffort(); reasoning && effort != "" {
+			fields, reasoning = putString(fields, "reasoning_effort", effort), false
+		}
+	case mistralFamily:
+		if topK != nil {
+			fields, topK = putInt(fields, "top_k", *topK), nil
+		}
+	}
+	if topK != nil {
+		w.drop("top_k")
+	}
+	if reasoning && !w.thinksNot() {
+		w.drop(w.reasoningName())
+	}
+	if len(fields) > 1 {
+		w.dst = putRaw(w.dst, "additionalModelRequestFields", append(fields, '}'))
+	}
+	if w.claude && len(w.host.Stop) > 0 { // which one matched is told on demand
+		w.dst = append(key(w.dst, "additionalModelResponseFieldPaths"), `["/stop_sequence"]`...)
+	}
+}
+
+func (w *requestWriter) asksReasoning() bool {
+	t := w.r.Reasoning
+	return t != nil && (t.Mode != "" || t.Effort != "" || t.Budget != nil)
+}
+
+// thinksNot reports whether the caller wants no thinking.
+func (w *requestWriter) thinksNot() bool {
+	t := w.r.Reasoning
+	return t.Mode == "disabled" || t.Effort == "none" || t.Budget != nil && *t.Budget == 0
+}
+
+func (w *requestWriter) reasoningName() string {
+	switch w.r.Origin {
+	case providers.Chat:
+		return "reasoning_effort"
+	case providers.Messages:
+		return "thinking"
+	}
+	return "reasoning"
+}
+
+// plainEffort returns low, medium or high; "" where no thinking is wanted.
+func (w *requestWriter) plainEffort() string {
+	t := w.r.Reasoning
+	if t == nil || w.thinksNot() {
+		return ""
+	}
+	switch t.Effort {
+	case "minimal", "low":
+		return "low"
+	case "high", "xhigh", "max":
+		return "high"
+	case "":
+		switch {
+		case t.Budget == nil || *t.Budget < 0:
+		case *t.Budget <= 2048:
+			return "low"
+		case *t.Budget > 8192:
+			return "high"
+		}
+	}
+	return "medium"
+}
+
+// novaEffort returns Nova's effort: the highest one is refused beside a bound of
+// the output or sampling, which are what the caller asked for.
+func (w *requestWriter) novaEffort() string {
+	effort := w.plainEffort()
+	if effort == "high" && (w.r.MaxTokens != nil || w.r.Temperature != nil || w.r.TopP != nil) {
+		w.drop(w.reasoningName())
+		return "medium"
+	}
+	return effort
+}
+
+// writeOutput writes outputConfig: the schema of structured output, as a string,
+// and the effort of a Claude model.
+func (w *requestWriter) writeOutput() {
+	f := w.r.Format
+	schema := f != nil && f.Kind == "json_schema" && len(f.Schema) > 0
+	if !schema && w.host.Effort == "" {
+		return
+	}
+	w.dst = open(w.dst, "outputConfig")
+	if w.host.Effort != "" {
+		w.dst = putString(w.dst, "effort", w.host.Effort)
+	}
+	if schema {
+		w.dst = putString(open(w.dst, "textFormat"), "type", "json_schema")
+		w.dst = putString(open(open(w.dst, "structure"), "jsonSchema"), "schema", string(f.Schema))
+		if f.Name != "" {
+			w.dst = putString(w.dst, "name", f.Name)
+		}
+		if f.Description != "" {
+			w.dst = putString(w.dst, "description", f.Description)
+		}
+		w.dst = append(w.dst, "}}}"...)
+	}
+	w.dst = append(w.dst, '}')
+}
+
+func (w *requestWriter) writeServiceTier() {
+	switch tier := w.r.ServiceTier; tier {
+	case "", "auto", "standard_only", "standard":
+	case "default", "priority", "flex", "reserved":
+		w.dst = append(putString(open(w.dst, "serviceTier"), "type", tier), '}')
+	default:
+		w.drop("service_tier")
+	}
+}
