@@ -173,7 +173,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
-		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), MemoryLimit: memoryLimit(), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
+		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat: server.Surface{In: openai.ChatIngress()},
@@ -270,6 +270,17 @@ func fetcherFor(setting string) *media.Fetcher {
 		return nil
 	}
 	return media.New(nil)
+}
+
+// hostsOf returns the host names of URLs.
+func hostsOf(urls []string) []string {
+	var out []string
+	for _, s := range urls {
+		if u, err := url.Parse(s); err == nil { // checked by config
+			out = append(out, u.Hostname())
+		}
+	}
+	return out
 }
 
 // accountsOf returns the accounts of file and environment, and the built-in one.

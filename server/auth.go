@@ -104,7 +104,11 @@ func (a *auth) who(ctx *fasthttp.RequestCtx, gemini bool, now time.Time) (*admin
 	if len(key) == 0 {
 		return nil, unauthorized("no API key was sent")
 	}
-	hash := sha256.Sum256(key)
+	return a.byHash(ctx, sha256.Sum256(key), now)
+}
+
+// byHash identifies the caller whose key has this hash.
+func (a *auth) byHash(ctx *fasthttp.RequestCtx, hash [32]byte, now time.Time) (*admin.Caller, *providers.Error) {
 	if k, ok := a.keys.Lookup(hash, now); ok {
 		return a.keyed(ctx, k, now)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
+	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 )
 
@@ -109,7 +110,20 @@ func (s *Server) page(c *call) {
 		c.ctx.Redirect("/admin/", fasthttp.StatusFound)
 		return
 	}
+	if e := s.checkPage(c.ctx); e != nil {
+		c.fail(e)
+		return
+	}
 	if s.o.Web == nil || !s.o.Web(c.ctx, strings.TrimPrefix(path, "/")) {
 		c.fail(refuse(404, "unknown_path", "no such page"))
 	}
+}
+
+// checkPage refuses the page under a name that is not this gateway's. A link from
+// another site may lead here: only the name counts.
+func (s *Server) checkPage(ctx *fasthttp.RequestCtx) *providers.Error {
+	if host := string(ctx.Request.Header.Host()); !s.ownHost(host) {
+		return forbidden("host_not_allowed", "this gateway does not go by the name "+clip(host, 100)+": start it with --public-url to allow it")
+	}
+	return nil
 }

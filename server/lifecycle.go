@@ -41,8 +41,12 @@ func planeOf(ctx *fasthttp.RequestCtx) Plane {
 // Serve answers on ln, what the plane has, until it is left.
 func (s *Server) Serve(ln net.Listener, plane Plane) error {
 	s.mu.Lock()
+	left := s.draining.Load() // before it began
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
+	if left {
+		return ln.Close()
+	}
 	err := s.http.Serve(listener{ln, &s.conns, s.o.Write, plane})
 	if s.draining.Load() {
 		return nil
@@ -73,7 +77,9 @@ func (s *Server) InFlight() int { return s.relay.InFlight() }
 // over another connection, and after delay takes no new connection. shared says
 // that a successor accepts on the same sockets: then none is taken from now on.
 func (s *Server) Leave(ctx context.Context, delay time.Duration, shared bool) {
+	s.mu.Lock()
 	s.draining.Store(true)
+	s.mu.Unlock()
 	if shared {
 		s.stopAccepting()
 	}

@@ -62,6 +62,8 @@ type Options struct {
 	MaxBody  int           // of a JSON request, in bytes
 	// MaxUpload is the size of a form; 0: MaxBody.
 	MaxUpload int
+	// PublicHosts are the names that browsers may call the gateway by, besides localhost and addresses.
+	PublicHosts []string
 	// MemoryLimit is what the collector keeps to, in bytes: near it load is shed. 0: none.
 	MemoryLimit int64
 
@@ -95,6 +97,7 @@ type Server struct {
 	panics   panicLog
 	conns    connSet
 	gate     *gate
+	sessions *sessions
 	words    words
 	// oversized holds the path of a request between the refusal of its body by the
 	// header and the answer, by its *fasthttp.RequestHeader.
@@ -106,7 +109,7 @@ type Server struct {
 
 // New builds the server and its route table.
 func New(o Options) *Server {
-	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, gate: newGate(o.MemoryLimit), via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
+	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, gate: newGate(o.MemoryLimit), sessions: newSessions(), via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
 	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash}
 	s.Trust(o.Trusted)
 	s.metrics = metricsHandler(o.Metrics)
@@ -256,8 +259,9 @@ func (s *Server) admit(c *call) *providers.Error {
 	if r.scope == scopePublic {
 		return nil
 	}
-	who, e := s.auth.who(ctx, r.gemini, c.start)
+	who, e := s.who(ctx, r.gemini, c.start)
 	if e != nil {
+		s.denied(c, nil, e)
 		return e
 	}
 	if plane == PlaneLocal && who.Key != nil {
@@ -265,9 +269,28 @@ func (s *Server) admit(c *call) *providers.Error {
 	}
 	c.who = who
 	if e := allowed(who, r.scope, r.meter == MeterLedger || r.op != ""); e != nil {
+		s.denied(c, who, e)
 		return e
 	}
 	return checkBody(&ctx.Request.Header, s.bodyLimit(&ctx.Request.Header))
+}
+
+// denied tells the audit trail of a refused call of the admin API.
+func (s *Server) denied(c *call, who *admin.Caller, e *providers.Error) {
+	if s.o.Admin != nil && !s.detached.Load() && strings.HasPrefix(c.route.path, "/v1/admin/") {
+		s.o.Admin.Denied(c.start, who, s.auth.clientIP(c.ctx), c.route.method, clip(string(c.ctx.Path()), 200), e.Code)
+	}
+}
+
+// who identifies the caller: by the key that the request carries, else by the cookie
+// of a web session.
+func (s *Server) who(ctx *fasthttp.RequestCtx, gemini bool, now time.Time) (*admin.Caller, *providers.Error) {
+	if id := cookieOf(ctx); len(id) > 0 {
+		if key, e := credential(ctx, gemini); e == nil && len(key) == 0 {
+			return s.fromSession(ctx, id, now)
+		}
+	}
+	return s.auth.who(ctx, gemini, now)
 }
 
 func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }

@@ -38,6 +38,10 @@ func (s *Server) register() {
 		free(m, "/admin/", scopePublic, "", s.page)
 		free(m, "/admin", scopePublic, "", s.page)
 	}
+	free("POST", "/admin/session", scopePublic, "", s.signIn)
+	free("GET", "/admin/session", scopePublic, "", s.showSession)
+	free("HEAD", "/admin/session", scopePublic, "", s.showSession)
+	free("DELETE", "/admin/session", scopePublic, "", s.signOut)
 	free("GET", "/metrics", scopePublic, "", s.serveMetrics)
 	if s.o.Admin == nil {
 		return

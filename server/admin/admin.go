@@ -110,7 +110,8 @@ type Deps struct {
 type Admin struct {
 	d Deps
 	// mu lets one change at a time read, check and write.
-	mu sync.Mutex
+	mu       sync.Mutex
+	refusals refusals
 }
 
 // New returns the admin API over d.

@@ -50,6 +50,7 @@ type Config struct {
 	MediaFetch     string // "needed", "never"
 	MetricsListen  string // "": only on the main listener, guarded
 	AdminListen    string // "": the admin API and the page are on the main listener
+	PublicURLs     []string // by which browsers reach the page
 	TLS            TLS    // of all listeners of callers
 	DrainDelay     time.Duration
 	DrainTimeout   time.Duration

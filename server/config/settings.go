@@ -50,6 +50,7 @@ func (c *Config) settings() []setting {
 		{"unknown_price", "dearest", &c.UnknownPrice, []string{"dearest", "deny", "zero"}, nil, "what a model without a known price costs: its vendor's dearest rate, a refusal, or nothing"},
 		{"metrics.listen", "", &c.MetricsListen, nil, checkOneListen, "address that serves /metrics without a key; default none"},
 		{"admin_listen", "", &c.AdminListen, nil, checkOneListen, "address of the admin API, the page and the metrics, apart from the relay; default the same"},
+		{"public_url", "", &c.PublicURLs, nil, checkURL, "addresses by which browsers reach the admin page, besides localhost and plain addresses"},
 		{"tls.cert", "", &c.TLS.Cert, nil, nil, "certificate chain (PEM) to serve with, read anew when it changes; default plain HTTP"},
 		{"tls.key", "", &c.TLS.Key, nil, nil, "its private key (PEM)"},
 		{"tls.client_ca", "", &c.TLS.ClientCA, nil, nil, "authorities (PEM) whose client certificates callers must show; default none are asked for"},

@@ -152,6 +152,14 @@ func checkProxy(text string) error {
 	return fmt.Errorf("proxy scheme must be http, https, socks5 or socks5h, not %q", u.Scheme)
 }
 
+// checkURL accepts an http or https URL with a host.
+func checkURL(text string) error {
+	if u, err := url.Parse(text); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("must be a URL such as https://gateway.example.com, not %q", maskURL(text))
+	}
+	return nil
+}
+
 // checkBaseURL accepts what an account may call: any host an administrator
 // writes, but none that only serves attacks (link-local, metadata, multicast).
 func checkBaseURL(text string) error {
