@@ -46,12 +46,12 @@ type Config struct {
 	Limits         Limits
 	Timeouts       Timeouts
 	Ledger         Ledger
-	UnknownPrice   string // "dearest", "deny", "zero"
-	MediaFetch     string // "needed", "never"
-	MetricsListen  string // "": only on the main listener, guarded
-	AdminListen    string // "": the admin API and the page are on the main listener
+	UnknownPrice   string   // "dearest", "deny", "zero"
+	MediaFetch     string   // "needed", "never"
+	MetricsListen  string   // "": only on the main listener, guarded
+	AdminListen    string   // "": the admin API and the page are on the main listener
 	PublicURLs     []string // by which browsers reach the page
-	TLS            TLS    // of all listeners of callers
+	TLS            TLS      // of all listeners of callers
 	DrainDelay     time.Duration
 	DrainTimeout   time.Duration
 	MasterKeyFile  string
