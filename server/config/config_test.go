@@ -162,7 +162,7 @@ func TestRefused(t *testing.T) {
 	f("ledger: {on_crash: charge_all}", "must be one of charge_reserved, charge_input, release")
 	f("trusted_proxies: [10.0.0.0/99]", "must be an address or a network")
 	f("time_zone: Mars", "unknown time zone")
-	f("public_url: https://gw.example.com", `unknown field "public_url"`)
+	f("database: postgres://x", `unknown field "database"`)
 	f("proxy: 'socks5h://u:hunter2@:x'", "[redacted]@:x")
 	f("proxy: 'ftp://h:1'", "proxy scheme")
 	f("a: 1\n---\nb: 2\n", "gw.yaml:2:1: a second document")
