@@ -109,16 +109,13 @@ func (a *Lease) takeSlots(rules []*rule, d time.Duration) *Denial {
 
 // takeRate takes n units of a minute.
 func (a *Lease) takeRate(r *rule, n, now int64) *Denial {
-	d := &Denial{Policy: r.policy, Limit: r.lim, Need: n}
 	if !r.rate.fits(n) {
-		d.TooLarge = r.rate.limit > 0
-		return d
+		return &Denial{Policy: r.policy, Limit: r.lim, Need: n, TooLarge: r.rate.limit > 0}
 	}
 	tat, wait, ok := r.gcra.take(r.rate, n, now)
 	if !ok {
-		d.Used, _ = r.gcra.level(r.rate, now)
-		d.RetryAfter = time.Duration((wait + ticksPerNano - 1) / ticksPerNano)
-		return d
+		used, _ := r.gcra.level(r.rate, now)
+		return &Denial{Policy: r.policy, Limit: r.lim, Need: n, Used: used, RetryAfter: time.Duration((wait + ticksPerNano - 1) / ticksPerNano)}
 	}
 	a.held = append(a.held, holding{rule: r, n: n, tat: tat})
 	return nil
@@ -126,9 +123,9 @@ func (a *Lease) takeRate(r *rule, n, now int64) *Denial {
 
 // Counts reports whether tokens or money of the request count, so that an estimate
 // of them is needed; and strict whether that must be an upper bound. unbounded is
-// the output to reserve where the request does not bound it. places are where the
-// request may go.
-func (a *Lease) Counts(places func(yield func(Place) bool)) (counts, strict bool, unbounded int64) {
+// the output to reserve where the request does not bound it. The request may go to
+// places places.
+func (a *Lease) Counts(places int, place func(int) Place) (counts, strict bool, unbounded int64) {
 	look := func(r *rule) {
 		if r.lim.Kind != store.LimitTokens && r.lim.Kind != store.LimitCost {
 			return
@@ -154,11 +151,11 @@ func (a *Lease) Counts(places func(yield func(Place) bool)) (counts, strict bool
 		}
 		return true
 	})
-	if len(s.accounts) > 0 || !counts {
-		for p := range places {
-			for _, r := range s.placed(nil, &a.who, &p) {
-				look(r)
-			}
+	var few [8]*rule
+	for i := range places {
+		p := place(i)
+		for _, r := range s.placed(few[:0], &a.who, &p) {
+			look(r)
 		}
 	}
 	if unbounded == 0 {

@@ -24,12 +24,13 @@ func (a *Lease) reserve(rules []*rule, need Amount, now time.Time) *Denial {
 	for _, r := range rules {
 		if r.window() {
 			r.mu.Lock()
+			r.now(now)
 		}
 		locked++
 	}
 	for _, r := range rules {
 		if r.window() {
-			if d := r.check(r.now(now), r.of(need), now); d != nil {
+			if d := r.check(r.cur, r.of(need), now); d != nil {
 				return d
 			}
 		}

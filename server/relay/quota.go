@@ -39,13 +39,7 @@ func (x *exchange) reserveQuota() *providers.Error {
 		return nil
 	}
 	targets := x.job.Plan.Targets
-	counts, strict, unbounded := lease.Counts(func(yield func(limits.Place) bool) {
-		for i := range targets {
-			if !yield(placeOf(&targets[i])) {
-				return
-			}
-		}
-	})
+	counts, strict, unbounded := lease.Counts(len(targets), func(i int) limits.Place { return placeOf(&targets[i]) })
 	var need limits.Amount
 	if counts {
 		x.unbounded, x.strict = unbounded, strict
