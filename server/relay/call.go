@@ -125,12 +125,15 @@ func (x *exchange) own(t *routing.Target) ([]byte, *providers.Error) {
 	if x.job.Upload != nil {
 		return x.form(t), nil
 	}
+	if x.mustBound() && x.job.Op == providers.OpChat && x.boundMember(&t.Account.Provider.Quirks) == "" {
+		return x.translate(t)
+	}
 	return x.splice(t)
 }
 
 // splice performs the closed list of changes on a relayed body: the model's
-// name, the gateway's own members, members the vendor refuses, and the request
-// for stream usage. All other bytes stay as they came.
+// name, the gateway's own members, members the vendor refuses, the request for
+// stream usage, and the bound of the output that a strict budget needs. All other bytes stay as they came.
 func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 	body, p := x.job.Body, &x.job.Peek
 	var few [8]wire.Edit
@@ -154,6 +157,9 @@ func (x *exchange) splice(t *routing.Target) ([]byte, *providers.Error) {
 			x.dropped = append(x.dropped, "provider")
 		}
 		edits = append(edits, wire.Edit{Start: own.Cut.Start, End: own.Cut.End})
+	}
+	if x.mustBound() {
+		edits = append(edits, boundEdit(body, x.boundMember(quirks), x.outputBound(t)))
 	}
 	if len(quirks.Drop) > 0 {
 		fields, err := wire.Fields(body, quirks.Drop, nil)
@@ -236,6 +242,10 @@ func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
 	}
 	if err := x.inline(t, &req); err != nil {
 		return nil, err
+	}
+	if x.mustBound() && (req.MaxTokens == nil || *req.MaxTokens <= 0) {
+		n := x.outputBound(t)
+		req.MaxTokens = &n
 	}
 	lost := x.recallThinking(&req)
 	body, dropped, err := t.Egress.AppendRequest(nil, &req)

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"strconv"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/store"
@@ -76,6 +78,44 @@ func (x *exchange) outputBound(t *routing.Target) int64 {
 		out = min(out, t.Entry.MaxOutput)
 	}
 	return out
+}
+
+// mustBound reports whether the upstream must be told to bound its output: a strict
+// budget counts the request, which does not bound it.
+func (x *exchange) mustBound() bool {
+	return x.strict && x.job.Peek.MaxTokens <= 0 && generates(x.job.Op)
+}
+
+// boundMember is the member that bounds the output in the caller's dialect, as the
+// vendor names it; "" where it is nested and cannot be spliced in.
+func (x *exchange) boundMember(q *providers.Quirks) string {
+	if x.job.Op != providers.OpChat { // completions and the like
+		return "max_tokens"
+	}
+	switch x.job.In.Dialect() {
+	case providers.Chat:
+		if q.MaxTokensField == "" {
+			return "max_completion_tokens"
+		}
+		return q.MaxTokensField
+	case providers.Messages:
+		return "max_tokens"
+	case providers.Responses:
+		return "max_output_tokens"
+	}
+	return ""
+}
+
+// boundEdit sets the member that bounds the output: in place of a value that bounds
+// nothing, such as null, or as a new one.
+func boundEdit(body []byte, name string, n int64) wire.Edit {
+	value := strconv.AppendInt(nil, n, 10)
+	if old, err := wire.Fields(body, []string{name}, nil); err == nil && len(old) > 0 {
+		return wire.Edit{Start: old[0].Start, End: old[0].End, New: value}
+	}
+	at := bytes.IndexByte(body, '{') + 1
+	member := append(append(wire.AppendString(nil, name), ':'), value...)
+	return wire.Edit{Start: at, End: at, New: append(member, ',')}
 }
 
 // inputBound is the input that is reserved for, in tokens.

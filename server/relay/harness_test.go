@@ -18,6 +18,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/openai"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
@@ -99,6 +100,7 @@ type bench struct {
 	book  *book
 	table *routing.Table
 	relay *relay.Relay
+	quota *limits.Limiter
 	files string // address of the server that stands for the internet, see inline_test.go
 	count int
 	mu    sync.Mutex
@@ -144,9 +146,11 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 	if b.table, err = routing.Build(routing.Source{Catalogue: noFacts{}, Accounts: accounts}); err != nil {
 		t.Fatal(err)
 	}
+	b.quota = limits.New(limits.Options{Now: time.Now})
 	client := upstream.New(upstream.Options{InstanceID: "test"})
 	b.relay = relay.New(relay.Options{
 		Upstream: client, Ledger: b.book, Metrics: telemetry.NewMetrics("test"), Now: time.Now,
+		Limits:   b.quota,
 		Timeouts: func(bool) upstream.Timeouts { return timeouts.Or(upstream.StreamDefaults) },
 		Media:    media.New(b.dialFiles),
 		Panicked: func(where string, v any) { t.Errorf("panic in %s: %v", where, v) },
@@ -182,6 +186,13 @@ func (b *bench) serve(ctx *fasthttp.RequestCtx) {
 		relay.WriteError(ctx, in, e)
 		return
 	}
+	who := limits.Who{KeyID: "ci", Group: "team", Model: peek.Model}
+	lease, denied := b.relay.Admit(who, time.Now())
+	if denied != nil {
+		b.relay.WriteRates(ctx, who)
+		relay.WriteError(ctx, in, denied)
+		return
+	}
 	plan, perr := b.table.Plan(routing.Ask{Op: providers.OpChat, Dialect: in.Dialect(), Model: peek.Model})
 	if perr != nil {
 		relay.WriteError(ctx, in, perr)
@@ -191,7 +202,7 @@ func (b *bench) serve(ctx *fasthttp.RequestCtx) {
 	b.count++
 	id := fmt.Sprintf("req-%d", b.count)
 	b.mu.Unlock()
-	b.relay.Do(ctx, &relay.Job{ID: id, Op: providers.OpChat, In: in, Peek: peek, Body: body, Plan: plan, Accepted: time.Now(), Conn: ctx.Conn()})
+	b.relay.Do(ctx, &relay.Job{ID: id, Op: providers.OpChat, In: in, Peek: peek, KeyID: "ci", Group: "team", Lease: lease, Body: body, Plan: plan, Accepted: time.Now(), Conn: ctx.Conn()})
 }
 
 // post sends one request and returns the answer.
