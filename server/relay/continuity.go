@@ -32,7 +32,7 @@ const droppedThinking = "thinking"
 
 // signsThinking tells the dialects whose vendors want their thinking back.
 func signsThinking(d providers.Dialect) bool {
-	return d == providers.Messages || d == providers.Responses
+	return d == providers.Messages || d == providers.Responses || d == providers.Converse
 }
 
 // A memory is what is kept of one answer. Without thoughts it says that the model had none.
