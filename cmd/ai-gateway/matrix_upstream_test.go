@@ -124,6 +124,14 @@ func (u *matrixUpstream) faults() (bad []string) {
 
 func (u *matrixUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch { // those who speak more than one
+	case name == "azure" && strings.HasSuffix(r.URL.Path, "/responses"), name == "vertex" && strings.Contains(r.URL.Path, "anthropic"):
+		name = map[string]string{"azure": "responses", "vertex": "messages"}[name]
+	case name == "azure":
+		name = "chat"
+	case name == "vertex":
+		name = "gemini"
+	}
 	d, known := matrixDialects[name]
 	if r.Method == "GET" || !known {
 		http.Error(w, `{"error":{"message":"none"}}`, 404)
@@ -135,7 +143,7 @@ func (u *matrixUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scenario, _, _ := strings.Cut(rest, ".")
 	var asked struct{ Stream bool }
 	_ = json.Unmarshal(b, &asked)
-	stream := asked.Stream || strings.Contains(r.URL.Path, "stream")
+	stream := asked.Stream || strings.Contains(strings.ToLower(r.URL.Path), "stream")
 	if scenario == "error" {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Amzn-Errortype", "ValidationException")

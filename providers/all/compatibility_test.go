@@ -22,20 +22,27 @@ var update = flag.Bool("update", false, "write docs/compatibility.md anew")
 // the code say: `go test ./providers/all -run CompatibilityPage -update`.
 func TestCompatibilityPage(t *testing.T) {
 	file := filepath.Join("..", "..", "docs", "compatibility.md")
-	want := compatibility()
-	if *update {
-		if err := os.WriteFile(file, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 	got, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is stale: run go test ./providers/all -run CompatibilityPage -update", file)
+	want := compatibility()
+	if i := bytes.Index(got, []byte(matrixTitle)); i >= 0 { // it has a test of its own, in cmd/ai-gateway
+		want = append(want, got[i:]...)
+	}
+	if bytes.Equal(got, want) {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is stale: run go test ./providers/all -run CompatibilityPage -update", file)
+	}
+	if err := os.WriteFile(file, want, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
+
+// matrixTitle begins the part of the page that is made by running every format against every provider.
+const matrixTitle = "\n## Every caller, every provider\n"
 
 const pageHead = `# What reaches the other side
 
