@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"providers/bedrock":      {"providers", "providers/wire", "providers/anthropic"},
 	"providers/azure":        {"providers", "providers/wire", "providers/openai"},
 	"providers/vertex":       {"providers", "providers/wire", "providers/gemini", "providers/anthropic"},
-	"providers/catalog":      {"providers", "providers/wire", "providers/openai"},
+	"providers/catalog":      {"providers", "providers/wire", "providers/openai", "providers/anthropic"},
 	"providers/demo":         {"providers", "providers/wire", "providers/openai", "providers/anthropic"},
 	"providers/all":          {"providers", "providers/..."},
 	"providers/providertest": {"providers", "providers/..."},

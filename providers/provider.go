@@ -32,6 +32,10 @@ type Provider struct {
 	// Speaks lists the chat dialects it serves, the best first. The router
 	// prefers the caller's own dialect if it is among them.
 	Speaks []Egress
+	// Bases are the base URLs of dialects that it serves elsewhere than at BaseURL. An
+	// account with an address of its own speaks such a dialect only if that is the
+	// dialect's, or if its option "<dialect>_base_url" names one.
+	Bases map[Dialect]string
 	// Only lists models, by name pattern, that it serves in one of these dialects alone.
 	Only map[Dialect][]string
 	// Ops lists the operations served besides OpChat.

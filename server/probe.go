@@ -94,7 +94,7 @@ func (r *Runtime) testModel(a *routing.Account) string {
 }
 
 func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string) error {
-	speaks := slices.DeleteFunc(slices.Clone(a.Provider.Speaks), func(e providers.Egress) bool { return !a.Provider.Serves(model, e.Dialect()) })
+	speaks := slices.DeleteFunc(slices.Clone(a.Speaks()), func(e providers.Egress) bool { return !a.Provider.Serves(model, e.Dialect()) })
 	if len(speaks) == 0 {
 		return errors.New("the provider serves no chat")
 	}
@@ -105,7 +105,7 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 	if err != nil {
 		return err
 	}
-	call := &providers.Call{Op: providers.OpChat, Dialect: eg.Dialect(), Model: model, Base: a.Base(), Options: a.Options, Body: body}
+	call := &providers.Call{Op: providers.OpChat, Dialect: eg.Dialect(), Model: model, Base: a.BaseFor(eg.Dialect()), Options: a.Options, Body: body}
 	if len(a.Secrets) > 0 {
 		call.Secret = a.Secrets[0].Reveal()
 	}

@@ -138,6 +138,15 @@ func TestAddresses(t *testing.T) {
 	f("gemini", providers.OpEmbeddings, "", "https://generativelanguage.googleapis.com/v1beta/openai/embeddings")
 	f("anthropic", providers.OpChat, providers.Messages, "https://api.anthropic.com/v1/messages")
 	f("anthropic", providers.OpCountTokens, "", "https://api.anthropic.com/v1/messages/count_tokens")
+	for name, want := range map[string]string{
+		"deepseek": "https://api.deepseek.com/anthropic/v1/messages", "moonshot": "https://api.moonshot.cn/anthropic/v1/messages", "zai": "https://api.z.ai/api/anthropic/v1/messages",
+		"minimax-intl": "https://api.minimax.io/anthropic/v1/messages", "qwen": "https://dashscope.aliyuncs.com/apps/anthropic/v1/messages", "openrouter": "https://openrouter.ai/api/v1/messages",
+	} {
+		p := by[name]
+		if got := p.URL(&providers.Call{Op: providers.OpChat, Dialect: providers.Messages, Base: p.Bases[providers.Messages]}); got != want {
+			t.Errorf("%s: messages go to %s, want %s", name, got, want)
+		}
+	}
 	f("demo", providers.OpChat, providers.Chat, "http://demo.invalid/v1/chat/completions")
 	f("demo", providers.OpChat, providers.Messages, "http://demo.invalid/v1/messages")
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 )
 
@@ -13,7 +14,55 @@ func speaks(p *providers.Provider) []providers.Egress {
 	if slices.Contains(responding, p.Name) {
 		list = append(list, openai.ResponsesEgress(p.Quirks))
 	}
+	if p.Bases[providers.Messages] != "" {
+		list = append(list, anthropic.MessagesEgress(providers.Quirks{}))
+	}
 	return list
+}
+
+// messagesAt are the vendors' endpoints for Anthropic's messages, as their guides
+// for Claude Code name them: its callers are relayed there byte for byte.
+var messagesAt = map[string]string{
+	"deepseek":      "https://api.deepseek.com/anthropic",
+	"qwen":          "https://dashscope.aliyuncs.com/apps/anthropic",
+	"qwen-intl":     "https://dashscope-intl.aliyuncs.com/apps/anthropic",
+	"moonshot":      "https://api.moonshot.cn/anthropic",
+	"moonshot-intl": "https://api.moonshot.ai/anthropic",
+	"zhipu":         "https://open.bigmodel.cn/api/anthropic",
+	"zai":           "https://api.z.ai/api/anthropic",
+	"minimax":       "https://api.minimaxi.com/anthropic",
+	"minimax-intl":  "https://api.minimax.io/anthropic",
+	"siliconflow":   "https://api.siliconflow.cn",
+	"openrouter":    "https://openrouter.ai/api",
+	"vercel":        "https://ai-gateway.vercel.sh",
+}
+
+// bilingual gives a vendor with an endpoint for messages the addresses and
+// credentials of both. The guides differ in whether the key is a bearer token or
+// x-api-key; each of these vendors takes both.
+func bilingual(p *providers.Provider) {
+	base := messagesAt[p.Name]
+	if base == "" {
+		return
+	}
+	p.Bases = map[providers.Dialect]string{providers.Messages: base}
+	address := p.URL
+	if address == nil {
+		address = providers.DefaultURL
+	}
+	messages := func(c *providers.Call) bool { return c.Op == providers.OpChat && c.Dialect == providers.Messages }
+	p.URL = func(c *providers.Call) string {
+		if messages(c) {
+			return anthropic.URL(c)
+		}
+		return address(c)
+	}
+	p.Sign = func(c *providers.Call) error {
+		if err := providers.DefaultSign(c); err != nil || !messages(c) {
+			return err
+		}
+		return anthropic.Sign(c)
+	}
 }
 
 // responding are the vendors that serve Responses besides chat completions, by

@@ -20,6 +20,7 @@ import (
 func Vendors() []*providers.Provider {
 	rows := slices.Concat(makers(), chinese(), hosts(), local())
 	for _, p := range rows {
+		bilingual(p)
 		p.Speaks = speaks(p)
 	}
 	return append(rows, searchers()...)

@@ -23,6 +23,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	}
 	if t.Egress != nil {
 		c.Dialect = t.Egress.Dialect()
+		c.Base = t.Account.BaseFor(c.Dialect)
 	} else if job.In != nil {
 		c.Dialect = job.In.Dialect()
 	}

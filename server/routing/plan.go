@@ -285,7 +285,7 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 	tg := Target{Catalogue: t.catalogue, Account: acc, Model: model, Asked: asked, Priority: acc.Priority, Weight: max(1, acc.Weight)}
 	switch a.Op {
 	case providers.OpChat:
-		if tg.Egress = pickEgress(acc.Provider, model, a.Dialect); tg.Egress == nil {
+		if tg.Egress = pickEgress(acc, model, a.Dialect); tg.Egress == nil {
 			exclude("provider serves no chat")
 			return
 		}
@@ -304,8 +304,8 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 
 // pickEgress prefers the caller's own dialect: the same format is relayed byte for
 // byte. A model that is served in one dialect alone is asked in that one.
-func pickEgress(p *providers.Provider, model string, own providers.Dialect) providers.Egress {
-	speaks := p.Speaks
+func pickEgress(acc *Account, model string, own providers.Dialect) providers.Egress {
+	p, speaks := acc.Provider, acc.Speaks()
 	for _, e := range speaks {
 		if slices.ContainsFunc(p.Only[e.Dialect()], func(pattern string) bool { return providers.MatchName(pattern, model) }) {
 			return e

@@ -28,6 +28,36 @@ func (a *Account) Base() string {
 	return strings.TrimRight(cmp.Or(a.BaseURL, a.Provider.BaseURL), "/")
 }
 
+// BaseFor returns the base URL of calls in a dialect, without a trailing slash; ""
+// where the account does not speak it.
+func (a *Account) BaseFor(d providers.Dialect) string {
+	own, base := a.Provider.Bases[d], a.Base()
+	if own == "" {
+		for _, other := range a.Provider.Bases {
+			if base == other { // the account leads to another dialect's endpoint
+				return ""
+			}
+		}
+		return base
+	}
+	option := (&providers.Call{Options: a.Options}).Option(string(d)+"_base_url", "")
+	switch {
+	case option != "":
+		return strings.TrimRight(option, "/")
+	case base == own, base == strings.TrimRight(a.Provider.BaseURL, "/"):
+		return own
+	}
+	return ""
+}
+
+// Speaks returns the dialects of the account, the best first.
+func (a *Account) Speaks() []providers.Egress {
+	if len(a.Provider.Bases) == 0 {
+		return a.Provider.Speaks
+	}
+	return slices.DeleteFunc(slices.Clone(a.Provider.Speaks), func(e providers.Egress) bool { return a.BaseFor(e.Dialect()) == "" })
+}
+
 // Catalogue answers what is known of models. *catalog.Catalogue is one; tests bring small ones.
 type Catalogue interface {
 	Find(provider, model string) (*providers.Model, bool)
