@@ -21,6 +21,7 @@ import (
 const sdkConfig = `
 accounts:
   - {provider: openai, account_name: openai, api_key: sk-vendor-openai-secret, base_url: "%[1]s/ok/v1", models: [gpt-4.1, gpt-5]}
+  - {provider: custom, account_name: chat-alone, api_key: sk-vendor-openai-secret, base_url: "%[1]s/ok/v1", models: [chat-alone]}
   - {provider: openai, account_name: openai-limited, api_key: sk-vendor-openai-secret, base_url: "%[1]s/limited/v1", models: [gpt-limited]}
   - {provider: openai, account_name: openai-broken, api_key: sk-vendor-openai-secret, base_url: "%[1]s/broken/v1", models: [gpt-broken]}
   - {provider: openai, account_name: openai-cut, api_key: sk-vendor-openai-secret, base_url: "%[1]s/cut/v1", models: [gpt-cut]}

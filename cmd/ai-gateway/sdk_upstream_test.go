@@ -288,6 +288,8 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	switch path {
 	case "chat/completions":
 		p = &openAI{w: w, deepseek: trouble == "deepseek"}
+	case "responses":
+		p = &responsesAPI{w: w}
 	case "messages", "messages/count_tokens":
 		p = &anthropic{w: w}
 	case "models":
