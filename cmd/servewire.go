@@ -34,6 +34,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/threads"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/server/vault"
 	"github.com/your-org/ai-api-gateway/store"
@@ -134,6 +135,8 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	})
 	g.metrics = telemetry.NewMetrics(Version)
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
+	kept := vault.New(vault.Options{Sealer: g.sealer, Now: now})
+	refers := threads.New(kept, vault.Options{Sealer: g.sealer, Now: now})
 	var panicked func(string, any)
 	g.limits = limits.New(limits.Options{
 		Now: now, Zone: cfg.Zone, Log: log,
@@ -155,7 +158,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	g.relay = relay.New(relay.Options{
 		Limits: g.limits, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
-		Vault:    vault.New(vault.Options{Sealer: g.sealer, Now: now}),
+		Vault: kept, Threads: refers,
 		Media:    fetcherFor(cfg.MediaFetch),
 		Finished: accessLine(log, g.lines, g.jsonLog), Panicked: func(where string, v any) { panicked(where, v) },
 	})
@@ -172,7 +175,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
 	})
 	o := server.Options{
-		Version: Version, Instance: boot, Relay: g.relay, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
+		Version: Version, Instance: boot, Relay: g.relay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
 		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
@@ -182,7 +185,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 			},
 			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 			Responses:   server.Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
-			CountTokens: anthropic.EstimateTokens,
+			CountTokens: anthropic.EstimateTokens, InputTokens: openai.EstimateResponses,
 			Gemini:      server.Surface{In: gemini.GenerateIngress(), Frames: gemini.GenerateEgress(gemini.AIStudio)},
 			GeminiArray: gemini.ArrayIngress(), GeminiEmbed: gemini.EmbedFrames(), CountGemini: gemini.EstimateTokens,
 		},

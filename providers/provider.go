@@ -19,7 +19,13 @@ const (
 	OpFIM         Op = "fim" // completion of a gap in code
 	// OpEmbedContent is embeddings in Gemini's own format.
 	OpEmbedContent Op = "embed_content"
+	OpInputTokens  Op = "input_tokens" // as count_tokens, of a Responses request
+	OpCompact      Op = "compact"      // a Responses conversation made shorter
+	OpStored       Op = "stored"       // reads and removals of stored responses
 )
+
+// Counts reports whether the operation counts a request's tokens.
+func (o Op) Counts() bool { return o == OpCountTokens || o == OpInputTokens }
 
 // A Provider describes one kind of upstream: data, with hooks for what is not
 // data. Zero hooks mean the OpenAI way: base URL + path, bearer key.

@@ -33,6 +33,10 @@ func DefaultPath(c *Call) string {
 	switch c.Op {
 	case OpCountTokens:
 		return "messages/count_tokens"
+	case OpInputTokens:
+		return "responses/input_tokens"
+	case OpCompact:
+		return "responses/compact"
 	case OpImages:
 		return "images/generations"
 	case OpAudio:

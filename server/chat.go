@@ -44,6 +44,14 @@ func (s *Server) serveRelay(c *call) {
 		body = c.withModel(body)
 	}
 	in := c.in()
+	if in.Dialect() == providers.Responses {
+		if c.refers, e = s.threadOf(c, body); e != nil {
+			release()
+			c.fail(e)
+			return
+		}
+		body = c.refers.body
+	}
 	peek, err := in.Peek(body)
 	if err != nil {
 		release()
@@ -83,6 +91,9 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	plan, perr := table.Plan(routing.Ask{
 		Op: c.route.op, Dialect: in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allowModels(c),
 	})
+	if perr == nil && c.refers.account != "" {
+		plan, perr = keptBy(plan, c.refers.account, c.refers.previous)
+	}
 	if perr != nil {
 		release()
 		c.fail(perr)
@@ -92,7 +103,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: c.upstreamPath(), In: in, Frames: c.route.frames,
 		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Upload: up, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
+		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
 	}
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
@@ -101,7 +112,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		job.KeyID, job.KeyName = c.who.Name, c.who.Name
 	}
 	job.ShowAccount = c.who.Admin
-	if c.route.op == providers.OpCountTokens && (!countsTokens(plan, in.Dialect()) || mixed(in, body)) {
+	if c.route.op.Counts() && (!countsTokens(plan, c.route.op, in.Dialect()) || mixed(in, body)) {
 		s.estimateTokens(c, job)
 		return
 	}
@@ -208,10 +219,10 @@ func endUser(s string) string {
 	return s
 }
 
-// countsTokens reports whether the plan's first target answers count_tokens itself, in the caller's format.
-func countsTokens(p *routing.Plan, d providers.Dialect) bool {
+// countsTokens reports whether the plan's first target counts tokens itself, in the caller's format.
+func countsTokens(p *routing.Plan, op providers.Op, d providers.Dialect) bool {
 	t := &p.Targets[0]
-	return slices.Contains(t.Account.Provider.Ops, providers.OpCountTokens) &&
+	return slices.Contains(t.Account.Provider.Ops, op) &&
 		t.Account.Provider.Serves(t.Model, d)
 }
 

@@ -159,7 +159,7 @@ func allSurfaces() Surfaces {
 		},
 		Messages:    Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
 		Responses:   Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
-		CountTokens: anthropic.EstimateTokens,
+		CountTokens: anthropic.EstimateTokens, InputTokens: openai.EstimateResponses,
 	}
 }
 

@@ -125,8 +125,15 @@ func (s *Server) estimateTokens(c *call, job *relay.Job) {
 		s.estimateGemini(c, job)
 		return
 	}
-	n := s.o.Surfaces.CountTokens(job.Body)
 	c.ctx.Response.Header.Set("X-Gateway-Estimated", "true")
+	if job.Op == providers.OpInputTokens {
+		writeJSON(c, 200, struct {
+			Object      string `json:"object"`
+			InputTokens int64  `json:"input_tokens"`
+		}{"response.input_tokens", s.o.Surfaces.InputTokens(job.Body)})
+		return
+	}
+	n := s.o.Surfaces.CountTokens(job.Body)
 	writeJSON(c, 200, struct {
 		InputTokens int64 `json:"input_tokens"`
 	}{n})

@@ -30,7 +30,7 @@ func (r *Runtime) RefreshModels(ctx context.Context, a *routing.Account) ([]stri
 	if len(a.Secrets) > 0 {
 		call.Secret = a.Secrets[0].Reveal()
 	}
-	status, body, err := r.once(ctx, a, "GET", call)
+	status, body, err := r.Fetch(ctx, a, "GET", call)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 		call.Secret = a.Secrets[0].Reveal()
 	}
 	call.Set("Content-Type", "application/json")
-	status, answer, err := r.once(ctx, a, "POST", call)
+	status, answer, err := r.Fetch(ctx, a, "POST", call)
 	if err != nil {
 		return err
 	}
@@ -124,8 +124,8 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 	return nil
 }
 
-// once does one buffered exchange.
-func (r *Runtime) once(ctx context.Context, a *routing.Account, method string, call *providers.Call) (int, []byte, error) {
+// Fetch does one buffered exchange with an account.
+func (r *Runtime) Fetch(ctx context.Context, a *routing.Account, method string, call *providers.Call) (int, []byte, error) {
 	for name, value := range a.Headers {
 		call.Set(name, value)
 	}

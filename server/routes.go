@@ -75,6 +75,10 @@ func (rs *routes) find(method, path string) (r *route, params map[string]string,
 		}
 		methods = append(methods, r.method)
 	}
+	if methods != nil { // what a path says goes before what a pattern would take it for
+		slices.Sort(methods)
+		return nil, nil, slices.Compact(methods)
+	}
 	for _, r := range rs.pattern {
 		if p, ok := r.match(path); ok {
 			if r.method == method {

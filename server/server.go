@@ -4,6 +4,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -22,6 +23,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/threads"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
@@ -45,6 +47,8 @@ type Surfaces struct {
 	CountTokens func(body []byte) int64
 	// CountGemini does the same for a Gemini request.
 	CountGemini func(body []byte) int64
+	// InputTokens does the same for a Responses request.
+	InputTokens func(body []byte) int64
 }
 
 // Options wire a Server.
@@ -53,13 +57,17 @@ type Options struct {
 	Instance string // names this gateway in Via headers
 	Surfaces Surfaces
 	Relay    *relay.Relay
-	Admin    *admin.Admin
-	Keys     *store.KeyIndex
-	Metrics  *telemetry.Metrics
-	Log      *slog.Logger
-	Now      func() time.Time
-	NewID    func() string // ULID
-	MaxBody  int           // of a JSON request, in bytes
+	// Threads remembers answers that requests refer to; nil: none can be.
+	Threads *threads.Store
+	// Fetch does one exchange with an account outside the relay. nil: it cannot be done.
+	Fetch   func(ctx context.Context, a *routing.Account, method string, call *providers.Call) (status int, body []byte, err error)
+	Admin   *admin.Admin
+	Keys    *store.KeyIndex
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
+	NewID   func() string // ULID
+	MaxBody int           // of a JSON request, in bytes
 	// MaxUpload is the size of a form; 0: MaxBody.
 	MaxUpload int
 	// PublicHosts are the names that browsers may call the gateway by, besides localhost and addresses.
@@ -148,6 +156,7 @@ type call struct {
 	s      *Server
 	route  *route
 	params map[string]string
+	refers threaded // of a Responses request
 	// deployment is the model that an Azure path names; "": the body does.
 	deployment string
 	who        *admin.Caller

@@ -18,6 +18,8 @@ func (s *Server) register() {
 		s.routes.add(&route{method: "POST", path: o.path, scope: o.scope, meter: MeterLedger, op: o.op, in: sf.In, frames: sf.Frames, operation: o, handle: s.serveRelay})
 	}
 	relayed("/v1/responses", providers.OpChat, "chat", f.Responses)
+	relayed("/v1/responses/input_tokens", providers.OpInputTokens, "chat", f.Responses)
+	relayed("/v1/responses/compact", providers.OpCompact, "chat", f.Responses)
 	relayed("/v1/messages", providers.OpChat, "chat", f.Messages)
 	s.routes.add(&route{method: "POST", path: "/v1/messages/count_tokens", scope: "chat", meter: MeterLedger,
 		op: providers.OpCountTokens, in: f.Messages.In, frames: f.Messages.Frames, handle: s.serveRelay})
@@ -42,6 +44,14 @@ func (s *Server) register() {
 	free("GET", "/admin/session", scopePublic, "", s.showSession)
 	free("HEAD", "/admin/session", scopePublic, "", s.showSession)
 	free("DELETE", "/admin/session", scopePublic, "", s.signOut)
+	free("GET", "/v1/responses/{id}", "chat", "", s.storedResponse)
+	free("DELETE", "/v1/responses/{id}", "chat", "", s.storedResponse)
+	for part, method := range map[string]string{"input_items": "GET", "cancel": "POST"} {
+		free(method, "/v1/responses/{id}/"+part, "chat", "", func(c *call) {
+			c.params["part"] = part
+			s.storedResponse(c)
+		})
+	}
 	free("GET", "/metrics", scopePublic, "", s.serveMetrics)
 	if s.o.Admin == nil {
 		return

@@ -48,7 +48,7 @@ func makers() []*providers.Provider {
 			Name: "openai", Title: "OpenAI",
 			BaseURL: "https://api.openai.com/v1", EnvKeys: []string{"OPENAI_API_KEY"},
 			Only: openAIOnly(),
-			Ops:  []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations},
+			Ops:  []providers.Op{providers.OpCompletions, providers.OpEmbeddings, providers.OpModels, providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpInputTokens, providers.OpCompact},
 			Models: []string{
 				"gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*", "computer-use-*", "text-embedding-*",
 				"omni-moderation-*", "text-moderation-*", "dall-e-*", "sora-*", "tts-*", "whisper-*", "davinci-*", "babbage-*", "ft:*",

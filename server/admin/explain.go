@@ -11,7 +11,7 @@ import (
 )
 
 var operations = []providers.Op{
-	providers.OpChat, providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpImages,
+	providers.OpChat, providers.OpCountTokens, providers.OpInputTokens, providers.OpCompact, providers.OpCompletions, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpImages,
 	providers.OpAudio, providers.OpModerations, providers.OpRerank,
 }
 

@@ -83,10 +83,13 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	if e != nil {
 		return nil, e
 	}
-	if x.hasUsage = a.HasUsage; !a.HasUsage && x.job.Op != providers.OpCountTokens {
+	if x.hasUsage = a.HasUsage; !a.HasUsage && !x.job.Op.Counts() {
 		x.deltas = estimateTokens(body)
 	}
 	if x.same {
+		if x.keepsThread() {
+			x.keptAt(body)
+		}
 		if r, ok := x.frames.(providers.Refitter); ok {
 			fit, e := r.Refit(x.job.Body, body)
 			if e != nil {
@@ -113,8 +116,8 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 		return nil, badResponse(err.Error())
 	}
 	x.rememberAnswer(resp)
-	resp.Model, resp.Asked = x.job.Peek.Model, x.job.Body
-	if resp.ID == "" { // not every format names its answers
+	resp.Model, resp.Asked = x.job.Peek.Model, x.asked()
+	if resp.ID == "" || x.job.Thread != nil { // not every format names its answers; the gateway names those asked for again
 		resp.ID = x.job.ID
 	}
 	if resp.Created == 0 { // or dates them, and some require it
@@ -124,12 +127,15 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	if err != nil {
 		return nil, badResponse(err.Error())
 	}
+	if x.keepsThread() {
+		x.keepConversation(x.out)
+	}
 	return x.out, nil
 }
 
 // readAnswer refuses a 200 that is no answer of its dialect, and reads its usage.
 func (x *exchange) readAnswer(body []byte) (providers.Answer, *providers.Error) {
-	if x.job.Op == providers.OpCountTokens {
+	if x.job.Op.Counts() {
 		_, _, ok := wire.Path(body, "input_tokens")
 		if !ok {
 			_, _, ok = wire.Path(body, "totalTokens") // Gemini's

@@ -28,6 +28,7 @@ type relayPipe struct {
 	model    []byte // the name to show, quoted; nil: leave the upstream's
 	cutUsage bool   // the caller did not ask for the usage event
 	finished bool
+	kept     bool // where the answer can be asked for again is remembered
 	whole    bool // the terminal event was seen
 	noDone   bool // the vendor may leave it out
 	closing  bool // there is none in this format
@@ -75,6 +76,10 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 	}
 	if info&providers.FrameDelta != 0 {
 		x.deltas++
+	}
+	if info&providers.FrameModel != 0 && !p.kept && x.keepsThread() {
+		p.kept = true
+		x.keptAt(ev.Data)
 	}
 	if info&providers.FrameFinish != 0 {
 		p.finished = true
@@ -169,7 +174,7 @@ type translatePipe struct {
 }
 
 func (x *exchange) newTranslatePipe() *translatePipe {
-	o := providers.EncodeOptions{Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix(), Asked: x.job.Body}
+	o := providers.EncodeOptions{Model: x.job.Peek.Model, IncludeUsage: x.job.Peek.IncludeUsage, RequestID: x.job.ID, Created: x.job.Accepted.Unix(), Asked: x.asked()}
 	if x.job.In.Dialect() == providers.Messages { // its clients read the size of the context from the first event
 		o.InputTokens = estimateTokens(x.job.Body)
 	}
@@ -243,4 +248,10 @@ func (p *translatePipe) end(put func([]byte, providers.FrameInfo) bool) error {
 	return nil
 }
 
-func (p *translatePipe) terminal(dst []byte) []byte { return p.enc.End(dst) }
+func (p *translatePipe) terminal(dst []byte) []byte {
+	dst = p.enc.End(dst)
+	if p.x.keepsThread() {
+		p.x.keepStreamed(dst)
+	}
+	return dst
+}

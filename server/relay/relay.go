@@ -20,6 +20,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/threads"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/server/vault"
 	"github.com/your-org/ai-api-gateway/store"
@@ -61,6 +62,8 @@ type Options struct {
 	Vault *vault.Vault
 	// Media fetches what callers point at, for upstreams that take bytes only. nil: such requests are refused.
 	Media *media.Fetcher
+	// Threads remembers answers that later requests refer to. nil: none can be.
+	Threads *threads.Store
 	// Finished is told of every settled row; it must neither block nor keep the row. May be nil.
 	Finished func(row *store.UsageRow)
 	// Panicked is told of a contained panic, and counts it. May be nil.
@@ -109,8 +112,9 @@ type Job struct {
 	Group       string
 	EndUser     string
 	Metadata    map[string]string
-	Drain       bool  // run on when the caller leaves
-	Markup      int64 // what the key is charged beyond the cost, in millionths of it
+	Thread      *Thread // nil: the answer cannot be referred to
+	Drain       bool    // run on when the caller leaves
+	Markup      int64   // what the key is charged beyond the cost, in millionths of it
 	Accepted    time.Time
 	Conn        net.Conn      // the caller's, for the hang-up watcher
 	Lease       *limits.Lease // from Admit; nil: nothing limits the request

@@ -21,7 +21,7 @@ const (
 // generates reports whether an operation writes text, whose length the request bounds.
 func generates(op providers.Op) bool {
 	switch op {
-	case providers.OpEmbeddings, providers.OpEmbedContent, providers.OpModerations, providers.OpRerank, providers.OpImages, providers.OpAudio, providers.OpCountTokens:
+	case providers.OpEmbeddings, providers.OpEmbedContent, providers.OpModerations, providers.OpRerank, providers.OpImages, providers.OpAudio, providers.OpCountTokens, providers.OpInputTokens:
 		return false
 	}
 	return true
@@ -38,7 +38,7 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 		if !x.speaks() {
 			u.Output = x.deltas + x.passed/4
 		}
-	case providers.OpModerations, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpCountTokens:
+	case providers.OpModerations, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpCountTokens, providers.OpInputTokens:
 		u.Input = estimateTokens(x.job.Body)
 	case providers.OpRerank:
 		u.Input, u.Searches = estimateTokens(x.job.Body), max(u.Searches, 1)

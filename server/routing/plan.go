@@ -289,7 +289,7 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 			exclude("provider serves no chat")
 			return
 		}
-	case providers.OpCountTokens: // answered by the upstream where it can, else estimated
+	case providers.OpCountTokens, providers.OpInputTokens: // answered by the upstream where it can, else estimated
 	default:
 		if a.Op != "" && !slices.Contains(acc.Provider.Ops, a.Op) {
 			exclude(fmt.Sprintf("provider does not serve %s", a.Op))
