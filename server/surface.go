@@ -44,10 +44,10 @@ func (s *Server) register() {
 	free("GET", "/admin/session", scopePublic, "", s.showSession)
 	free("HEAD", "/admin/session", scopePublic, "", s.showSession)
 	free("DELETE", "/admin/session", scopePublic, "", s.signOut)
-	free("GET", "/v1/responses/{id}", "chat", "", s.storedResponse)
-	free("DELETE", "/v1/responses/{id}", "chat", "", s.storedResponse)
+	free("GET", "/v1/responses/{id}", scopeSelf, "", s.storedResponse)
+	free("DELETE", "/v1/responses/{id}", scopeSelf, "", s.storedResponse)
 	for part, method := range map[string]string{"input_items": "GET", "cancel": "POST"} {
-		free(method, "/v1/responses/{id}/"+part, "chat", "", func(c *call) {
+		free(method, "/v1/responses/{id}/"+part, scopeSelf, "", func(c *call) {
 			c.params["part"] = part
 			s.storedResponse(c)
 		})

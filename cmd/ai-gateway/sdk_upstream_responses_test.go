@@ -86,6 +86,9 @@ func (p *responsesAPI) read(r *http.Request, body []byte) (*ask, *refusal) {
 	if bad := p.readFormat(q.Text, a); bad != nil {
 		return nil, bad
 	}
+	if q.PreviousResponseID != "" {
+		a.system += " after " + q.PreviousResponseID
+	}
 	return a, p.readInput(q.Input, a)
 }
 

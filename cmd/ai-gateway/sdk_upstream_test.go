@@ -286,6 +286,12 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("request-id", "req_upstream")
 	var p protocol
 	switch path {
+	case "responses/input_tokens":
+		_, _ = io.WriteString(w, `{"object":"response.input_tokens","input_tokens":9}`)
+		return
+	case "responses/compact":
+		_, _ = io.WriteString(w, `{"id":"resp_2","object":"response.compaction","created_at":1,"output":[],"usage":{"input_tokens":20,"input_tokens_details":{"cached_tokens":5},"output_tokens":10,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":30}}`)
+		return
 	case "chat/completions":
 		p = &openAI{w: w, deepseek: trouble == "deepseek"}
 	case "responses":
@@ -296,6 +302,10 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"object":"list","data":[]}`)
 		return
 	default:
+		if strings.HasPrefix(path, "responses/") { // what is stored
+			writeJSON(w, 200, members{"id": "resp_1", "object": "response", "asked": r.Method + "/" + path})
+			return
+		}
 		http.Error(w, `{"error":{"message":"no such path","type":"invalid_request_error"}}`, 404)
 		return
 	}
