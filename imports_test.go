@@ -68,6 +68,7 @@ var testOnly = map[string][]string{
 	"providers/openai":    {"providers/..."},
 	"providers/anthropic": {"providers/..."},
 	"providers/gemini":    {"providers/..."},
+	"providers/vertex":    {"providers/..."},
 	"providers/bedrock":   {"providers/..."},
 	"providers/catalog":   {"providers/..."},
 	"providers/demo":      {"providers/..."},

@@ -9,6 +9,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/catalog"
 	"github.com/your-org/ai-api-gateway/providers/demo"
 	"github.com/your-org/ai-api-gateway/providers/gemini"
+	"github.com/your-org/ai-api-gateway/providers/vertex"
 )
 
 // All returns every provider, first-party vendors of the most used models first.
@@ -16,7 +17,7 @@ import (
 func All() []*providers.Provider {
 	vendors := catalog.Vendors()
 	list := make([]*providers.Provider, 0, len(vendors)+5)
-	list = append(list, vendors[0], anthropic.Provider(), gemini.Provider(), azure.Provider(), bedrock.Provider())
+	list = append(list, vendors[0], anthropic.Provider(), gemini.Provider(), vertex.Provider(), azure.Provider(), bedrock.Provider())
 	list = append(list, vendors[1:]...)
 	return append(list, demo.Provider())
 }

@@ -11,6 +11,9 @@ import (
 func (e *encoder) open(dst []byte, o *outBlock) []byte {
 	o.open = true
 	b := &o.block
+	if carried(b) && b.Kind == providers.KindToolCall {
+		dst = e.carry(dst, b)
+	}
 	dst = e.index(frame(dst, "content_block_start"))
 	dst = key(dst, "content_block")
 	switch b.Kind {
@@ -51,6 +54,16 @@ func (e *encoder) open(dst []byte, o *outBlock) []byte {
 		e.pinged = true
 		dst = ingress{}.AppendPing(dst)
 	}
+	return dst
+}
+
+// carry writes the block that takes a call's signature along.
+func (e *encoder) carry(dst []byte, b *providers.Block) []byte {
+	c := outBlock{block: *carrier(b)}
+	dst = e.open(dst, &c)
+	dst = e.delta(dst, "signature_delta", "signature", markSignature(b.Signature, b.SignatureOrigin))
+	dst = end(e.index(frame(dst, "content_block_stop")))
+	e.count++
 	return dst
 }
 
@@ -107,6 +120,12 @@ func (e *encoder) write(dst []byte, o *outBlock, b *providers.Block) []byte {
 	own := b.Origin == dialect
 	if b.Text == "" && b.Signature == "" && len(b.Data) == 0 && len(b.Citations) == 0 && len(b.Raw) == 0 && !own {
 		return dst
+	}
+	if kind == providers.KindText && carried(&providers.Block{Kind: kind, Signature: b.Signature, SignatureOrigin: b.SignatureOrigin}) {
+		plain := *b
+		plain.Kind, plain.Signature = kind, ""
+		dst = e.write(dst, o, &plain)
+		return e.write(dst, o, carrier(b))
 	}
 	if o.open && o.block.Kind != kind { // the source changed its mind: another block, with the same delta
 		at := e.current

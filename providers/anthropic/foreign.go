@@ -29,6 +29,16 @@ func markSignature(signature string, origin providers.Dialect) string {
 	return foreignMark + string(origin) + "." + signature
 }
 
+// carried reports whether a block has a signature for which this format has no member.
+func carried(b *providers.Block) bool {
+	return b.Signature != "" && b.SignatureOrigin != "" && b.SignatureOrigin != dialect && (b.Kind == providers.KindToolCall || b.Kind == providers.KindText)
+}
+
+// carrier returns the block that takes such a signature along.
+func carrier(b *providers.Block) *providers.Block {
+	return &providers.Block{Kind: providers.KindThinking, Signature: b.Signature, SignatureOrigin: b.SignatureOrigin}
+}
+
 // signed sets whose signature or redacted data a decoded block holds.
 func signed(b providers.Block, err error) (providers.Block, error) {
 	b.SignatureOrigin = dialect

@@ -222,7 +222,18 @@ func messageID(id string, own bool, seed string) string {
 }
 
 // appendAnswerBlock writes one block of an answer; what this format cannot show it leaves out.
+//
+// Gemini signs calls and texts; where its signature has no member here it goes ahead
+// of the call, or behind the text, as thinking without words, which clients send back.
 func appendAnswerBlock(dst []byte, b *providers.Block, own bool) []byte {
+	if carried(b) && b.Kind == providers.KindToolCall {
+		dst = appendAnswerBlock(dst, carrier(b), own)
+	}
+	if carried(b) && b.Kind == providers.KindText {
+		plain := *b
+		plain.Signature = ""
+		return appendAnswerBlock(appendAnswerBlock(dst, &plain, own), carrier(b), own)
+	}
 	switch b.Kind {
 	case providers.KindText, providers.KindRefusal, providers.KindAudio:
 		if b.Text == "" && !own {
