@@ -124,6 +124,23 @@ func chatBody(bytes int) string {
 	return `{"model":"gpt-x","messages":[{"role":"user","content":"` + strings.Repeat("tell me more. ", bytes/14) + `"}]}`
 }
 
+// chatStream is a streamed answer of n chunks as an upstream sends it, each in a
+// piece of its own.
+func chatStream(n int) []string {
+	head := "HTTP/1.1 200 OK\r\nServer: vendor\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+	pieces := []string{head}
+	event := func(inner string) {
+		data := `data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"gpt-x","choices":[` + inner + "}\n\n"
+		pieces = append(pieces, strconv.FormatInt(int64(len(data)), 16)+"\r\n"+data+"\r\n")
+	}
+	for range n {
+		event(`{"index":0,"delta":{"content":"tok @1700000000000000000 "},"finish_reason":null}]`)
+	}
+	event(`{"index":0,"delta":{},"finish_reason":"stop"}]`)
+	event(`],"usage":{"prompt_tokens":200,"completion_tokens":100,"total_tokens":300}`)
+	return append(pieces, "e\r\ndata: [DONE]\n\n\r\n", "0\r\n\r\n")
+}
+
 func chatAnswer(bytes int) string {
 	body := `{"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"` +
 		strings.Repeat("The quick brown fox. ", bytes/21) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}}`
@@ -144,4 +161,15 @@ func BenchmarkHotPath10K(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	serve(b.N)
+}
+
+// One operation is one chunk of a stream.
+func BenchmarkHotPathChunk(b *testing.B) {
+	const chunks = 1000
+	body := `{"stream":true,` + chatBody(600)[1:]
+	serve := hotPath(b, body, chatStream(chunks)...)
+	serve(2)
+	b.ReportAllocs()
+	b.ResetTimer()
+	serve(b.N/chunks + 1)
 }
