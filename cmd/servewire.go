@@ -109,8 +109,8 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 		return nil, &exitError{exitLedger, fmt.Errorf("cannot open the ledger: %w", err)}
 	}
 	g.keys = store.NewKeyIndex(snap.Keys)
-	newID := server.NewULID(now)
-	if g.first, err = ensureAdmin(ctx, cfg, g.store, g.keys, newID, now()); err != nil {
+	newID := server.NewULID()
+	if g.first, err = ensureAdmin(ctx, cfg, g.store, g.keys, func() string { return newID(now()) }, now()); err != nil {
 		return nil, err
 	}
 	if g.local, err = newLocalCredential(); err != nil {
@@ -124,7 +124,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 }
 
 // wire connects the parts; it does no I/O.
-func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
+func (g *gateway) wire(boot string, newID func(time.Time) string, now func() time.Time) {
 	cfg, log := g.cfg, g.log
 	g.effective.Store(effectiveJSON(cfg))
 	vendors := all.All()
@@ -172,7 +172,7 @@ func (g *gateway) wire(boot string, newID func() string, now func() time.Time) {
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
-		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, Zone: cfg.Zone, Now: now, NewID: newID, Log: log,
+		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,

@@ -31,6 +31,30 @@ func putBody(b *[]byte) {
 	}
 }
 
+// A reading is a body that was read, and what it holds of the gate, until release is called.
+type reading struct {
+	buf     *[]byte
+	held    holding
+	release func()
+}
+
+var readings sync.Pool
+
+func newReading(g *gate) *reading {
+	r, ok := readings.Get().(*reading)
+	if !ok {
+		r = new(reading)
+		r.release = func() {
+			putBody(r.buf)
+			r.held.free()
+			r.buf = nil
+			readings.Put(r)
+		}
+	}
+	r.held = holding{g: g}
+	return r
+}
+
 // checkBody decides on the headers alone whether the body may be read at all.
 func checkBody(h *fasthttp.RequestHeader, limit int) *providers.Error {
 	if n := h.ContentLength(); n > limit {

@@ -24,17 +24,14 @@ func (s *Server) serveRelay(c *call) {
 		s.serveForm(c)
 		return
 	}
-	held := holding{g: s.gate}
-	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now, &held)
+	r := newReading(s.gate)
+	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now, &r.held)
 	if e != nil {
 		c.fail(e)
 		return
 	}
-	release := func() {
-		putBody(buf)
-		held.free()
-	}
-	body := *buf
+	r.buf = buf
+	body, release := *buf, r.release
 	if len(body) == 0 {
 		release()
 		c.fail(refuse(400, "invalid_json", "the request body is empty: a JSON object is expected"))
@@ -99,12 +96,13 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		c.fail(perr)
 		return
 	}
-	job := &relay.Job{
+	job := relay.NewJob(relay.Job{
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: c.upstreamPath(), In: in, Frames: c.route.frames,
-		Peek: peek, Body: body, Forward: s.forward(&c.ctx.Request.Header), Plan: plan, EndUser: endUser(peek.User),
+		Peek: peek, Body: body, Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
 		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
-	}
+	})
+	job.Forward = s.forward(job.Forward, &c.ctx.Request.Header)
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
 		job.Markup = k.MarkupMillionths()
@@ -148,9 +146,8 @@ func allowModels(c *call) func(string) bool {
 	}
 }
 
-// forward copies the headers an upstream of the caller's dialect is to see.
-func (s *Server) forward(h *fasthttp.RequestHeader) []providers.Header {
-	out := make([]providers.Header, 0, len(passOn))
+// forward appends the headers an upstream of the caller's dialect is to see.
+func (s *Server) forward(out []providers.Header, h *fasthttp.RequestHeader) []providers.Header {
 	for _, name := range passOn {
 		if v := h.Peek(name); len(v) > 0 {
 			if name == "Anthropic-Beta" { // a list, which may come in several lines

@@ -133,11 +133,11 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 		Timeouts: func(bool) upstream.Timeouts { return upstream.StreamDefaults },
 		Panicked: func(where string, v any) { b.s.Panicked(where, v) },
 	})
-	newID := NewULID(time.Now)
+	newID := NewULID()
 	o := Options{
 		Version: "test", Instance: instance, Relay: rl, Keys: b.keys, Metrics: metrics, Log: log, Now: time.Now, NewID: newID, MaxBody: 1 << 20,
 		AdminKeyHash: store.HashKey(adminEnv), LocalHash: store.HashKey(localToken),
-		Admin: admin.New(admin.Deps{Store: st, Keys: b.keys, Sealer: sealer, Table: func() *routing.Table { return table }, Now: time.Now, NewID: newID,
+		Admin: admin.New(admin.Deps{Store: st, Keys: b.keys, Sealer: sealer, Table: func() *routing.Table { return table }, Now: time.Now, NewID: func() string { return newID(time.Now()) },
 			Sync: func(context.Context) error { return nil }, Reload: func(context.Context) error { return nil }}),
 		Surfaces: allSurfaces(),
 	}

@@ -47,11 +47,13 @@ func (c *caller) Write(p []byte) (int, error) {
 }
 
 func (c *caller) Close() error                     { return nil }
-func (c *caller) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-func (c *caller) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
+func (c *caller) LocalAddr() net.Addr              { return here }
+func (c *caller) RemoteAddr() net.Addr             { return here }
 func (c *caller) SetDeadline(time.Time) error      { return nil }
 func (c *caller) SetReadDeadline(time.Time) error  { return nil }
 func (c *caller) SetWriteDeadline(time.Time) error { return nil }
+
+var here = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
 
 // A vendor is an upstream's connection: each write is answered, piece by piece.
 type vendor struct {
@@ -101,7 +103,7 @@ func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
 	tb.Cleanup(func() { rl.Close(); client.Close() })
 	s := New(Options{
 		Version: "test", Instance: instance, Relay: rl, Keys: keys, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
-		Now: time.Now, NewID: NewULID(time.Now), MaxBody: 1 << 20,
+		Now: time.Now, NewID: NewULID(), MaxBody: 1 << 20,
 		Surfaces: allSurfaces(),
 	})
 	s.http.MaxRequestsPerConn = 0
@@ -172,4 +174,20 @@ func BenchmarkHotPathChunk(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	serve(b.N/chunks + 1)
+}
+
+// What a request and a chunk may allocate: much of what they cost is the collector's.
+func TestHotPathAllocates(t *testing.T) {
+	const n = 200
+	f := func(name string, most float64, serve func(n int)) {
+		t.Helper()
+		serve(n)
+		if got := testing.AllocsPerRun(5, func() { serve(n) }) / n; got > most {
+			t.Errorf("%s allocates %.1f times, want at most %.0f", name, got, most)
+		}
+	}
+	f("a request", 10, hotPath(t, chatBody(600), chatAnswer(1024)))
+	f("a request of 10 KB", 10, hotPath(t, chatBody(10<<10), chatAnswer(10<<10)))
+	stream := hotPath(t, `{"stream":true,`+chatBody(600)[1:], chatStream(n)...)
+	f("a chunk", 2, func(int) { stream(1) })
 }

@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -66,8 +65,8 @@ type Options struct {
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
-	NewID   func() string // ULID
-	MaxBody int           // of a JSON request, in bytes
+	NewID   func(at time.Time) string // ULID
+	MaxBody int                       // of a JSON request, in bytes
 	// MaxUpload is the size of a form; 0: MaxBody.
 	MaxUpload int
 	// PublicHosts are the names that browsers may call the gateway by, besides localhost and addresses.
@@ -165,6 +164,8 @@ type call struct {
 	start      time.Time
 }
 
+var calls = sync.Pool{New: func() any { return new(call) }}
+
 func (c *call) in() providers.Ingress {
 	if c.route != nil && c.route.in != nil {
 		if in, ok := c.arrayOf(); ok {
@@ -201,7 +202,9 @@ func (c *call) fail(e *providers.Error) {
 
 // handle is the one entry of every request. A panic in it costs that request only.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	c := call{ctx: ctx, s: s, start: s.o.Now(), id: s.o.NewID()}
+	c := calls.Get().(*call)
+	*c = call{ctx: ctx, s: s, start: s.o.Now()}
+	c.id = s.o.NewID(c.start)
 	defer func() {
 		if v := recover(); v != nil {
 			s.Panicked("handler", v)
@@ -213,7 +216,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.oversized.Delete(&ctx.Request.Header) // its first byte was there: the refusal comes from here
 	}
 	c.clientID = clientRequestID(ctx.Request.Header.Peek("X-Request-Id"))
-	if e := s.admit(&c); e != nil {
+	if e := s.admit(c); e != nil {
 		if bodyUnread(ctx) {
 			lingering(ctx)
 			ctx.SetConnectionClose()
@@ -221,7 +224,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		c.fail(e)
 		return
 	}
-	c.route.handle(&c)
+	c.route.handle(c)
+	if c.route.meter == MeterLedger { // others may keep it
+		calls.Put(c)
+	}
 	if s.draining.Load() { // the next request is for the successor
 		ctx.SetConnectionClose()
 	}
@@ -343,7 +349,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	s.oversized.Delete(&ctx.Request.Header)
 	c := call{ctx: ctx, s: s, start: s.o.Now()}
 	if e := s.admit(&c); e != nil {
-		c.id = s.o.NewID()
+		c.id = s.o.NewID(c.start)
 		c.fail(e)
 		return e.HTTPStatus()
 	}
@@ -352,7 +358,8 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 
 // protocolError answers what fasthttp could not read as a request.
 func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
-	c := call{ctx: ctx, s: s, start: s.o.Now(), id: s.o.NewID()}
+	c := call{ctx: ctx, s: s, start: s.o.Now()}
+	c.id = s.o.NewID(c.start)
 	e := refuse(400, "bad_request", "the request is not well-formed HTTP/1.1")
 	var small *fasthttp.ErrSmallBuffer
 	var ne net.Error
@@ -377,22 +384,6 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 func (s *Server) Panicked(where string, v any) {
 	s.o.Metrics.Panics.Inc()
 	s.panics.report(s.o.Log, where, v)
-}
-
-// NewULID returns a source of ULIDs that rise with time.
-func NewULID(now func() time.Time) func() string {
-	var mu sync.Mutex
-	entropy := ulid.Monotonic(randReader{}, 0)
-	return func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		id, err := ulid.New(ulid.Timestamp(now()), entropy)
-		if err != nil { // the monotonic counter overflowed within one millisecond
-			entropy = ulid.Monotonic(randReader{}, 0)
-			id = ulid.MustNew(ulid.Timestamp(now()), entropy)
-		}
-		return id.String()
-	}
 }
 
 // clientRequestID returns the caller's own id if it is fit to be recorded.

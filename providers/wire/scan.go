@@ -48,10 +48,16 @@ func scanString(b []byte, i int) (end int, escaped bool, msg string) {
 	for {
 		// The lowest marked byte is the first quote, backslash or control
 		// character: a borrow only spreads upwards from a byte that is marked itself.
+		for i+32 <= len(b) {
+			four := b[i : i+32]
+			if marks(binary.LittleEndian.Uint64(four))|marks(binary.LittleEndian.Uint64(four[8:]))|
+				marks(binary.LittleEndian.Uint64(four[16:]))|marks(binary.LittleEndian.Uint64(four[24:])) != 0 {
+				break
+			}
+			i += 32
+		}
 		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			m := ((x - blanks) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
-			if m != 0 {
+			if m := marks(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) / 8
 				break
 			}
@@ -77,6 +83,11 @@ func scanString(b []byte, i int) (end int, escaped bool, msg string) {
 			return i, escaped, msgControl
 		}
 	}
+}
+
+// marks sets the high bit of bytes of x that end a run of plain ones.
+func marks(x uint64) uint64 {
+	return ((x - blanks) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
 }
 
 // escapeLen returns the length of the escape sequence that b starts with, 0 if it is none.

@@ -166,5 +166,13 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 	ctx.Response.Header.SetCanonical(hCost, store.AppendUSD(buf[:0], x.row.Charged()))
 	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(buf[:0], x.row.Overhead.Microseconds(), 10))
 	ctx.Response.SetStatusCode(x.up.Status())
-	ctx.Response.SetBody(body)
+	switch { // the answer takes the buffer that holds it, and leaves its own
+	case len(body) == 0:
+	case cap(x.rbuf) > 0 && &body[0] == &x.rbuf[:1][0]:
+		x.rbuf = ctx.Response.SwapBody(body)
+	case cap(x.out) > 0 && &body[0] == &x.out[:1][0]:
+		x.out = ctx.Response.SwapBody(body)
+	default:
+		ctx.Response.SetBody(body)
+	}
 }

@@ -116,6 +116,10 @@ func (x *exchange) release() {
 	if cap(x.stream.held) > keep {
 		x.stream.held = nil
 	}
+	if job := x.job; job.pooled {
+		*job = Job{Forward: job.Forward[:0]}
+		jobs.Put(job)
+	}
 	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames = nil, nil, nil, nil, nil, nil
 	x.stream.pipe, x.call.Body, x.req = nil, nil, upstream.Request{}
 	exchanges.Put(x)

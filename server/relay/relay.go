@@ -123,7 +123,23 @@ type Job struct {
 	Upload *Upload
 	// Release is called once, after the last use of Body.
 	Release func()
+	pooled  bool
 }
+
+// NewJob returns a copy of j that Do takes back when the answer has been written:
+// nobody may look at it then. Its Forward has room for the usual headers.
+func NewJob(j Job) *Job {
+	p := jobs.Get().(*Job)
+	forward := p.Forward
+	*p = j
+	p.pooled = true
+	if p.Forward == nil {
+		p.Forward = forward[:0]
+	}
+	return p
+}
+
+var jobs = sync.Pool{New: func() any { return &Job{Forward: make([]providers.Header, 0, 8)} }}
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
