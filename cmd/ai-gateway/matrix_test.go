@@ -27,6 +27,8 @@ var matrixTargets = []matrixTarget{
 	{"messages", `provider: anthropic, api_key: sk-matrix-secret, base_url: "%s/messages"`, "claude-sonnet-4-5"},
 	{"gemini", `provider: gemini, api_key: matrix-secret, base_url: "%s/gemini"`, "gemini-2.5-pro"},
 	{"converse", `provider: bedrock, api_key: matrix-secret, base_url: "%s/converse", options: {region: us-east-1}`, "anthropic.claude-sonnet-4-5-20250929-v1:0"},
+	{"vertex", `provider: vertex, api_key: matrix-secret, base_url: "%s/vertex", options: {project: p, location: europe-west4}`, "gemini-2.5-pro"},
+	{"vertex-claude", `provider: vertex, api_key: matrix-secret, base_url: "%s/vertex", options: {project: p, location: europe-west4}`, "claude-sonnet-4-5@20250929"},
 	{"azure", `provider: azure, api_key: matrix-secret, base_url: "%s/azure", options: {api_version: 2024-12-01-preview}`, "my-deployment"},
 }
 

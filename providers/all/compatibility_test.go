@@ -77,6 +77,9 @@ func compatibility() []byte {
 	section(&b, "Gemini callers, Bedrock Converse", providers.Gemini, bedrock.Rules())
 	section(&b, "OpenAI chat callers, Gemini", providers.Chat, gemini.Rules())
 	section(&b, "Anthropic callers, Gemini", providers.Messages, gemini.Rules())
+	section(&b, "Responses callers, Gemini", providers.Responses, gemini.Rules())
+	section(&b, "Gemini callers, OpenAI chat providers", providers.Gemini, openai.Rules())
+	section(&b, "Gemini callers, Anthropic-format providers", providers.Gemini, anthropic.Rules())
 	vendors(&b)
 	return b.Bytes()
 }

@@ -180,3 +180,19 @@ func peekOwn(p *providers.Peek, f *wire.Field, v []byte) error {
 	p.Own = append(p.Own, own)
 	return nil
 }
+
+// Unbound implements providers.Bound: a conversation that goes on from content
+// cached at Google can be answered there alone.
+func (ingress) Unbound(body []byte) *providers.Error {
+	var name string
+	eachMember(body, func(member string, v []byte) bool {
+		if member == "cachedContent" {
+			name, _ = wire.String(v)
+		}
+		return name == ""
+	})
+	if name == "" {
+		return nil
+	}
+	return named(bad("cachedContent", "content cached at Google can be used with its own models alone")).(*providers.Error)
+}

@@ -32,7 +32,7 @@ const droppedThinking = "thinking"
 
 // signsThinking tells the dialects whose vendors want their thinking back.
 func signsThinking(d providers.Dialect) bool {
-	return d == providers.Messages || d == providers.Responses || d == providers.Converse
+	return d == providers.Messages || d == providers.Responses || d == providers.Converse || signsCalls(d)
 }
 
 // A memory is what is kept of one answer. Without thoughts it says that the model had none.
@@ -42,6 +42,7 @@ type memory struct {
 	Prefix   uint64            `json:"prefix"` // hash of the conversation it answered
 	Said     uint64            `json:"said"`   // hash of its text
 	Thoughts []thought         `json:"thoughts,omitempty"`
+	Call     string            `json:"call,omitempty"` // the signature of the call itself, see signatures.go
 }
 
 // A thought is one block of thinking, Redacted set if it is not readable. It stood
@@ -94,6 +95,10 @@ func (x *exchange) rememberAnswer(resp *providers.Response) {
 // remember keeps the thinking among blocks, one candidate answer, under each of
 // its tool calls: which of them a client replays first is its own affair.
 func (x *exchange) remember(blocks []providers.Block) {
+	if signsCalls(x.target.Egress.Dialect()) {
+		x.rememberSignatures(blocks)
+		return
+	}
 	m := memory{Origin: x.target.Egress.Dialect(), Model: modelOf(x.target), Prefix: x.prefix, Said: textSum(blocks)}
 	said, calls, placed := 0, 0, true
 	for i := range blocks {

@@ -17,6 +17,10 @@ func (x *exchange) recallThinking(req *providers.Request) (dropped []string) {
 	if !signsThinking(d) || len(req.Tools) == 0 {
 		return nil
 	}
+	if signsCalls(d) {
+		x.recallSignatures(req)
+		return nil
+	}
 	r := recall{x: x, req: req, on: x.remembers(), room: maxRecalled, lookups: maxLookups}
 	r.prefix.begin(req, d)
 	list := req.Messages
