@@ -19,6 +19,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
@@ -87,6 +88,7 @@ const (
 // upstream: account "main" of provider "openai" serves gpt-x and team/gpt-y,
 // account "ant" of provider "anthropic" serves claude-x.
 type bench struct {
+	quota *limits.Limiter
 	t     *testing.T
 	s     *Server
 	url   string
@@ -128,8 +130,9 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 	client := upstream.New(upstream.Options{InstanceID: instance})
 	metrics := telemetry.NewMetrics("test")
 	log := slog.New(slog.NewTextHandler(b.log, nil))
+	b.quota = limits.New(limits.Options{Now: time.Now})
 	rl := relay.New(relay.Options{
-		Upstream: client, Ledger: b.rows, Metrics: metrics, Now: time.Now,
+		Upstream: client, Ledger: b.rows, Metrics: metrics, Now: time.Now, Limits: b.quota,
 		Timeouts: func(bool) upstream.Timeouts { return upstream.StreamDefaults },
 		Panicked: func(where string, v any) { b.s.Panicked(where, v) },
 	})

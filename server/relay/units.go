@@ -38,7 +38,7 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 		if !x.speaks() {
 			u.Output = x.deltas + x.passed/4
 		}
-	case providers.OpModerations, providers.OpEmbeddings, providers.OpEmbedContent, providers.OpCountTokens, providers.OpInputTokens:
+	case providers.OpModerations, providers.OpEmbeddings, providers.OpEmbedContent:
 		u.Input = estimateTokens(x.job.Body)
 	case providers.OpRerank:
 		u.Input, u.Searches = estimateTokens(x.job.Body), max(u.Searches, 1)
@@ -57,6 +57,7 @@ func (x *exchange) bound() (u providers.Usage) {
 		x.sound(&u)
 	case providers.OpRerank:
 		u.Input, u.Searches = estimateTokens(x.job.Body), 1
+	case providers.OpCountTokens, providers.OpInputTokens: // free
 	default:
 		u.Input = estimateTokens(x.job.Body)
 	}
