@@ -135,6 +135,23 @@ func TestQuickStart(t *testing.T) {
 		t.Fatalf("usage: %v %s", err, usage)
 	}
 
+	// the question about quotas: the quota policy API makes one, and it holds
+	if answer := "使用配额策略API创建和管理配额限制"; !strings.Contains(string(md), answer) {
+		t.Errorf("the page says nothing of quotas any more: %s", answer)
+	}
+	id := key[len("sk-gw-") : len("sk-gw-")+8]
+	policy := must(`curl -sS --fail-with-body -X POST http://` + host + `/v1/admin/quota-policies \
+  -H "Authorization: Bearer ` + g.admin + `" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "name": "My First Quota",
+    "scope": {"api_key": "` + id + `"},
+    "limits": [{"kind": "cost_usd", "limit": 10, "window": "month"}, {"kind": "requests", "limit": 60, "window": "minute"}]
+  }'`)
+	if !strings.Contains(policy, `"limit":10`) || !strings.Contains(policy, `"remaining":9.99`) {
+		t.Errorf("quota policy: %s", policy)
+	}
+
 	// the CLI section
 	for _, cmd := range commands(page["配置CLI"][0]) {
 		for line := range strings.Lines(cmd) {
