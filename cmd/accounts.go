@@ -15,7 +15,7 @@ import (
 
 func (a *app) providersCommand() *cobra.Command {
 	c := newGroup("providers", "Accounts at providers", "provider", "channel", "channels")
-	c.AddCommand(a.providersList(), a.providersAdd(), a.providersEdit(), a.providersTest(), a.providersRemove(),
+	c.AddCommand(a.providersList(), a.providersAdd(), a.providersEdit(), a.providersTest(), a.providersReset(), a.providersRemove(),
 		a.providersSwitch("enable", "Use an account again", true), a.providersSwitch("disable", "Keep an account but do not use it", false))
 	return c
 }
@@ -57,19 +57,12 @@ func (a *app) providersList() *cobra.Command {
 				if n := int64(max(len(acc.Models), acc.Listed)); n > 0 {
 					models = count(n)
 				}
-				t.rows = append(t.rows, []cell{str(acc.Name), str(acc.Provider), accountState(acc.Enabled), keyHints(&acc), models,
+				t.rows = append(t.rows, []cell{str(acc.Name), str(acc.Provider), accountState(&acc), keyHints(&acc), models,
 					count(int64(max(1, acc.Weight))), count(int64(acc.Priority)), str(acc.Origin), str(acc.BaseURL)})
 			}
 			return show(a, api.AccountsReply{Data: accounts}, accounts, t)
 		},
 	}
-}
-
-func accountState(enabled bool) cell {
-	if enabled {
-		return cell{text: "● enabled", raw: "enabled", sgr: green}
-	}
-	return cell{text: "‖ disabled", raw: "disabled", sgr: yellow}
 }
 
 func keyHints(acc *api.Account) cell {

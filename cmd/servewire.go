@@ -61,6 +61,7 @@ type gateway struct {
 	runtime *server.Runtime
 	server  *server.Server
 	metrics *telemetry.Metrics
+	health  *routing.Health
 	keys    *store.KeyIndex
 	sealer  *store.Sealer
 	demo    *demo.Server
@@ -137,6 +138,10 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
 	kept := vault.New(vault.Options{Sealer: g.sealer, Now: now})
 	refers := threads.New(kept, vault.Options{Sealer: g.sealer, Now: now})
+	g.health = routing.NewHealth(routing.HealthOptions{
+		Window: cfg.Routing.Window, Open: cfg.Routing.Open, ProbeEvery: cfg.Routing.ProbeEvery, Park: cfg.Routing.Park, Changed: logHealth(log),
+	})
+	g.metrics.WatchTargets(func() map[string]int { return accountStates(g.server.Table(), now()) })
 	var panicked func(string, any)
 	g.limits = limits.New(limits.Options{
 		Now: now, Zone: cfg.Zone, Log: log,
@@ -167,12 +172,12 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Store: g.store, Sealer: g.sealer, Upstream: g.client, Providers: vendors, Catalogue: facts,
 		Priced:   func(prices []providers.Model) routing.Catalogue { return facts.With(prices) },
 		Accounts: accountsOf(cfg), Mappings: mappingPointers(cfg.Mappings), Policies: policyPointers(cfg.Policies), BaseURLs: cfg.BaseURLs, Limits: g.limits,
-		Log: log, Now: now,
+		Log: log, Now: now, Health: g.health,
 	}
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
-		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
+		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,

@@ -110,6 +110,10 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		job.KeyID, job.KeyName = c.who.Name, c.who.Name
 	}
 	job.ShowAccount = c.who.Admin
+	job.Allow = allowModels(c)
+	if plan.Choices > 1 {
+		job.Session = sessionOf(&c.ctx.Request.Header)
+	}
 	if c.route.op.Counts() && (!countsTokens(plan, c.route.op, in.Dialect()) || mixed(in, body)) {
 		s.estimateTokens(c, job)
 		return

@@ -196,7 +196,7 @@ func benchTable(t testing.TB, up string) *routing.Table {
 		return out
 	}
 	table, err := routing.Build(routing.Source{
-		Providers: []*providers.Provider{oai, ant}, Catalogue: noFacts{},
+		Providers: []*providers.Provider{oai, ant}, Catalogue: noFacts{}, Health: routing.NewHealth(routing.HealthOptions{Window: time.Microsecond}), // faults are scripted one after the other
 		Accounts: []*routing.Account{
 			{Account: &store.Account{ID: "a1", Name: "main", Enabled: true, BaseURL: up + "/v1", Models: models("gpt-x", "team/gpt-y")}, Provider: oai, Secrets: []store.SecretString{store.NewSecret("sk-vendor-secret-1")}},
 			{Account: &store.Account{ID: "a2", Name: "ant", Enabled: true, BaseURL: up, Models: models("claude-x")}, Provider: ant, Secrets: []store.SecretString{store.NewSecret("sk-vendor-secret-2")}},

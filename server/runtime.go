@@ -27,6 +27,7 @@ type Runtime struct {
 	Upstream  *upstream.Client
 	Providers []*providers.Provider
 	Catalogue routing.Catalogue
+	Health    *routing.Health // of the targets, over all tables
 	// Priced returns the catalogue with the operator's prices before its own; nil: there are none.
 	Priced func(prices []providers.Model) routing.Catalogue
 	// Accounts, Mappings, Policies and BaseURLs are those of file and environment; Configure changes them.
@@ -61,7 +62,7 @@ func (r *Runtime) Reload(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	src := routing.Source{Providers: r.Providers, Catalogue: r.Catalogue}
+	src := routing.Source{Providers: r.Providers, Catalogue: r.Catalogue, Health: r.Health}
 	if r.Priced != nil {
 		prices, err := ownPrices(snap)
 		if err != nil {

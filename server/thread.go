@@ -111,6 +111,7 @@ func keptBy(p *routing.Plan, account, id string) (*routing.Plan, *providers.Erro
 	kept.Targets = nil
 	for _, t := range p.Targets {
 		if t.Account.ID == account {
+			t.When, t.Tier = routing.CauseFirst, 0
 			kept.Targets = append(kept.Targets, t)
 		}
 	}

@@ -326,6 +326,12 @@ func (r *reader) rowField(row *UsageRow) {
 		row.Duration = r.duration()
 	case rowOverhead:
 		row.Overhead = r.duration()
+	case rowTrace:
+		if len(row.Trace) == MaxTrace {
+			r.fail(fmt.Errorf("more than %d lines of trace: %w", MaxTrace, ErrCorrupt))
+			return
+		}
+		row.Trace = append(row.Trace, r.text())
 	case rowMetadata:
 		m := r.message()
 		k, v := m.pair()

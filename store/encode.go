@@ -23,6 +23,7 @@ const (
 	MaxText     = 512      // bytes of each recorded string
 	MaxMetadata = 16 << 10 // bytes of names and values of a row's metadata together
 	MaxAttempts = 64       // attempts of a row that are kept
+	MaxTrace    = 32       // lines of a row's trace that are kept
 )
 
 // Field numbers. They are the format: never renumber, never reuse.
@@ -93,6 +94,7 @@ const (
 	rowMetadata        protowire.Number = 31 // repeated: name (1), value (2)
 	rowMarkup          protowire.Number = 32
 	rowAdjusted        protowire.Number = 33
+	rowTrace           protowire.Number = 40 // repeated
 )
 
 const (
@@ -202,6 +204,12 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 	dst = appendUint(dst, rowDuration, uint64(r.Duration))
 	dst = appendUint(dst, rowOverhead, uint64(r.Overhead))
 	dst = appendText(dst, rowError, r.Error)
+	for i, line := range r.Trace {
+		if i == MaxTrace {
+			break
+		}
+		dst = appendText(dst, rowTrace, line)
+	}
 	return appendMetadata(dst, r.Metadata)
 }
 

@@ -36,6 +36,7 @@ func fullRow() *UsageRow {
 	r.MarkupNano, r.AdjustedNano = -9, 8
 	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
 	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+	r.Trace = []string{"found by alias", "went on to b"}
 	r.Attempts = append(r.Attempts, Attempt{"p", "a", "m", 500, "http_error", 1, 2, "e", 3})
 	return r
 }

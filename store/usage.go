@@ -105,6 +105,8 @@ type UsageRow struct {
 	Overhead time.Duration // total less the wait for the upstream
 	Error    string        // code: message, scrubbed, at most 512 bytes
 	Metadata map[string]string
+	// Trace says in words what was decided on the way, the plan first; at most MaxTrace lines.
+	Trace []string
 }
 
 // Unconfirmed is what a crash left the row to be charged with until it is
@@ -188,7 +190,7 @@ func (t Tokens) Completion() int64 {
 type Attempt struct {
 	Provider, Account, Model string
 	Status                   int           // the upstream's; 0: no answer
-	Outcome                  string        // "ok", "connect", "timeout", "http_error", "bad_response", "cut", "cancelled"
+	Outcome                  string        // "ok", "connect", "timeout", "rate_limited", "quota", "auth", "region_blocked", "overloaded", "http_error", "bad_response", "stream_error", "cut", "cancelled"
 	Start                    time.Duration // since admission
 	Duration                 time.Duration
 	Error                    string

@@ -94,6 +94,8 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 	g := &gateway{t: t, dir: dir, home: home, log: &syncBuffer{}}
 	g.env = append([]string{
 		"PATH=" + binary(t) + ":" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home + "/config", "XDG_DATA_HOME=" + home + "/data", "TZ=UTC", "AI_GATEWAY_DATA_DIR=" + dir, "AI_GATEWAY_DRAIN_DELAY=0s",
+		// Most tests script failures one after the other and want to see each.
+		"AI_GATEWAY_ROUTING_BREAKER_WINDOW=1ms", "AI_GATEWAY_ROUTING_KEY_PAUSE=1ms",
 	}, env...)
 	g.cmd = exec.Command(filepath.Join(binary(t), "ai-gateway"), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	g.cmd.Env = g.env

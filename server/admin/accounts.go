@@ -199,13 +199,15 @@ func (a *Admin) listAccounts(c *Call) error {
 	if err != nil {
 		return err
 	}
-	q, all := strings.ToLower(get("q")), []api.Account{}
+	q, all, lanes := strings.ToLower(get("q")), []api.Account{}, a.lanes(c.Now)
 	for _, acc := range a.d.Table().Accounts() {
 		if q != "" && !strings.Contains(strings.ToLower(acc.Name), q) || get("provider") != "" && acc.Provider.Name != get("provider") ||
 			get("origin") != "" && acc.Origin != get("origin") {
 			continue
 		}
-		all = append(all, inForce(acc))
+		v := inForce(acc)
+		v.Health = healthOf(lanes[v.Name])
+		all = append(all, v)
 	}
 	byName := func(v api.Account) string { return v.Name }
 	slices.SortFunc(all, func(x, y api.Account) int { return strings.Compare(x.Name, y.Name) })
@@ -226,7 +228,7 @@ func (a *Admin) showAccount(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(200, inForce(acc))
+	return c.answer(200, a.withHealth(inForce(acc), c.Now))
 }
 
 func (a *Admin) updateAccount(c *Call) error {

@@ -99,6 +99,7 @@ type Deps struct {
 	ReloadConfig func(ctx context.Context) (api.Reload, error)
 	// CheckBaseURL refuses addresses that no account may have. nil: upstream.CheckBaseURL.
 	CheckBaseURL func(string) error
+	UnknownPrice string         // the setting unknown_price
 	Zone         *time.Location // of days and months; nil: UTC
 	Now          func() time.Time
 	NewID        func() string // ULID
@@ -155,6 +156,7 @@ func (a *Admin) Routes() []Route {
 		{"PATCH", accounts + "/{id}", "providers:write", a.updateAccount},
 		{"DELETE", accounts + "/{id}", "providers:write", a.deleteAccount},
 		{"POST", accounts + "/{id}/test", "providers:write", a.testAccount},
+		{"POST", accounts + "/{id}/reset", "providers:write", a.resetAccount},
 		{"GET", "/v1/admin/providers", "viewer", a.listProviders},
 
 		{"POST", mappings, "config:write", a.createMapping},

@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 	if len(got.Targets) != 1 || got.Error != nil || got.Rule != "catalogue" {
 		t.Fatalf("got %+v", got)
 	}
-	want := api.ExplainTarget{Provider: "openai", Account: "spare", Model: "gpt-4", Eligible: true, Reason: ruleWords["catalogue"], Order: 1, Weight: 1, Dialect: "chat",
+	want := api.ExplainTarget{Provider: "openai", Account: "spare", Model: "gpt-4", Eligible: true, Reason: ruleWords["catalogue"], Order: 1, Weight: 1, Dialect: "chat", State: "ok",
 		EstimatedCostUSD: got.Targets[0].EstimatedCostUSD, PriceSource: "catalogue"}
 	// The prompt of 1,000 tokens is in the tier of 45 USD a million, output 0 there.
 	if !reflect.DeepEqual(got.Targets[0], want) || got.Targets[0].EstimatedCostUSD == nil || *got.Targets[0].EstimatedCostUSD != 45_000_000 {

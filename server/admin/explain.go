@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/api"
@@ -62,8 +64,12 @@ func (a *Admin) explain(c *Call) error {
 		return c.answer(200, reply)
 	}
 	reply.Rule, reply.Aliased = plan.Rule, plan.Aliased
-	for i, target := range plan.Targets {
-		reply.Targets = append(reply.Targets, a.eligible(t, plan, i, &target))
+	reply.Strategy = cmp.Or(plan.Strategy, routing.StrategyWeighted)
+	for _, look := range plan.Look(c.Now, ask.Allow) {
+		reply.Targets = append(reply.Targets, a.looked(t, plan, &look))
+	}
+	if !slices.ContainsFunc(reply.Targets, func(x api.ExplainTarget) bool { return x.Eligible }) {
+		reply.Error = a.refusal(plan, ask.Allow, c.Now)
 	}
 	for _, e := range plan.Excluded {
 		reply.Targets = append(reply.Targets, api.ExplainTarget{Provider: e.Provider, Account: e.Account, Model: e.Model, Reason: e.Reason})
@@ -84,13 +90,21 @@ var ruleWords = map[string]string{
 // sampleTokens is the size of the request that estimates are made for: as many in as out.
 const sampleTokens = 1000
 
-func (a *Admin) eligible(t *routing.Table, plan *routing.Plan, i int, target *routing.Target) api.ExplainTarget {
+func (a *Admin) looked(t *routing.Table, plan *routing.Plan, look *routing.Look) api.ExplainTarget {
+	target := look.Target
 	out := api.ExplainTarget{
-		Provider: target.Account.Provider.Name, Account: target.Account.Name, Model: target.Model, Eligible: true,
-		Reason: ruleWords[plan.Rule], Order: i + 1, Priority: target.Priority, Weight: target.Weight,
+		Provider: target.Account.Provider.Name, Account: target.Account.Name, Model: target.Model, Eligible: look.Order > 0,
+		Reason: cmp.Or(look.Reason, ruleWords[plan.Rule]), Order: look.Order, Priority: target.Priority, Weight: target.Weight,
 	}
-	if target.Asked != "" && len(plan.Targets) > 0 && target.Asked != plan.Targets[0].Asked {
-		out.Reason = fmt.Sprintf("fallback %s", target.Asked)
+	out.State = routing.StateParked
+	for _, l := range look.Lanes {
+		if rank[l.State] < rank[out.State] {
+			out.State = l.State
+		}
+		if !l.Until.IsZero() && (out.CooldownUntil == nil || l.Until.Before(*out.CooldownUntil)) {
+			out.CooldownUntil = timePtr(l.Until)
+		}
+		out.LastError = cmp.Or(out.LastError, l.LastError)
 	}
 	if target.Egress != nil {
 		out.Dialect = string(target.Egress.Dialect())
@@ -102,6 +116,10 @@ func (a *Admin) eligible(t *routing.Table, plan *routing.Plan, i int, target *ro
 	case target.Account.Provider.Local:
 	default:
 		price, source = t.Catalogue().Dearest(target.Account.Provider.Name), "fallback"
+		if a.d.UnknownPrice == "deny" {
+			out.Eligible, out.Order = false, 0
+			out.Reason = fmt.Sprintf("no price is known for it and unknown_price is deny: choose a model that `ai-gateway models price %s` knows, or set unknown_price to dearest or zero", target.Model)
+		}
 		if price == (providers.Price{}) {
 			return out
 		}
@@ -110,6 +128,15 @@ func (a *Admin) eligible(t *routing.Table, plan *routing.Plan, i int, target *ro
 	cost := api.USD(nano)
 	out.EstimatedCostUSD, out.PriceSource = &cost, source
 	return out
+}
+
+// refusal is what a caller would be told now, when no target may be asked.
+func (a *Admin) refusal(plan *routing.Plan, allow func(string) bool, now time.Time) *api.ErrorDetail {
+	e := plan.Refusal(now, allow)
+	if e == nil {
+		return nil
+	}
+	return &api.ErrorDetail{Message: e.Message, Type: "api_error", Code: &e.Code}
 }
 
 // notEligible tells of each account why it does not serve what no account serves.

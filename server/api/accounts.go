@@ -33,6 +33,8 @@ type Account struct {
 	Listed      int                        `json:"listed_models"` // models the upstream itself listed
 	CreatedAt   *time.Time                 `json:"created_at,omitempty"`
 	AddressNote string                     `json:"note,omitempty"` // what is unusual about base_url
+	// Health is how the account has fared lately. It is there in answers to reads only.
+	Health *AccountHealth `json:"health,omitempty"`
 }
 
 // A KeyHint shows which secret an account has.

@@ -61,6 +61,7 @@ type ExplainReply struct {
 	Key          string          `json:"key,omitempty"`
 	Rule         string          `json:"rule,omitempty"` // which rule of the search found the targets
 	Aliased      bool            `json:"aliased"`
+	Strategy     string          `json:"strategy,omitempty"` // among targets of equal rank
 	Targets      []ExplainTarget `json:"targets"`
 	PriceVersion string          `json:"price_version,omitempty"`
 	// Error is what a caller would be told when no target is eligible.
@@ -81,6 +82,10 @@ type ExplainTarget struct {
 	// EstimatedCostUSD is what 1,000 tokens in and 1,000 out cost; null: the price is not known.
 	EstimatedCostUSD *USD   `json:"estimated_cost_usd"`
 	PriceSource      string `json:"price_source,omitempty"`
+	// State is how it fares: ok, failing, probing, cooling, open, parked.
+	State         string     `json:"state,omitempty"`
+	CooldownUntil *time.Time `json:"cooldown_until,omitempty"`
+	LastError     string     `json:"last_error,omitempty"`
 }
 
 // A CatalogueModel is a model in use with what is known of it.

@@ -57,6 +57,7 @@ type Config struct {
 	MasterKeyFile  string
 	Proxy          string // of upstream calls; "": HTTPS_PROXY and NO_PROXY of the environment
 	Retention      Retention
+	Routing        Routing
 
 	// BaseURLs are the providers' base URLs set in place of their own, by provider name.
 	BaseURLs map[string]string
@@ -114,6 +115,9 @@ type Ledger struct {
 
 // Retention is how long records are kept; 0 is for ever. The audit log is always kept.
 type Retention struct{ Rows, Rollups time.Duration }
+
+// Routing is how failing upstreams are held back.
+type Routing struct{ Window, Open, ProbeEvery, Park time.Duration }
 
 // Load reads all sources and returns what they say together, or an error that
 // tells every mistake found with its place (see Errors).

@@ -8,19 +8,14 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/wire"
+	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
 // runBuffered serves a request whose answer is one body. It reports true where the
 // upstream chose otherwise: then the body stream it leaves in ctx writes the rest.
 func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) (streams bool) {
-	for {
-		if x.isGone() {
-			break
-		}
-		if !x.nextTarget() {
-			break
-		}
+	for x.nextTarget(farFuture) == nil {
 		body, e := x.exchangeOnce()
 		if e == nil && x.stream.pipe != nil {
 			return x.passOn(ctx)
@@ -34,9 +29,6 @@ func (x *exchange) runBuffered(ctx *fasthttp.RequestCtx) (streams bool) {
 			break
 		}
 		x.fail = e
-		if final(e) {
-			break
-		}
 	}
 	switch {
 	case x.isGone():
@@ -68,7 +60,7 @@ func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
 	if e != nil {
 		e.Provider = x.target.Account.Provider.Name
 		e.Message = x.scrub(e.Message)
-		x.endAttempt("bad_response", 0, e.Message)
+		x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))
 		return nil, e
 	}
 	return out, nil

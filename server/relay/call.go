@@ -3,7 +3,6 @@ package relay
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -19,7 +18,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	c := &x.call
 	*c = providers.Call{
 		Header: c.Header[:0], Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
-		Secret: pickSecret(t.Account), Options: t.Account.Options,
+		Secret: secretOf(t.Account, x.key), Options: t.Account.Options,
 	}
 	if t.Egress != nil {
 		c.Dialect = t.Egress.Dialect()
@@ -88,32 +87,12 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	return c, nil
 }
 
-// pickSecret returns one of the account's keys, each in proportion to its weight;
-// an empty one for local providers.
-func pickSecret(a *routing.Account) string {
-	switch len(a.Secrets) {
-	case 0:
+// secretOf returns the account's n-th key; an empty one for providers that need none.
+func secretOf(a *routing.Account, n int) string {
+	if n >= len(a.Secrets) {
 		return ""
-	case 1:
-		return a.Secrets[0].Reveal()
 	}
-	weight := func(i int) int {
-		if len(a.Account.Secrets) != len(a.Secrets) {
-			return 1
-		}
-		return max(1, a.Account.Secrets[i].Weight)
-	}
-	sum := 0
-	for i := range a.Secrets {
-		sum += weight(i)
-	}
-	at := rand.IntN(sum)
-	for i := range a.Secrets {
-		if at -= weight(i); at < 0 {
-			return a.Secrets[i].Reveal()
-		}
-	}
-	panic("BUG: the weights of keys do not add up")
+	return a.Secrets[n].Reveal()
 }
 
 // own makes the body for an upstream of the caller's dialect: the caller's bytes,

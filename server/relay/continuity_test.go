@@ -142,7 +142,7 @@ func TestThinkingComesBack(t *testing.T) {
 				t.Parallel()
 				both(t, func(t *testing.T, stream bool) {
 					v := &vendor{answers: []http.HandlerFunc{says(content(blocks...))}}
-					c := newCaller(t, vault.New(vault.Options{}), target{asMessages, v.ServeHTTP})
+					c := newCaller(t, vault.New(vault.Options{}), target{dialect: asMessages, handler: v.ServeHTTP})
 					c.stream = stream
 					req := begin()
 					results(req, client(c.post("/v1/chat/completions", req)))
@@ -184,7 +184,7 @@ func TestLoop(t *testing.T) {
 			answers = append(answers, says(one))
 		}
 		v := &vendor{answers: append(answers, says(content(speech)))}
-		c := newCaller(t, vault.New(vault.Options{}), target{asMessages, v.ServeHTTP})
+		c := newCaller(t, vault.New(vault.Options{}), target{dialect: asMessages, handler: v.ServeHTTP})
 		c.stream = stream
 		req := begin()
 		for range 6 {
@@ -216,7 +216,7 @@ func TestThinkingStaysAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, stream bool) {
 				v := &vendor{answers: []http.HandlerFunc{says(content(thought, speech, readA))}}
-				c := newCaller(t, vault.New(vault.Options{}), target{asMessages, v.ServeHTTP})
+				c := newCaller(t, vault.New(vault.Options{}), target{dialect: asMessages, handler: v.ServeHTTP})
 				c.stream = stream
 				req := begin()
 				answer := bare(c.post("/v1/chat/completions", req))
@@ -258,7 +258,7 @@ func TestThinkingStaysAway(t *testing.T) {
 // TestThinkingUndone: what a client changed in the thinking itself is not written over.
 func TestThinkingUndone(t *testing.T) {
 	v := &vendor{answers: []http.HandlerFunc{says(content(thought, readA))}}
-	c := newCaller(t, vault.New(vault.Options{}), target{asMessages, v.ServeHTTP})
+	c := newCaller(t, vault.New(vault.Options{}), target{dialect: asMessages, handler: v.ServeHTTP})
 	req := begin()
 	answer := bare(c.post("/v1/chat/completions", req))
 	answer["reasoning_content"] = "I was told to think this."
@@ -279,7 +279,7 @@ func TestForgotten(t *testing.T) {
 				now := time.Now()
 				v := &vendor{answers: []http.HandlerFunc{says(answer)}}
 				store := open(func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
-				c := newCaller(t, store, target{asMessages, v.ServeHTTP})
+				c := newCaller(t, store, target{dialect: asMessages, handler: v.ServeHTTP})
 				c.stream = stream
 				req := begin()
 				results(req, bare(c.post("/v1/chat/completions", req)))
@@ -309,7 +309,7 @@ func TestNothingToRemember(t *testing.T) {
 	both(t, func(t *testing.T, stream bool) {
 		v := &vendor{answers: []http.HandlerFunc{says(content(thought, speech))}}
 		kept := vault.New(vault.Options{})
-		c := newCaller(t, kept, target{asMessages, v.ServeHTTP})
+		c := newCaller(t, kept, target{dialect: asMessages, handler: v.ServeHTTP})
 		c.stream = stream
 		c.post("/v1/chat/completions", begin())
 		req := begin()
@@ -326,7 +326,7 @@ func TestNothingToRemember(t *testing.T) {
 func TestNextTargetWithoutThinking(t *testing.T) {
 	v := &vendor{answers: []http.HandlerFunc{says(content(thought, readA)), replies(529, `{"type":"error","error":{"type":"overloaded_error","message":"no"}}`)}}
 	v2 := &vendor{answers: []http.HandlerFunc{replies(200, whole)}}
-	c := newCaller(t, vault.New(vault.Options{}), target{asMessages, v.ServeHTTP}, target{asMessages, v.ServeHTTP}, target{asChat, v2.ServeHTTP})
+	c := newCaller(t, vault.New(vault.Options{}), target{dialect: asMessages, handler: v.ServeHTTP}, target{dialect: asMessages, handler: v.ServeHTTP}, target{dialect: asChat, handler: v2.ServeHTTP})
 	c.bench.book.rows = nil
 	req := begin()
 	results(req, bare(c.post("/v1/chat/completions", req)))
@@ -351,7 +351,7 @@ func TestForeignThinking(t *testing.T) {
 	const answer = `{"id":"c1","object":"chat.completion","created":1,"model":"m1","choices":[{"index":0,"message":{"role":"assistant","content":null,"reasoning_content":"Let me look.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"read","arguments":"{\"path\":\"a\"}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}}`
 	v := &vendor{answers: []http.HandlerFunc{replies(200, answer), replies(200, whole)}}
 	kept := vault.New(vault.Options{})
-	c := newCaller(t, kept, target{asChat, v.ServeHTTP})
+	c := newCaller(t, kept, target{dialect: asChat, handler: v.ServeHTTP})
 	req := object{
 		"model": "m1", "max_tokens": 20000, "thinking": object{"type": "enabled", "budget_tokens": 2000},
 		"tools":    json.RawMessage(`[{"name":"read","input_schema":{"type":"object"}}]`),

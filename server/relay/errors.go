@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strconv"
+	"net"
 	"strings"
-	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 )
 
@@ -17,8 +16,9 @@ var errTooLarge = errors.New("answer exceeds the limit")
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
-// explainBroken turns a broken exchange into an error for the caller and an attempt's outcome.
-func explainBroken(err error, gotHead bool) (*providers.Error, string) {
+// explainBroken turns a broken exchange into an error for the caller, an attempt's
+// outcome and what it says about the target.
+func explainBroken(err error, gotHead bool) (*providers.Error, string, routing.Fault) {
 	e := &providers.Error{Kind: providers.KindUpstream, Code: "upstream_unreachable"}
 	var ue *upstream.Error
 	switch {
@@ -27,27 +27,36 @@ func explainBroken(err error, gotHead bool) (*providers.Error, string) {
 		if gotHead {
 			e.Code, e.Message = "upstream_idle_timeout", "the upstream stopped sending"
 		}
-		return e, "timeout"
+		return e, "timeout", routing.FaultTimeout
 	case errors.Is(err, errTooLarge):
 		e.Code, e.Message = "bad_upstream_response", "the upstream's answer exceeds the size limit"
-		return e, "bad_response"
+		return e, "bad_response", routing.FaultAnswer
 	case errors.As(err, &ue):
 		e.Message = "cannot reach the upstream: " + ue.Error()
 		switch ue.Kind {
 		case upstream.HeaderTimeout:
 			e.Kind, e.Code, e.Message = providers.KindTimeout, "upstream_timeout", "the upstream did not answer in time"
-			return e, "timeout"
+			return e, "timeout", routing.FaultTimeout
 		case upstream.Cut, upstream.Reset:
 			e.Code, e.Message = "upstream_cut", "the upstream cut its answer short"
-			return e, "cut"
+			if gotHead || ue.Kind == upstream.Cut {
+				return e, "cut", routing.FaultAnswer
+			}
+			return e, "cut", routing.FaultDropped
 		case upstream.BadResponse, upstream.TooLarge:
 			e.Code, e.Message = "bad_upstream_response", "the upstream's answer is malformed: "+ue.Error()
-			return e, "bad_response"
+			return e, "bad_response", routing.FaultAnswer
+		case upstream.Write:
+			return e, "connect", routing.FaultDropped
 		}
-		return e, "connect"
+		var late net.Error
+		if errors.As(err, &late) && late.Timeout() { // a second dial would take as long
+			return e, "connect", routing.FaultTimeout
+		}
+		return e, "connect", routing.FaultUnsent
 	}
 	e.Message = fmt.Sprintf("the exchange with the upstream broke: %v", err)
-	return e, "cut"
+	return e, "cut", routing.FaultAnswer
 }
 
 // deadlineFor names a tick at the end of all time what it is.
@@ -61,37 +70,6 @@ func deadlineFor(err error) error {
 // badResponse is a 200 that is no answer.
 func badResponse(why string) *providers.Error {
 	return &providers.Error{Kind: providers.KindUpstream, Code: "bad_upstream_response", Message: "the upstream's answer is malformed: " + why}
-}
-
-// final reports whether no other target may be tried after e.
-func final(e *providers.Error) bool {
-	switch e.Kind {
-	case providers.KindInvalidRequest, providers.KindTooLarge, providers.KindContextLength, providers.KindContentPolicy, providers.KindUnsupportedType:
-		return true
-	}
-	return false
-}
-
-// retryAfter reads how long the upstream asks to wait; 0 when it does not say. At most 300 s.
-func retryAfter(up *upstream.Exchange, now time.Time) time.Duration {
-	const most = 300 * time.Second
-	if ms, err := strconv.ParseFloat(up.ResponseHeader("retry-after-ms"), 64); err == nil && ms > 0 {
-		return min(time.Duration(min(ms, 300_000)*float64(time.Millisecond)), most)
-	}
-	v := strings.TrimSpace(up.ResponseHeader("retry-after"))
-	if v == "" {
-		return 0
-	}
-	if s, err := strconv.ParseFloat(v, 64); err == nil {
-		if !(s > 0) { // also NaN
-			return 0
-		}
-		return min(time.Duration(min(s, 300)*float64(time.Second)), most)
-	}
-	if at, err := http.ParseTime(v); err == nil && at.After(now) {
-		return min(at.Sub(now), most)
-	}
-	return 0
 }
 
 // leaks reports whether b holds a secret of the account in use.

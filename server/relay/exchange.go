@@ -2,8 +2,6 @@ package relay
 
 import (
 	"errors"
-	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -29,9 +27,12 @@ type exchange struct {
 	fetched  map[string]media.File // by address, for every attempt
 
 	// the attempt in flight
-	next    int // index of the next target
+	route   routing.Route
+	pick    routing.Pick // chosen; its target is nil when the next is to be chosen
+	resume  time.Time    // when the pick may be tried
 	tries   int
 	target  *routing.Target
+	key     int  // index of the target's secret in use
 	same    bool // target speaks the caller's dialect, or the operation is relayed only
 	frames  providers.Egress
 	up      *upstream.Exchange
@@ -70,7 +71,8 @@ type exchange struct {
 	watchFD  int32      // descriptor watched + 1; 0: none
 	mu       sync.Mutex // guards up against hangUp, and gone
 	gone     bool
-	ending   bool // the gateway is shutting down
+	ending   bool          // the gateway is shutting down
+	wake     chan struct{} // ends a pause between attempts when one of these comes true
 
 	before, after *exchange // in the list of those in flight
 }
@@ -82,9 +84,10 @@ func (x *exchange) begin(r *Relay, job *Job) {
 		x.room = new(upstream.Exchange)
 	}
 	x.call.Header = header
+	x.route = job.Plan.Begin(job.Allow, x.session(), job.Peek.Stream)
 	x.stream.held = held
 	x.row = store.UsageRow{
-		RequestID: job.ID, ClientRequestID: job.ClientID, Time: job.Accepted.UTC(),
+		Trace: job.Plan.Trace, RequestID: job.ID, ClientRequestID: job.ClientID, Time: job.Accepted.UTC(),
 		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, EndUser: job.EndUser,
 		Operation: string(job.Op), Model: job.Peek.Model, Stream: job.Peek.Stream, Metadata: job.Metadata, Attempts: attempts,
 	}
@@ -100,6 +103,7 @@ func (x *exchange) release() {
 	}
 	x.released = true
 	x.unwatch()
+	x.route.Abandoned()
 	x.closeUpstream()
 	x.r.live.remove(x)
 	x.r.o.Metrics.InFlight.Dec()
@@ -150,129 +154,6 @@ func ledgerDown() *providers.Error {
 		Message: "the usage ledger cannot be written, so no request is served: `ai-gateway health` and the server's log say why"}
 }
 
-// nextTarget starts the next attempt. It reports false when there is none left;
-// x.fail then says why.
-func (x *exchange) nextTarget() bool {
-	for x.next < len(x.job.Plan.Targets) && x.tries < maxAttempts {
-		t := &x.job.Plan.Targets[x.next]
-		x.next++
-		if x.isGone() {
-			return false
-		}
-		if x.isEnding() {
-			x.fail = shuttingDown()
-			return false
-		}
-		if x.fail != nil && !x.job.Upload.again() {
-			return false
-		}
-		if err := x.attempt(t); err != nil {
-			x.fail = err
-			if final(err) {
-				return false
-			}
-			continue
-		}
-		return true
-	}
-	if x.fail == nil {
-		x.fail = &providers.Error{Kind: providers.KindUnavailable, Code: "no_target", Message: "no target is left for this request"}
-	}
-	return false
-}
-
-// attempt builds the upstream's request and sends it.
-func (x *exchange) attempt(t *routing.Target) *providers.Error {
-	if denied := x.enterTarget(t); denied != nil {
-		return denied
-	}
-	x.target, x.gotHead, x.dropped = t, false, nil
-	x.frames = t.Egress
-	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()
-	if t.Egress == nil {
-		x.frames = x.job.Frames
-	}
-	x.usage, x.hasUsage, x.deltas = providers.Usage{}, false, 0
-	if x.r.o.UnknownPrice == "deny" && !t.Priced() {
-		return priceUnknown(t)
-	}
-	call, perr := x.buildCall(t)
-	if perr != nil {
-		return perr
-	}
-	x.tries++
-	x.now = x.r.o.Now()
-	x.started = x.now
-	to := accountTimeouts(x.r.o.Timeouts(x.job.Peek.Stream), t.Account.Timeouts, x.job.Peek.Stream)
-	x.headBy, x.idle = x.started.Add(to.Header), to.Idle
-	x.firstBy = x.started.Add(to.FirstEvent)
-	x.totalBy = x.job.Accepted.Add(to.Total)
-	x.req = upstream.Request{
-		Method: "POST", URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: to, Proxy: t.Account.Proxy, At: x.now,
-		Rest: x.rest(), RestLength: x.job.Upload.length(),
-	}
-	if err := x.r.o.Upstream.StartIn(x.room, &x.req); err != nil {
-		x.waited += x.r.o.Now().Sub(x.started)
-		return x.lost(err)
-	}
-	if x.job.Upload != nil { // the time it took to come is the caller's
-		x.now = x.r.o.Now()
-		x.headBy = x.now.Add(to.Header)
-	}
-	x.mu.Lock()
-	x.up = x.room
-	unwanted := x.gone || x.ending
-	x.mu.Unlock()
-	if unwanted {
-		return x.lost(upstream.ErrCancelled)
-	}
-	return nil
-}
-
-// lost records the end of an attempt that broke, and returns what a caller would be told.
-func (x *exchange) lost(err error) *providers.Error {
-	e, outcome := explainBroken(err, x.gotHead)
-	if x.isEnding() {
-		e = shuttingDown()
-	}
-	if fault := x.job.Upload.fault(); fault != nil { // the caller's, not the upstream's
-		e, outcome = fault, "cancelled"
-	}
-	e.Provider = x.target.Account.Provider.Name
-	if errors.Is(err, upstream.ErrCancelled) {
-		outcome = "cancelled"
-	}
-	var ue *upstream.Error
-	if errors.As(err, &ue) && ue.Sent && outcome != "cancelled" {
-		x.row.Flags |= store.FlagPossibleDuplicate
-	}
-	x.endAttempt(outcome, 0, e.Message)
-	return e
-}
-
-// endAttempt closes the upstream and writes the attempt down.
-func (x *exchange) endAttempt(outcome string, status int, msg string) {
-	if status == 0 && x.gotHead && x.up != nil {
-		status = x.up.Status()
-	}
-	x.closeUpstream()
-	x.row.Attempts = append(x.row.Attempts, store.Attempt{
-		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model,
-		Status: status, Outcome: outcome, Start: x.started.Sub(x.job.Accepted), Duration: x.r.o.Now().Sub(x.started), Error: clip(msg, 256),
-	})
-	x.r.o.Metrics.Attempt(outcome)
-}
-
-func (x *exchange) closeUpstream() {
-	x.mu.Lock()
-	up := x.up
-	x.up = nil
-	x.mu.Unlock()
-	if up != nil {
-		up.Close()
-	}
-}
-
 // hangUp is called by the watcher, from its own goroutine, when the caller has left.
 func (x *exchange) hangUp() {
 	x.mu.Lock()
@@ -281,6 +162,7 @@ func (x *exchange) hangUp() {
 	if x.up != nil && !x.job.Drain {
 		x.up.Cancel()
 	}
+	x.awake()
 }
 
 func (x *exchange) isGone() bool {
@@ -357,40 +239,6 @@ func (x *exchange) awaitHead(until time.Time) error {
 		}
 	}
 	return err
-}
-
-// readError reads the body of an error answer and says what to tell the caller.
-func (x *exchange) readError() *providers.Error {
-	status := x.up.Status()
-	body, err := x.readAll(maxErrorBody)
-	if err != nil {
-		body = nil
-	}
-	var e *providers.Error
-	if typed, ok := x.frames.(providers.ErrorTyper); ok {
-		e = typed.DecodeTypedError(status, x.up.ResponseHeader(typed.ErrorTypeHeader()), body)
-	} else if x.frames != nil {
-		e = x.frames.DecodeError(status, body)
-	} else {
-		e = &providers.Error{Kind: providers.KindUpstream, Status: status, Message: http.StatusText(status)}
-	}
-	e.Provider, e.Raw = x.target.Account.Provider.Name, nil
-	e.Message = x.scrub(e.Message)
-	if e.RetryAfter == 0 {
-		e.RetryAfter = retryAfter(x.up, x.r.o.Now())
-	}
-	switch {
-	case status >= 300 && status < 400:
-		*e = providers.Error{Kind: providers.KindUpstream, Code: "upstream_redirect", Provider: e.Provider,
-			Message: fmt.Sprintf("the upstream answered %d, a redirect, which is never followed: check the account's base_url", status)}
-	case status == 401 || status == 403 || e.Kind == providers.KindAuthentication: // Google says 400
-		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: e.Provider,
-			Message: fmt.Sprintf("provider %s refused the gateway's own credentials (%d): `ai-gateway providers test %s`", e.Provider, status, x.target.Account.Name)}
-	case x.same && !x.leaks(body):
-		e.Raw = append([]byte(nil), body...)
-	}
-	x.endAttempt("http_error", status, e.Message)
-	return e
 }
 
 // readAll reads the rest of the upstream's body, at most limit bytes, into x.rbuf.

@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,7 @@ const (
 type target struct {
 	dialect string
 	handler http.HandlerFunc
+	url     string // of an upstream elsewhere; "": handler is served
 }
 
 func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *bench {
@@ -130,7 +132,8 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 		srv := &http.Server{Handler: tg.handler}
 		go func() { _ = srv.Serve(ln) }()
 		t.Cleanup(func() { _ = srv.Close() })
-		p := &providers.Provider{Name: fmt.Sprintf("p%d", i), BaseURL: "http://" + ln.Addr().String(), Ops: []providers.Op{providers.OpEmbeddings}}
+		base := cmp.Or(tg.url, "http://"+ln.Addr().String())
+		p := &providers.Provider{Name: fmt.Sprintf("p%d", i), BaseURL: base, Ops: []providers.Op{providers.OpEmbeddings}}
 		if tg.dialect == asMessages || tg.dialect == asBytes {
 			p.Speaks = []providers.Egress{anthropic.MessagesEgress(providers.Quirks{})}
 			if tg.dialect == asBytes {

@@ -56,7 +56,7 @@ func TestInline(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, anthropicAnswer)
 	}
-	b := newBench(t, upstream.Timeouts{}, target{asBytes, upstreamTaker}, target{asMessages, upstreamTaker})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asBytes, handler: upstreamTaker}, target{dialect: asMessages, handler: upstreamTaker})
 	b.files = files.Listener.Addr().String()
 
 	status, body, _ := b.post("/v1/chat/completions", withImages("http://files.example.com/a.png", "http://files.example.com/a.png"))

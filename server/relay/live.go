@@ -83,6 +83,7 @@ func (x *exchange) shutDown() {
 	if x.up != nil {
 		x.up.Cancel()
 	}
+	x.awake()
 }
 
 func (x *exchange) isEnding() bool {

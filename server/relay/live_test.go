@@ -24,7 +24,7 @@ func TestStop(t *testing.T) {
 			reached <- struct{}{}
 			<-r.Context().Done()
 		}
-		b := newBench(t, upstream.Timeouts{}, target{asChat, slow}, target{asChat, slow})
+		b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: slow}, target{dialect: asChat, handler: slow})
 		type answered struct {
 			status int
 			body   string

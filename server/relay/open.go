@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
@@ -30,7 +31,7 @@ func (x *exchange) openRaw(kind string) *providers.Error {
 	if x.job.Op != providers.OpAudio || strings.Contains(kind, "html") || isJSON(kind) {
 		e := badResponse("its content type is " + clip(kind, 64))
 		e.Provider = x.target.Account.Provider.Name
-		x.endAttempt("bad_response", 0, e.Message)
+		x.endAttempt("bad_response", 0, faultOf(e, routing.FaultAnswer))
 		return e
 	}
 	x.stream.phase, x.stream.held, x.stream.raw = phasePreamble, x.stream.held[:0], true

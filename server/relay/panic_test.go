@@ -83,7 +83,7 @@ func (b *bench) mine(o relay.Options, word string) {
 // TestPanicInStream: a panic after content has gone out ends that stream with an
 // error event in the caller's format, no terminal event, and one row.
 func TestPanicInStream(t *testing.T) {
-	b := newBench(t, upstream.Timeouts{}, target{asChat, func(w http.ResponseWriter, r *http.Request) {
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		sse(w, first, hello)
 		time.Sleep(100 * time.Millisecond) // so that the content has gone out
 		sse(w, stopped, usageChunk, doneChunk)
@@ -135,16 +135,16 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 		}
 	}
 	const messages = `{"model":"m1","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`
-	f("first event of a stream", `"assistant"`, "/v1/chat/completions", streamAsk, target{asChat, answers(first, hello, stopped, doneChunk)})
-	f("a whole answer", "chat.completion", "/v1/chat/completions", ask, target{asChat, replies(200, whole)})
-	f("the translation of a request", `"hi"`, "/v1/messages", messages, target{asChat, replies(200, whole)})
+	f("first event of a stream", `"assistant"`, "/v1/chat/completions", streamAsk, target{dialect: asChat, handler: answers(first, hello, stopped, doneChunk)})
+	f("a whole answer", "chat.completion", "/v1/chat/completions", ask, target{dialect: asChat, handler: replies(200, whole)})
+	f("the translation of a request", `"hi"`, "/v1/messages", messages, target{dialect: asChat, handler: replies(200, whole)})
 }
 
 // TestUnknownPriceDenied: under unknown_price: deny a model without a price is not sent anywhere.
 func TestUnknownPriceDenied(t *testing.T) {
 	f := func(policy string, local bool, want int) {
 		t.Helper()
-		b := newBench(t, upstream.Timeouts{}, target{asChat, replies(200, whole)})
+		b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: replies(200, whole)})
 		b.mine(relay.Options{UnknownPrice: policy, Panicked: func(where string, v any) { t.Error(where, v) }}, "")
 		for _, a := range b.table.Accounts() {
 			a.Provider.Local = local
@@ -169,7 +169,7 @@ func TestAccountTimeouts(t *testing.T) {
 	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	f := func(timers map[string]string, body string, quick bool) {
 		t.Helper()
-		b := newBench(t, upstream.Timeouts{}, target{asChat, silent})
+		b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: silent})
 		b.mine(relay.Options{
 			Timeouts: func(bool) upstream.Timeouts {
 				return upstream.Timeouts{Header: time.Second, Total: 2 * time.Second}.Or(upstream.StreamDefaults)
@@ -200,7 +200,7 @@ func TestHeartbeat(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		sse(w, stopped, doneChunk)
 	}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, pause})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: pause})
 	b.mine(relay.Options{Heartbeat: 100 * time.Millisecond, Panicked: func(where string, v any) { t.Error(where, v) }}, "")
 	_, body, _ := b.post("/v1/chat/completions", streamAsk)
 	if n := strings.Count(body, ": ping"); n < 3 || n > 5 || !strings.HasSuffix(body, doneChunk) {

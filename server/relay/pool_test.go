@@ -14,7 +14,7 @@ import (
 func TestKeyPool(t *testing.T) {
 	var mu sync.Mutex
 	used := map[string]int{}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, func(w http.ResponseWriter, r *http.Request) {
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		used[r.Header.Get("Authorization")]++
 		mu.Unlock()

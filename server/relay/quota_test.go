@@ -85,7 +85,7 @@ var ci = store.PolicyScope{APIKey: "ci"}
 // TestBudgetDenial: what a caller is told, in both formats, and that no row is left.
 func TestBudgetDenial(t *testing.T) {
 	up := &sees{}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, up.ServeHTTP})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: up.ServeHTTP})
 	b.limit(budget("small", ci, 1_000))
 	status, body, head := b.post("/v1/chat/completions", ask)
 	if status != 429 || head.Get("X-Should-Retry") != "false" || head.Get("Retry-After") != "" ||
@@ -117,7 +117,7 @@ var openAIDuration = regexp.MustCompile(`^(\d+ms|(\d+h)?(\d+m)?\d+(\.\d+)?s)$`)
 // TestRateHeaders: every answer tells where its limits stand.
 func TestRateHeaders(t *testing.T) {
 	up := &sees{}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, up.ServeHTTP})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: up.ServeHTTP})
 	b.limit(&store.Policy{Name: "rates", Scope: ci, Limits: []store.PolicyLimit{
 		{Kind: store.LimitRequests, Limit: 60, Window: store.WindowMinute, Burst: 3}, {Kind: store.LimitTokens, Limit: 100_000, Window: store.WindowMinute}}})
 	check := func(h http.Header, requests string) {
@@ -161,7 +161,7 @@ func TestRateHeaders(t *testing.T) {
 // TestStrictBound: a strict budget tells the upstream to bound what the caller does not.
 func TestStrictBound(t *testing.T) {
 	up, other := &sees{}, &sees{}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, up.ServeHTTP}, target{asMessages, other.ServeHTTP})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: up.ServeHTTP}, target{dialect: asMessages, handler: other.ServeHTTP})
 	strict := budget("strict", ci, 1_000_000_000)
 	strict.Mode, strict.DefaultMaxTokens = store.ModeStrict, 77
 	b.limit(strict)
@@ -196,7 +196,7 @@ func TestStrictBound(t *testing.T) {
 // other is left.
 func TestAccountLimit(t *testing.T) {
 	one, two := &sees{}, &sees{}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, one.ServeHTTP}, target{asChat, two.ServeHTTP})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: one.ServeHTTP}, target{dialect: asChat, handler: two.ServeHTTP})
 	first := &store.Policy{Name: "first", Scope: store.PolicyScope{Account: "p0"}, Limits: []store.PolicyLimit{{Kind: store.LimitRequests, Limit: 1, Window: store.WindowDay}}}
 	b.limit(first)
 	for i := range 3 {
@@ -222,7 +222,7 @@ func TestAccountLimit(t *testing.T) {
 // TestQuotaFollowsTheRow: what is counted is what the row says, however it ends.
 func TestQuotaFollowsTheRow(t *testing.T) {
 	up := &sees{}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, up.ServeHTTP})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: up.ServeHTTP})
 	p := budget("p", ci, 1_000_000_000)
 	p.Limits = append(p.Limits, store.PolicyLimit{Kind: store.LimitTokens, Limit: 1_000_000, Window: store.WindowDay}, store.PolicyLimit{Kind: store.LimitConcurrency, Limit: 4})
 	b.limit(p)

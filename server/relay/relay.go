@@ -28,7 +28,6 @@ import (
 
 // Bounds and paces of an exchange.
 const (
-	maxAttempts  = 3
 	maxAnswer    = 64 << 20               // a buffered answer
 	maxErrorBody = 1 << 20                // an upstream's error
 	earlyCommit  = 5 * time.Second        // a stream without content by then gets its 200 and heartbeats
@@ -107,6 +106,8 @@ type Job struct {
 	Body        []byte // owned by the job until Do's answer has been written
 	Forward     []providers.Header
 	Plan        *routing.Plan
+	Allow       func(model string) bool // the key's allow list; nil allows all
+	Session     string                  // what the caller calls his conversation; may be empty
 	KeyID       string
 	KeyName     string
 	Group       string

@@ -36,7 +36,7 @@ func replies(status int, body string) http.HandlerFunc {
 // TestSettledBeforeTheEnd: with a log that takes 300 ms, nothing from the finish
 // reason on is with the caller before the row is durable, while the content is.
 func TestSettledBeforeTheEnd(t *testing.T) {
-	b := newBench(t, upstream.Timeouts{}, target{asChat, answers(first, hello, stopped, usageChunk, doneChunk)})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: answers(first, hello, stopped, usageChunk, doneChunk)})
 	b.book.slow = 300 * time.Millisecond
 	start := time.Now()
 	var content, end time.Time
@@ -71,7 +71,7 @@ func TestSettledBeforeTheEnd(t *testing.T) {
 
 // TestBufferedWaitsForTheLedger is the same for a buffered answer.
 func TestBufferedWaitsForTheLedger(t *testing.T) {
-	b := newBench(t, upstream.Timeouts{}, target{asChat, replies(200, whole)})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: replies(200, whole)})
 	b.book.slow = 200 * time.Millisecond
 	start := time.Now()
 	status, body, h := b.post("/v1/chat/completions", ask)
@@ -88,7 +88,7 @@ func TestBufferedWaitsForTheLedger(t *testing.T) {
 
 // TestLedgerFailure: no answer is released that is not accounted.
 func TestLedgerFailure(t *testing.T) {
-	b := newBench(t, upstream.Timeouts{}, target{asChat, func(w http.ResponseWriter, r *http.Request) {
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"stream":true`) {
 			sse(w, first, hello, stopped, usageChunk, doneChunk)
 			return
@@ -108,7 +108,7 @@ func TestLedgerFailure(t *testing.T) {
 func TestStreamFaults(t *testing.T) {
 	f := func(name string, h http.HandlerFunc, wantStatus int, want string, end string) {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, upstream.Timeouts{Idle: 300 * time.Millisecond, FirstEvent: 300 * time.Millisecond, Header: 300 * time.Millisecond}, target{asChat, h})
+			b := newBench(t, upstream.Timeouts{Idle: 300 * time.Millisecond, FirstEvent: 300 * time.Millisecond, Header: 300 * time.Millisecond}, target{dialect: asChat, handler: h})
 			status, body, _ := b.post("/v1/chat/completions", streamAsk)
 			if status != wantStatus || !strings.Contains(body, want) || strings.Contains(body, "[DONE]") {
 				t.Errorf("%d %q, want %d with %q and no [DONE]", status, body, wantStatus, want)
@@ -160,7 +160,7 @@ func TestStreamFaults(t *testing.T) {
 func TestBufferedFaults(t *testing.T) {
 	f := func(name, body string, status, want int, says string) {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, upstream.Timeouts{}, target{asChat, replies(status, body)})
+			b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: replies(status, body)})
 			got, out, _ := b.post("/v1/chat/completions", ask)
 			if got != want || !strings.Contains(out, says) || strings.Contains(out, "sk-secret") {
 				t.Errorf("%d %s, want %d with %q", got, out, want, says)
@@ -185,7 +185,7 @@ func TestBufferedFaults(t *testing.T) {
 
 // TestTranslatedDate: a chat answer is dated even where its upstream dates nothing.
 func TestTranslatedDate(t *testing.T) {
-	b := newBench(t, upstream.Timeouts{}, target{asMessages, replies(200, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}`)})
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asMessages, handler: replies(200, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}`)})
 	before := time.Now().Unix()
 	status, body, _ := b.post("/v1/chat/completions", ask)
 	var got struct{ Created int64 }
@@ -204,7 +204,7 @@ func TestNextTarget(t *testing.T) {
 	}
 	for name, h := range bad {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, upstream.Timeouts{}, target{asChat, h}, target{asChat, answers(first, hello, stopped, usageChunk, doneChunk)})
+			b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: h}, target{dialect: asChat, handler: answers(first, hello, stopped, usageChunk, doneChunk)})
 			status, body, hdr := b.post("/v1/chat/completions", streamAsk)
 			if status != 200 || body != first+hello+stopped+doneChunk || hdr.Get("X-Gateway-Attempts") != "2" || hdr.Get("X-Gateway-Provider") != "p1" {
 				t.Errorf("%d %q %v", status, body, hdr)
@@ -221,7 +221,7 @@ func TestHangUp(t *testing.T) {
 	f := func(name, body string, pieces ...string) {
 		t.Run(name, func(t *testing.T) {
 			var gone atomic.Int64
-			b := newBench(t, upstream.Timeouts{}, target{asChat, func(w http.ResponseWriter, r *http.Request) {
+			b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				if len(pieces) > 0 {
 					sse(w, pieces...)
@@ -266,11 +266,11 @@ func TestEarlyCommit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 5 s")
 	}
-	b := newBench(t, upstream.Timeouts{}, target{asChat, func(w http.ResponseWriter, r *http.Request) {
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		time.Sleep(5500 * time.Millisecond)
 		w.WriteHeader(503)
-	}}, target{asChat, answers(first, hello, stopped, usageChunk, doneChunk)})
+	}}, target{dialect: asChat, handler: answers(first, hello, stopped, usageChunk, doneChunk)})
 	start := time.Now()
 	resp, err := http.Post(b.url+"/v1/chat/completions", "application/json", strings.NewReader(streamAsk))
 	if err != nil {

@@ -179,5 +179,6 @@ func (x *exchange) report() {
 func (x *exchange) firstContent() {
 	if x.ttft == 0 {
 		x.ttft = max(1, x.now.Sub(x.job.Accepted))
+		x.route.Answered(x.now)
 	}
 }

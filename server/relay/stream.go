@@ -10,6 +10,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/wire"
+	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -87,23 +88,28 @@ func (x *exchange) advance(until time.Time) error {
 		if x.isGone() {
 			return errClientGone
 		}
-		if x.up == nil && !x.nextTarget() {
-			return x.fail
+		if x.up == nil {
+			switch err := x.nextTarget(until); {
+			case err == nil || !errors.Is(err, errNoTarget):
+				if err != nil {
+					return err
+				}
+			case x.fail != nil:
+				return x.fail
+			default:
+				return errClientGone
+			}
 		}
 		if !x.gotHead {
 			switch err := x.awaitHead(until); {
 			case errors.Is(err, upstream.ErrTick):
 				return err
 			case err != nil:
-				if x.stop(x.lost(err)) {
-					return x.fail
-				}
+				x.restart(x.lost(err))
 				continue
 			}
 			if e := x.openPipe(); e != nil {
-				if x.stop(e) {
-					return x.fail
-				}
+				x.restart(e)
 				continue
 			}
 		}
@@ -112,19 +118,19 @@ func (x *exchange) advance(until time.Time) error {
 			return err
 		}
 		e := x.broken(err)
-		if x.settled || x.stream.phase != phasePreamble || x.stop(e) {
+		if x.settled || x.stream.phase != phasePreamble {
 			x.fail = e
 			return e
 		}
+		x.restart(e)
 	}
 }
 
-// stop notes why an attempt failed and reports whether that ends the request.
-func (x *exchange) stop(e *providers.Error) bool {
+// restart notes why an attempt failed, and makes ready for another.
+func (x *exchange) restart(e *providers.Error) {
 	x.fail = e
 	x.stream.held, x.stream.err, x.stream.cause, x.stream.ended, x.stream.raw = x.stream.held[:0], nil, nil, false, false
 	x.stream.closing = false
-	return final(e) || x.isGone()
 }
 
 // openPipe looks at the upstream's head and prepares for its stream.
@@ -159,7 +165,7 @@ func (x *exchange) notAStream(kind string) *providers.Error {
 		e.Message = x.scrub(e.Message)
 	}
 	e.Provider = x.target.Account.Provider.Name
-	x.endAttempt("bad_response", 0, e.Message)
+	x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))
 	return e
 }
 
@@ -269,6 +275,7 @@ func (x *exchange) endAttemptKeep() {
 		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model, Status: x.up.Status(),
 		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.now.Sub(x.started),
 	})
+	x.route.Done(x.now)
 	x.r.o.Metrics.Attempt("ok")
 }
 
@@ -278,10 +285,11 @@ func (x *exchange) broken(err error) *providers.Error {
 		return x.fail
 	}
 	e := x.stream.err
-	outcome := "stream_error"
+	outcome, fault := "stream_error", routing.FaultAnswer
 	switch {
 	case e != nil:
-		e.Message, e.Provider = x.scrub(e.Message), x.target.Account.Provider.Name
+		e.Message = x.scrub(e.Message)
+		fault = routing.Classify(e, 0)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e = &providers.Error{Kind: providers.KindUpstream, Code: "upstream_cut", Message: "the upstream's stream ended before it was whole"}
 		outcome = "cut"
@@ -292,7 +300,7 @@ func (x *exchange) broken(err error) *providers.Error {
 		return x.lost(err)
 	}
 	e.Provider = x.target.Account.Provider.Name
-	x.endAttempt(outcome, 0, e.Message)
+	x.endAttempt(outcome, 0, faultOf(e, fault))
 	return e
 }
 
@@ -377,7 +385,7 @@ func (x *exchange) failStream(w io.Writer, begun bool) error {
 // left settles a request whose caller has gone away.
 func (x *exchange) left(cause error) error {
 	if x.up != nil && !x.settled {
-		x.endAttempt("cancelled", 0, "")
+		x.endAttempt(outcomeCancelled, 0, routing.Failure{})
 	}
 	x.finish(store.EndClientGone, nil)
 	return cause

@@ -1,7 +1,9 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -12,8 +14,8 @@ import (
 // maxChain bounds how many aliases may lead to one another.
 const maxChain = 8
 
-// maxTargets bounds a plan.
-const maxTargets = 32
+// maxTargets bounds a plan: a Route keeps a bit for each.
+const maxTargets = 64
 
 // An Ask is a question to the table.
 type Ask struct {
@@ -35,9 +37,34 @@ type Target struct {
 	// Entry is the catalogue's row; nil: not known.
 	Entry     *providers.Model
 	Catalogue Catalogue
-	Priority  int
+	Priority  int // within the tier, lower first
 	Weight    int
+	// When says for what the target is there, Tier its rank: all targets of a lower
+	// tier come first.
+	When Cause
+	Tier int
+
+	lanes []*Lane // one a key
+	cost  int64   // nano-USD of a usual request, for the strategy
 }
+
+// A Cause is why a target is in a plan.
+type Cause uint8
+
+// Causes. The first three serve after any failure that another target may mend.
+const (
+	CauseFirst   Cause = iota // the model asked for leads here
+	CauseAsked                // the request's own `fallbacks`
+	CauseError                // the mapping's fallbacks.error
+	CauseContext              // the mapping's fallbacks.context_window: the prompt did not fit
+	CausePolicy               // the mapping's fallbacks.content_policy: a content filter refused
+)
+
+// causeOf are the causes by their names in a mapping, in the order of their tiers.
+var causeOf = []struct {
+	name string
+	when Cause
+}{{"error", CauseError}, {"context_window", CauseContext}, {"content_policy", CausePolicy}}
 
 // An Exclusion tells why an account was not taken.
 type Exclusion struct {
@@ -53,6 +80,17 @@ type Plan struct {
 	Aliased bool
 	// Rule says which rule of the search found the targets: "alias", "account", "catalogue", "pattern", "listed", "any".
 	Rule string
+	// Strategy shares the load among targets of equal tier and priority: the mapping's.
+	Strategy string
+	// Model is the name asked for.
+	Model string
+	// Choices counts what could serve first: targets times keys. With one there is nothing to choose.
+	Choices int
+	// Trace says in words how the targets were found. It is shared: append copies it.
+	Trace []string
+
+	health *Health
+	budget *budget // of retries
 }
 
 // Plan finds the targets for a. The error is ready for the caller: an unknown
@@ -67,10 +105,17 @@ func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
 	if a.Allow != nil && !a.Allow(a.Model) {
 		return nil, denied(a.Model)
 	}
+	key := asked{a.Op, a.Dialect, a.Model, a.Provider, ""}
 	if len(a.Fallback) > 0 {
-		return t.plan(a)
+		if a.Allow != nil {
+			for _, f := range a.Fallback {
+				if !a.Allow(f) {
+					return nil, denied(f)
+				}
+			}
+		}
+		key.fallbacks = strings.Join(a.Fallback, "\x00")
 	}
-	key := asked{a.Op, a.Dialect, a.Model, a.Provider}
 	t.mu.RLock()
 	p := t.plans[key]
 	t.mu.RUnlock()
@@ -93,28 +138,65 @@ func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
 }
 
 func (t *Table) plan(a Ask) (*Plan, *providers.Error) {
-	p := &Plan{}
+	p := &Plan{Model: strings.Clone(a.Model), health: t.health, budget: &budget{}}
+	p.budget.tokens.Store(leastBudget)
 	if err := t.resolve(p, a, a.Model, a.Provider, 0); err != nil {
 		return nil, err
 	}
-	primary := len(p.Targets)
-	for _, f := range a.Fallback {
-		if a.Allow != nil && !a.Allow(f) {
-			return nil, denied(f)
-		}
+	tier := 0
+	spare := func(name string, when Cause) {
+		tier++
+		before := len(p.Targets)
 		// A fallback that leads nowhere is no reason to fail a request that has targets.
-		_ = t.resolve(p, a, f, "", 0)
+		_ = t.resolve(p, a, name, "", 0)
+		for i := before; i < len(p.Targets); i++ {
+			x := &p.Targets[i]
+			x.Asked, x.When, x.Tier = name, when, tier
+		}
 	}
-	sortTargets(p.Targets[:primary])
+	for _, f := range a.Fallback {
+		spare(f, CauseAsked)
+	}
+	if m, ok := t.Mapping(a.Model); ok && a.Provider == "" {
+		p.Strategy = m.Strategy
+		for _, c := range causeOf {
+			for _, f := range m.Fallbacks[c.name] {
+				if f != a.Model {
+					spare(f, c.when)
+				}
+			}
+		}
+	}
+	if len(p.Targets) == 0 || p.Targets[0].When != CauseFirst {
+		return nil, t.notFound(a, p)
+	}
 	p.Targets = dedupe(p.Targets)
+	sortTargets(p.Targets)
 	if len(p.Targets) > maxTargets {
 		p.Targets = p.Targets[:maxTargets]
 	}
-	if len(p.Targets) == 0 {
-		return nil, t.notFound(a, p)
+	first := 0
+	for i := range p.Targets {
+		x := &p.Targets[i]
+		x.lanes = t.health.lanesOf(x.Account, x.Model)
+		x.cost = usualCost(x)
+		if x.When == CauseFirst {
+			p.Choices += len(x.lanes)
+			first++
+		}
 	}
 	p.Aliased = p.Targets[0].Model != a.Model
+	p.Trace = []string{fmt.Sprintf("found by %s: %d targets, %d of them first choices, strategy %s", p.Rule, len(p.Targets), first, cmp.Or(p.Strategy, StrategyWeighted))}
 	return p, nil
+}
+
+// usualCost is what 1,000 tokens in and 1,000 out cost at x; what is not known is dear.
+func usualCost(x *Target) int64 {
+	c := x.Charge(providers.Usage{Input: 1000, Output: 1000}, "dearest")
+	if c.Nano == 0 && !x.Priced() {
+		return math.MaxInt64
+	}
+	return c.Nano
 }
 
 func (t *Table) resolve(p *Plan, a Ask, name, prov string, depth int) *providers.Error {
@@ -339,13 +421,13 @@ func setRule(p *Plan, rule string) {
 }
 
 func sortTargets(ts []Target) {
-	slices.SortStableFunc(ts, func(a, b Target) int { return a.Priority - b.Priority })
+	slices.SortStableFunc(ts, func(a, b Target) int { return cmp.Or(a.Tier-b.Tier, a.Priority-b.Priority) })
 }
 
 func dedupe(ts []Target) []Target {
 	out := ts[:0]
 	for _, x := range ts {
-		if !slices.ContainsFunc(out, func(y Target) bool { return y.Account == x.Account && y.Model == x.Model }) {
+		if !slices.ContainsFunc(out, func(y Target) bool { return y.Account == x.Account && y.Model == x.Model && y.When == x.When }) {
 			out = append(out, x)
 		}
 	}

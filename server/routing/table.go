@@ -74,6 +74,8 @@ type Source struct {
 	Catalogue Catalogue
 	Accounts  []*Account
 	Mappings  []*store.Mapping
+	// Health outlives the table. nil: one of its own.
+	Health *Health
 }
 
 // A Table is one immutable state of routing. Its methods are safe for concurrent use.
@@ -86,17 +88,20 @@ type Table struct {
 	aliases   map[string]*store.Mapping
 	wild      []*store.Mapping // aliases with '*', longest first
 	prices    map[*Account][]accountPrice
+	health    *Health
 
 	mu    sync.RWMutex
 	plans map[asked]*Plan // searches done before; a table never changes, so neither do they
 }
 
-// asked is what a plan depends on, but for fallbacks and allow lists.
+// asked is what a plan depends on; allow lists are checked apart.
 type asked struct {
 	op       providers.Op
 	dialect  providers.Dialect
 	model    string
 	provider string
+	// fallbacks are the request's own, joined by NUL.
+	fallbacks string
 }
 
 // maxPlans bounds the plans kept: names come from callers.
@@ -106,7 +111,11 @@ const maxPlans = 4096
 func Build(src Source) (*Table, error) {
 	t := &Table{
 		providers: src.Providers, catalogue: src.Catalogue, accounts: src.Accounts,
+		health: src.Health,
 		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{}, plans: map[asked]*Plan{}, prices: map[*Account][]accountPrice{},
+	}
+	if t.health == nil {
+		t.health = NewHealth(HealthOptions{})
 	}
 	for _, p := range src.Providers {
 		t.byName[p.Name] = p
@@ -176,6 +185,9 @@ func (t *Table) Upstream(model, account string) string {
 	}
 	return ""
 }
+
+// Health returns how the targets fare.
+func (t *Table) Health() *Health { return t.health }
 
 // Catalogue returns what is known of models.
 func (t *Table) Catalogue() Catalogue { return t.catalogue }

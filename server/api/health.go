@@ -1,0 +1,44 @@
+package api
+
+import (
+	"context"
+	"time"
+)
+
+// An AccountHealth is how an account fares, from real traffic.
+type AccountHealth struct {
+	// State is the best of its targets': ok, failing, probing, cooling, open, parked.
+	State         string         `json:"state"`
+	CooldownUntil *time.Time     `json:"cooldown_until"` // when the first target held back may be asked again; null: none is
+	LastError     string         `json:"last_error,omitempty"`
+	LastErrorAt   *time.Time     `json:"last_error_at,omitempty"`
+	Targets       []TargetHealth `json:"targets"` // asked lately: one a key and model
+}
+
+// A TargetHealth is how one key of an account fares with one model.
+type TargetHealth struct {
+	Model           string     `json:"model"`
+	KeyHint         string     `json:"key_hint,omitempty"`
+	State           string     `json:"state"`
+	Until           *time.Time `json:"until"` // when it may be asked again; null: now
+	InFlight        int64      `json:"in_flight"`
+	Good            int64      `json:"good"`     // answers within the breaker's window
+	Failures        int64      `json:"failures"` // failures within it
+	LatencyMs       float64    `json:"latency_ms,omitempty"`
+	StreamLatencyMs float64    `json:"stream_latency_ms,omitempty"` // to the first content
+	LastFault       string     `json:"last_fault,omitempty"`
+	LastError       string     `json:"last_error,omitempty"`
+	LastFailedAt    *time.Time `json:"last_failed_at,omitempty"`
+}
+
+// A ResetReply answers the reset of an account.
+type ResetReply struct {
+	ID      string  `json:"id"`
+	Reset   bool    `json:"reset"` // something held it back
+	Account Account `json:"account"`
+}
+
+// ResetAccount lifts the cooldowns, breakers and pauses of the account of that id or name.
+func (c *Client) ResetAccount(ctx context.Context, id string) (*ResetReply, error) {
+	return send[ResetReply](ctx, c, "POST", in(accountsPath, id)+"/reset", nil, nil)
+}
