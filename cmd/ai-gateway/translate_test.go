@@ -364,6 +364,7 @@ func stageConfig(t *testing.T, url string, recs []*recording) string {
 		t.Fatal(err)
 	}
 	b = bytes.ReplaceAll(b, []byte("provider: moonshotai,"), []byte("provider: moonshot,"))
+	b = bytes.ReplaceAll(b, []byte("provider: open-responses,"), []byte("provider: custom-responses,"))
 	b = bytes.ReplaceAll(b, []byte("provider: openai-compatible,"), []byte("provider: custom,"))
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ const maxOutput = 4096
 // End returns nil if response.completed or response.incomplete was seen, the error
 // the stream reported, if it did, else io.ErrUnexpectedEOF.
 func (responsesEgress) NewDecoder() providers.Decoder {
-	return &responsesDecoder{items: map[string]*inItem{}}
+	return &responsesDecoder{items: map[string]*inItem{}, byID: map[string]*inItem{}}
 }
 
 type responsesDecoder struct {
@@ -30,6 +30,7 @@ type responsesDecoder struct {
 	read   int
 	blocks int // started so far
 	items  map[string]*inItem
+	byID   map[string]*inItem
 	order  []*inItem
 
 	started bool
@@ -172,7 +173,11 @@ func (d *responsesDecoder) complete(data, response []byte) {
 	if len(d.order) == 0 || d.indexed { // else the items cannot be told apart
 		n := 0
 		wire.EachElement(at(response, "output"), func(item []byte) bool {
-			if it := d.item("o" + strconv.Itoa(n)); it != nil && !it.done {
+			it := d.byID[textAt(item, "id")] // the places may have gaps
+			if it == nil {
+				it = d.item("o" + strconv.Itoa(n))
+			}
+			if it != nil && !it.done {
 				d.itemDone(it, item)
 			}
 			n++

@@ -83,6 +83,9 @@ func (d *responsesDecoder) thought(it *inItem, shown bool, s string) {
 }
 
 func (d *responsesDecoder) itemAdded(it *inItem, item []byte) {
+	if id := textAt(item, "id"); id != "" {
+		d.byID[id] = it
+	}
 	it.typ = textAt(item, "type")
 	if it.typ == "function_call" || it.typ == "custom_tool_call" {
 		d.openCall(it, item)
@@ -163,7 +166,7 @@ func (d *responsesDecoder) itemDone(it *inItem, item []byte) {
 		return
 	}
 	if it.typ == "" {
-		it.typ = textAt(item, "type")
+		d.itemAdded(it, item)
 	}
 	switch it.typ {
 	case "message":
