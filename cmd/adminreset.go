@@ -34,26 +34,12 @@ func (a *app) resetAdmin(o *offline, name string, keep bool) (err error) {
 	if name == "" || name != cleanText(name) {
 		return wrongUsage("ai-gateway admin reset-key", "--name must be a printable name")
 	}
-	dir, err := o.dir(a)
-	if err != nil {
-		return err
-	}
-	found, _, err := bolt.Inspect(dir)
+	st, _, err := a.openOffline(o)
 	if errors.Is(err, store.ErrLocked) {
-		return &hintError{
-			err:  fmt.Errorf("a gateway is running on %s: stop it first", dir),
-			hint: "Or make a key through it:", next: "ai-gateway api-key create " + quoteArg(name) + " --scopes admin",
-		}
+		return &hintError{err: err, hint: "Or make a key through it:", next: "ai-gateway api-key create " + quoteArg(name) + " --scopes admin"}
 	}
 	if err != nil {
 		return err
-	}
-	if found == 0 {
-		return &exitError{exitNotFound, &hintError{err: fmt.Errorf("there is no store in %s; the first start makes it, and an admin key", dir), next: "ai-gateway serve"}}
-	}
-	st, err := bolt.Open(a.ctx, dir, bolt.Options{})
-	if err != nil {
-		return storeError(dir, err)
 	}
 	defer func() {
 		if cerr := st.Close(); err == nil && cerr != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
 )
@@ -18,15 +19,24 @@ func (o *offline) add(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&o.dataDir, "data-dir", "", "data folder (default: the one serve would use)")
 }
 
-// dir returns the data folder that serve would use.
-func (o *offline) dir(a *app) (string, error) {
+// load returns the configuration that serve would use.
+func (o *offline) load(a *app) (*config.Config, error) {
 	flags := map[string]string{}
 	if o.dataDir != "" {
 		flags["data_dir"] = o.dataDir
 	}
 	cfg, err := loadConfig(o.config, a.environ, flags)
 	if err != nil {
-		return "", wrongConfig(err, o.config)
+		return nil, wrongConfig(err, o.config)
+	}
+	return cfg, nil
+}
+
+// dir returns the data folder that serve would use.
+func (o *offline) dir(a *app) (string, error) {
+	cfg, err := o.load(a)
+	if err != nil {
+		return "", err
 	}
 	return cfg.DataDir, nil
 }

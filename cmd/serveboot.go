@@ -85,6 +85,9 @@ func openSealer(ctx context.Context, cfg *config.Config, st *bolt.Store, snap *s
 		if err == nil {
 			return sealer, nil
 		}
+		if next := rotated(source, check); next != nil { // the rotation was cut short behind its last write
+			return next, nil
+		}
 		if sealed {
 			return nil, fmt.Errorf("the master key from %s is not the one of this store: %w. Put the right one there", source, err)
 		}
@@ -102,6 +105,23 @@ func openSealer(ctx context.Context, cfg *config.Config, st *bolt.Store, snap *s
 		return nil, fmt.Errorf("cannot record the master key's id: %w", err)
 	}
 	return sealer, nil
+}
+
+// rotated finishes a rotation of the master key that ended between the store's
+// commit and the renaming of the key's file; nil: there was none.
+func rotated(path string, check []byte) *store.Sealer {
+	key, _, _, err := store.LoadMasterKey(nextMasterKey(path), "", "", false)
+	if err != nil {
+		return nil
+	}
+	next, err := store.NewSealer(key)
+	if err != nil || next.Verify(check) != nil {
+		return nil
+	}
+	if os.Rename(path, path+".old") != nil || os.Rename(nextMasterKey(path), path) != nil {
+		return nil
+	}
+	return next
 }
 
 // A firstKey is the admin key made at the first start; its key is empty later on.

@@ -90,6 +90,16 @@ func parseMasterKey(s string) ([]byte, error) {
 	return nil, fmt.Errorf("it is not %d bytes in base64 or hex", MasterKeyLen)
 }
 
+// MakeMasterKey writes a new master key to path, mode 0600; a file that is there is
+// an error, but for one that a rotation left behind unused.
+func MakeMasterKey(path string) ([]byte, error) {
+	key, created, err := makeMasterKey(path)
+	if err == nil && !created && !strings.HasSuffix(path, ".new") {
+		return nil, fmt.Errorf("cannot make master key: %s exists", path)
+	}
+	return key, err
+}
+
 // makeMasterKey writes a new key whole or not at all. If another process made one
 // meanwhile, that one is returned.
 func makeMasterKey(path string) (key []byte, created bool, err error) {
