@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -22,20 +23,45 @@ type listener struct {
 	open     *connSet
 	patience time.Duration // with one write to a caller: a reader slower than that is cut
 	plane    Plane
+	log      *slog.Logger
 }
 
+// Accept waits for room where the process has no descriptors left: the connections
+// wait in the queue of the socket meanwhile.
 func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	const least, most = 5 * time.Millisecond, time.Second
+	var pause time.Duration
+	for {
+		c, err := l.Listener.Accept()
+		if err == nil {
+			return l.wrap(c), nil
+		}
+		if !passing(err) {
+			return nil, err
+		}
+		if pause == 0 {
+			l.log.Error("cannot accept a connection, trying on", "error", err)
+		}
+		pause = min(max(2*pause, least), most)
+		time.Sleep(pause)
 	}
-	return l.wrap(c), nil
 }
 
 func (l listener) wrap(c net.Conn) *conn {
 	wrapped := &conn{Conn: c, set: l.open, patience: l.patience, plane: l.plane}
 	l.open.add(wrapped)
 	return wrapped
+}
+
+// passing reports whether an error of accept(2) says something about the moment, or
+// one connection, rather than the socket.
+func passing(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EINTR} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close is also called for a listener that Leave has closed.
