@@ -62,9 +62,12 @@ type exchange struct {
 	ttft   time.Duration
 
 	stream streamState
-	rbuf   []byte // upstream bytes
-	out    []byte // bytes for the caller
-	room   *upstream.Exchange
+	rbuf   []byte                                            // upstream bytes
+	out    []byte                                            // bytes for the caller
+	sink   func(piece []byte, info providers.FrameInfo) bool // put, made once
+	piece  []byte                                            // what came last of a stream, in the upstream's buffer
+	pass   []byte                                            // bytes for the caller that lie in piece, before out
+	room   *upstream.Exchange                                // where up lies
 	entry  store.Hold
 
 	watching bool
@@ -78,10 +81,10 @@ type exchange struct {
 }
 
 func (x *exchange) begin(r *Relay, job *Job) {
-	rbuf, out, held, attempts, header, room := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0], x.call.Header[:0], x.room
-	*x = exchange{r: r, job: job, rbuf: rbuf, out: out, room: room}
+	rbuf, out, held, attempts, header, room, sink := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0], x.call.Header[:0], x.room, x.sink
+	*x = exchange{r: r, job: job, rbuf: rbuf, out: out, room: room, sink: sink}
 	if room == nil {
-		x.room = new(upstream.Exchange)
+		x.room, x.sink = new(upstream.Exchange), x.put
 	}
 	x.call.Header = header
 	x.route = job.Plan.Begin(job.Allow, x.session(), job.Peek.Stream)
@@ -125,7 +128,7 @@ func (x *exchange) release() {
 		jobs.Put(job)
 	}
 	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames = nil, nil, nil, nil, nil, nil
-	x.stream.pipe, x.call.Body, x.req = nil, nil, upstream.Request{}
+	x.stream.pipe, x.call.Body, x.piece, x.pass, x.req = nil, nil, nil, nil, upstream.Request{}
 	exchanges.Put(x)
 }
 
@@ -172,16 +175,19 @@ func (x *exchange) isGone() bool {
 }
 
 // What wait waits for.
+type what uint8
+
 const (
-	forHead = false
-	forBody = true
+	forHead what = iota
+	forBody
+	forPiece
 )
 
-// wait waits for the upstream, from x.now on: for its status, or for bytes of its
-// body in buf, of which it returns how many came. It starts the hang-up watcher
-// after watchAfter, and returns upstream.ErrTick when until has passed and
-// errDeadline when limit has.
-func (x *exchange) wait(body bool, buf []byte, until, limit time.Time) (n int, err error) {
+// wait waits for the upstream, from x.now on: for its status, for bytes of its body
+// in buf, of which it returns how many came, or for x.piece of its stream. It starts
+// the hang-up watcher after watchAfter, and returns upstream.ErrTick when until has
+// passed and errDeadline when limit has.
+func (x *exchange) wait(w what, buf []byte, until, limit time.Time) (n int, err error) {
 	for {
 		if !x.now.Before(limit) {
 			return 0, errDeadline
@@ -190,10 +196,14 @@ func (x *exchange) wait(body bool, buf []byte, until, limit time.Time) (n int, e
 			return 0, upstream.ErrTick
 		}
 		step := x.step(x.now, earlier(until, limit))
-		if body {
-			n, err = x.up.Read(buf, step)
-		} else {
+		switch w {
+		case forHead:
 			err = x.up.Header(step)
+		case forBody:
+			n, err = x.up.Read(buf, step)
+		case forPiece:
+			x.piece, err = x.up.Next(step)
+			n = len(x.piece)
 		}
 		after := x.r.o.Now()
 		x.waited += after.Sub(x.now)

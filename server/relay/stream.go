@@ -174,11 +174,8 @@ func hasError(body []byte) bool {
 	return ok && string(body[s:e]) != "null"
 }
 
-// pump reads from the upstream until x.out has bytes for the caller.
+// pump reads from the upstream until there are bytes for the caller.
 func (x *exchange) pump(until time.Time) error {
-	if cap(x.rbuf) < 16<<10 {
-		x.rbuf = make([]byte, 16<<10)
-	}
 	s := &x.stream
 	for {
 		switch {
@@ -193,23 +190,48 @@ func (x *exchange) pump(until time.Time) error {
 		if s.phase == phasePreamble && x.deltas == 0 {
 			limit = x.firstBy
 		}
-		buf := x.rbuf[:cap(x.rbuf)]
-		n, err := x.wait(forBody, buf, until, earlier(limit, x.totalBy))
+		n, err := x.wait(forPiece, nil, until, earlier(limit, x.totalBy))
 		switch {
 		case n > 0:
-			s.cause = s.pipe.feed(buf[:n], x.put)
+			s.cause = s.pipe.feed(x.piece, x.sink)
 		case isEOF(err):
-			if s.cause = s.pipe.end(x.put); s.cause == nil && s.err == nil {
+			if s.cause = s.pipe.end(x.sink); s.cause == nil && s.err == nil {
 				s.ended = true // formats whose end of input is the terminal event
 			}
 		case err != nil:
 			return err
 		}
 		// Content goes out before what came with it is told or settled.
-		if len(x.out) > 0 {
+		if len(x.out) > 0 || len(x.pass) > 0 {
 			return nil
 		}
 	}
+}
+
+// emit adds a piece to what goes to the caller. One that lies in what was received,
+// behind the others, is written from there.
+func (x *exchange) emit(piece []byte) {
+	if len(piece) == 0 {
+		return
+	}
+	if len(x.out) == 0 && sameArray(piece, x.piece) {
+		switch n := len(x.pass); {
+		case n == 0:
+			x.pass = piece
+			return
+		case cap(x.pass) > n && &x.pass[:n+1][n] == &piece[0]:
+			x.pass = x.pass[:n+len(piece)]
+			return
+		}
+	}
+	x.out = append(x.out, x.pass...)
+	x.pass = nil
+	x.out = append(x.out, piece...)
+}
+
+// sameArray reports whether a and b are slices of one array, neither with its capacity cut.
+func sameArray(a, b []byte) bool {
+	return cap(a) > 0 && cap(b) > 0 && &a[:cap(a)][cap(a)-1] == &b[:cap(b)][cap(b)-1]
 }
 
 var errInStream = errors.New("the upstream reported an error in its stream")
@@ -229,7 +251,7 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 	if info&providers.FrameDelta != 0 {
 		x.firstContent()
 		if !s.closing {
-			x.out = append(x.out, s.held...)
+			x.emit(s.held)
 			s.held, s.phase = s.held[:0], phaseContent
 		}
 	}
@@ -243,7 +265,7 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 		return false
 	}
 	if s.phase == phaseContent {
-		x.out = append(x.out, piece...)
+		x.emit(piece)
 	} else {
 		s.held = append(s.held, piece...)
 		if len(s.held) > maxHeld {
@@ -312,7 +334,7 @@ func (x *exchange) drainUpstream() {
 	}
 	until := x.r.o.Now().Add(reuseWait)
 	for range 8 {
-		if _, err := x.up.Read(x.rbuf[:cap(x.rbuf)], until); err != nil {
+		if _, err := x.up.Next(until); err != nil {
 			return
 		}
 	}
@@ -342,6 +364,14 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}()
 	for {
+		if len(x.pass) > 0 {
+			m, err := w.Write(x.pass)
+			n += int64(m)
+			x.pass = nil
+			if err != nil {
+				return n, x.left(err)
+			}
+		}
 		if len(x.out) > 0 {
 			m, err := w.Write(x.out)
 			n += int64(m)

@@ -40,7 +40,9 @@ type Exchange struct {
 	head    head
 	body    body
 	gzip    *unzip // nil: the body is not compressed
-	err     error  // what ended reading
+
+	unzipped []byte // what Next returns of a compressed body
+	err      error  // what ended reading
 }
 
 // start gets a connection and writes the request. A connection from the pool that
@@ -288,7 +290,7 @@ func (x *Exchange) Close() {
 	}
 	if x.pooled != nil {
 		x.c.buffers.Put(x.pooled)
-		x.pooled, x.buf, x.gzip = nil, nil, nil
+		x.pooled, x.buf, x.gzip, x.unzipped = nil, nil, nil, nil
 	}
 	x.req = Request{}
 }

@@ -147,21 +147,46 @@ func (x *Exchange) Read(p []byte, until time.Time) (int, error) {
 	return n, err
 }
 
+// Next returns the next bytes of the body where they lie: they are valid until the
+// next call of a method of x. Its until and errors are Read's.
+func (x *Exchange) Next(until time.Time) ([]byte, error) {
+	switch {
+	case x.err != nil:
+		return nil, x.err
+	case !x.gotHead:
+		return nil, errors.New("cannot read body: the header was not read")
+	case x.gzip != nil:
+		if x.unzipped == nil {
+			x.unzipped = make([]byte, bufferSize)
+		}
+		n, err := x.Read(x.unzipped, until)
+		return x.unzipped[:n], err
+	}
+	for {
+		in := x.buf[x.r:x.w]
+		used, n, err := x.body.take(in, in) // content only moves to the front, over framing
+		x.r += used
+		if n == 0 && err == nil {
+			if err = x.missed(x.fill(until)); err == nil {
+				continue
+			}
+		} else if err = x.took(n, err); err == nil {
+			return in[:n], nil
+		}
+		if !errors.Is(err, ErrTick) {
+			x.err = err
+		}
+		return nil, err
+	}
+}
+
 // readPlain reads the body as it is framed, compressed or not.
 func (x *Exchange) readPlain(p []byte, until time.Time) (int, error) {
 	for {
 		used, n, err := x.body.take(p, x.buf[x.r:x.w])
 		x.r += used
-		switch {
-		case n > 0:
-			if err != nil && !errors.Is(err, io.EOF) {
-				x.err = &Error{Kind: BadResponse, Sent: true, Err: err} // told by the next call
-			}
-			return n, nil
-		case errors.Is(err, io.EOF):
-			return 0, io.EOF
-		case err != nil:
-			return 0, &Error{Kind: BadResponse, Sent: true, Err: err}
+		if n > 0 || err != nil {
+			return n, x.took(n, err)
 		}
 		if direct := x.direct(p); len(direct) > 0 {
 			if n, err = x.receive(direct, until); n > 0 {
@@ -174,17 +199,36 @@ func (x *Exchange) readPlain(p []byte, until time.Time) (int, error) {
 		} else {
 			err = x.fill(until)
 		}
-		switch {
-		case err == nil:
-		case errors.Is(err, ErrTick) || errors.Is(err, ErrCancelled):
+		if err = x.missed(err); err != nil {
 			return 0, err
-		case errors.Is(err, io.EOF) && x.body.at == inClose:
-			x.body.at, x.head.keep = atEnd, false
-			return 0, io.EOF
-		default:
-			return 0, &Error{Kind: Cut, Sent: true, Err: unexpected(err)}
 		}
 	}
+}
+
+// took judges what taking n bytes of content has come to.
+func (x *Exchange) took(n int, err error) error {
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &Error{Kind: BadResponse, Sent: true, Err: err}
+	}
+	if n > 0 {
+		if err != nil && !errors.Is(err, io.EOF) {
+			x.err = err // told by the next call
+		}
+		return nil
+	}
+	return err
+}
+
+// missed judges why nothing more was received; nil: something was.
+func (x *Exchange) missed(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrTick), errors.Is(err, ErrCancelled):
+		return err
+	case errors.Is(err, io.EOF) && x.body.at == inClose:
+		x.body.at, x.head.keep = atEnd, false
+		return io.EOF
+	}
+	return &Error{Kind: Cut, Sent: true, Err: unexpected(err)}
 }
 
 // direct returns what of p may be read into without going through buf, if that pays.
