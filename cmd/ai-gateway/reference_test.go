@@ -1,10 +1,16 @@
 package main_test
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // recordedUsage reads what a recording reports, in OpenAI's convention, written
 // apart from the gateway's own readers: the last report counts, member by member.
 func recordedUsage(r *recording) (usage, bool) {
+	if strings.HasPrefix(r.Endpoint, "gemini_") {
+		return lastGeminiUsage(r)
+	}
 	var payloads []string
 	if r.Response.SSE != "" {
 		payloads = events(r.Response.SSE)

@@ -166,6 +166,10 @@ func (e *encoder) blockStart(dst []byte, index int, b *providers.Block) []byte {
 		o.block.Kind = providers.KindText
 	}
 	o.block.Raw, o.block.Citations, o.block.Extra = bytes.Clone(b.Raw), bytes.Clone(b.Citations), cloneMembers(b.Extra)
+	if b.Kind == providers.KindOpaque && b.Origin != dialect { // a block of another vendor's own: it has no form here
+		o.closed = true
+		return dst
+	}
 	if dst = e.makeWay(dst, index); e.current != index {
 		e.hold(index)
 		return dst
