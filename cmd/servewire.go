@@ -181,7 +181,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
-		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
+		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), CORS: cfg.CORSOrigins, MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat: server.Surface{In: openai.ChatIngress()},

@@ -46,6 +46,8 @@ type Provider struct {
 	Only map[Dialect][]string
 	// Ops lists the operations served besides OpChat.
 	Ops []Op
+	// Betas are the flags of the anthropic-beta header it takes; nil: all are passed on.
+	Betas []string
 	// EnvKeys are the environment variables that hold a key of it, the best first.
 	EnvKeys []string
 	// Models are name patterns ('*' matches any run) of the models it is known to serve, to route names the catalogue lacks.

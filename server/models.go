@@ -42,10 +42,17 @@ func (s *Server) listModels(c *call) {
 	for _, m := range models {
 		rows = append(rows, s.row(m))
 	}
-	writeJSON(c, 200, struct {
+	list := struct {
 		Object string     `json:"object"`
 		Data   []modelRow `json:"data"`
-	}{"list", rows})
+		// Codex asks with its version and wants the presets it may offer here; those
+		// of its own stand where there are none.
+		Models *[]struct{} `json:"models,omitempty"`
+	}{Object: "list", Data: rows}
+	if c.ctx.QueryArgs().Has("client_version") {
+		list.Models = &[]struct{}{}
+	}
+	writeJSON(c, 200, list)
 }
 
 func (s *Server) row(m routing.ModelInfo) modelRow {

@@ -69,6 +69,8 @@ type Options struct {
 	MaxBody int                       // of a JSON request, in bytes
 	// MaxUpload is the size of a form; 0: MaxBody.
 	MaxUpload int
+	// CORS are the origins whose pages may call the relay's routes; "*": all. Empty: none.
+	CORS []string
 	// PublicHosts are the names that browsers may call the gateway by, besides localhost and addresses.
 	PublicHosts []string
 	// MemoryLimit is what the collector keeps to, in bytes: near it load is shed. 0: none.
@@ -216,6 +218,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.oversized.Delete(&ctx.Request.Header) // its first byte was there: the refusal comes from here
 	}
 	c.clientID = clientRequestID(ctx.Request.Header.Peek("X-Request-Id"))
+	if s.cross(ctx) {
+		return
+	}
 	if e := s.admit(c); e != nil {
 		if bodyUnread(ctx) {
 			lingering(ctx)

@@ -31,6 +31,7 @@ func (s *Server) register() {
 	}
 	for _, m := range []string{"GET", "HEAD"} {
 		free(m, "/v1/models", scopeSelf, "", s.listModels)
+		free(m, "/v1/model/info", scopeSelf, "", s.listModelInfo)
 		free(m, "/v1/models/{id...}", scopeSelf, "", s.showModel)
 		free(m, "/health", scopePublic, "", s.health)
 		free(m, "/livez", scopePublic, "", s.livez)

@@ -101,6 +101,7 @@ type matrixUpstream struct {
 	url string
 	mu  sync.Mutex
 	bad []string // what was missing in requests since the last look
+	got http.Header
 }
 
 func startMatrixUpstream(t *testing.T) *matrixUpstream {
@@ -125,10 +126,12 @@ func (u *matrixUpstream) faults() (bad []string) {
 func (u *matrixUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch { // those who speak more than one
-	case name == "azure" && strings.HasSuffix(r.URL.Path, "/responses"), name == "vertex" && strings.Contains(r.URL.Path, "anthropic"):
-		name = map[string]string{"azure": "responses", "vertex": "messages"}[name]
-	case name == "azure":
+	case (name == "azure" || name == "openai") && strings.HasSuffix(r.URL.Path, "/responses"):
+		name = "responses"
+	case name == "azure", name == "openai":
 		name = "chat"
+	case name == "vertex" && strings.Contains(r.URL.Path, "anthropic"):
+		name = "messages"
 	case name == "vertex":
 		name = "gemini"
 	}
@@ -138,6 +141,19 @@ func (u *matrixUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b, _ := io.ReadAll(r.Body)
+	u.mu.Lock()
+	u.got = r.Header.Clone()
+	u.mu.Unlock()
+	if strings.HasSuffix(r.URL.Path, "count_tokens") || strings.HasSuffix(r.URL.Path, ":countTokens") {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"input_tokens":9,"totalTokens":9}`)
+		return
+	}
+	if strings.HasSuffix(r.URL.Path, "/embeddings") {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"usage":{"prompt_tokens":3,"total_tokens":3}}`)
+		return
+	}
 	body := strings.NewReplacer(`\/`, "/", `\u003d`, "=").Replace(string(b))
 	_, rest, _ := strings.Cut(body, "scenario:")
 	scenario, _, _ := strings.Cut(rest, ".")

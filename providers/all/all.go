@@ -19,5 +19,7 @@ func All() []*providers.Provider {
 	list := make([]*providers.Provider, 0, len(vendors)+5)
 	list = append(list, vendors[0], anthropic.Provider(), gemini.Provider(), vertex.Provider(), azure.Provider(), bedrock.Provider())
 	list = append(list, vendors[1:]...)
-	return append(list, demo.Provider())
+	list = append(list, demo.Provider())
+	setBetas(list)
+	return list
 }

@@ -142,6 +142,8 @@ func (a *Admin) Routes() []Route {
 	)
 	return []Route{
 		{"GET", "/v1/key", "self", a.self},
+		{"GET", "/v1/dashboard/billing/subscription", "self", a.subscription},
+		{"GET", "/v1/dashboard/billing/usage", "self", a.spent},
 
 		{"POST", keys, "keys:write", a.createKey},
 		{"GET", keys, "viewer", a.listKeys},

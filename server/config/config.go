@@ -43,6 +43,7 @@ type Config struct {
 	TimeZone       string
 	Zone           *time.Location // TimeZone, loaded
 	TrustedProxies []netip.Prefix
+	CORSOrigins    []string // whose pages may call the relay's routes
 	Limits         Limits
 	Timeouts       Timeouts
 	Ledger         Ledger

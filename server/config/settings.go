@@ -43,6 +43,7 @@ func (c *Config) settings() []setting {
 		{"log.format", "auto", &c.Log.Format, []string{"auto", "json", "text"}, nil, "auto is text on a terminal, else json"},
 		{"time_zone", "UTC", &c.TimeZone, nil, checkZone, "zone of days in reports that name none: a name such as Asia/Shanghai, UTC or Local"},
 		{"trusted_proxies", "", &c.TrustedProxies, nil, nil, "networks whose X-Forwarded-For is believed"},
+		{"cors_origins", "", &c.CORSOrigins, nil, checkOrigin, "origins whose web pages may call the relay's routes with a key, such as https://chat.example.com; * = all; default none"},
 		{"master_key_file", "", &c.MasterKeyFile, nil, nil, "key that seals provider secrets; default <data_dir>/master.key"},
 		{"proxy", "", &c.Proxy, nil, checkProxy, "proxy of upstream calls (http, https, socks5h, 'direct'); default HTTPS_PROXY and NO_PROXY"},
 		{"drain_delay", "5s", &c.DrainDelay, nil, nil, "how long the gateway is unready but still accepts after SIGTERM"},

@@ -152,6 +152,18 @@ func checkProxy(text string) error {
 	return fmt.Errorf("proxy scheme must be http, https, socks5 or socks5h, not %q", u.Scheme)
 }
 
+// checkOrigin accepts an origin as browsers name it, or "*".
+func checkOrigin(text string) error {
+	if text == "*" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != text {
+		return fmt.Errorf("must be an origin such as https://chat.example.com or *, not %q", maskURL(text))
+	}
+	return nil
+}
+
 // checkURL accepts an http or https URL with a host.
 func checkURL(text string) error {
 	if u, err := url.Parse(text); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {

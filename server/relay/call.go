@@ -34,6 +34,9 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 		}
 		c.Body = body
 		c.Header = append(c.Header, job.Forward...)
+		if c.Dialect == providers.Messages {
+			x.filterBetas(c, t.Account)
+		}
 	} else {
 		body, err := x.translate(t)
 		if err != nil {
