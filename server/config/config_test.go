@@ -15,13 +15,13 @@ import (
 func some() []*providers.Provider {
 	return []*providers.Provider{
 		{Name: "openai", BaseURL: "https://api.openai.com/v1", EnvKeys: []string{"OPENAI_API_KEY"}},
-		{Name: "azure", EnvKeys: []string{"AZURE_OPENAI_API_KEY"}},
+		{Name: "vertex", BaseURL: "https://aiplatform.googleapis.com", Keyless: true},
 		{Name: "anthropic", Aliases: []string{"claude"}, BaseURL: "https://api.anthropic.com", EnvKeys: []string{"ANTHROPIC_API_KEY"}},
 		{Name: "gemini", BaseURL: "https://generativelanguage.googleapis.com", EnvKeys: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}},
 		{Name: "vercel", BaseURL: "https://ai-gateway.vercel.sh/v1", EnvKeys: []string{"AI_GATEWAY_API_KEY"}},
 		{Name: "vllm", BaseURL: "http://127.0.0.1:8000/v1", Local: true},
 		{Name: "bedrock", BaseURL: "https://bedrock-runtime.us-east-1.amazonaws.com", Keyless: true},
-		{Name: "azure", Keyless: true},
+		{Name: "azure", EnvKeys: []string{"AZURE_OPENAI_API_KEY"}, Keyless: true},
 		{Name: "llamacpp", Aliases: []string{"llama.cpp"}, BaseURL: "http://127.0.0.1:8080/v1", Local: true},
 		{Name: "custom", EnvKeys: nil},
 	}

@@ -54,7 +54,7 @@ func TestExampleComments(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"anthropic-1", "anthropic-2"} {
+	for _, name := range []string{"anthropic-1", "anthropic-2", "service-account.json"} {
 		if err := os.WriteFile(dir+"/"+name, []byte("sk-"+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestExampleComments(t *testing.T) {
 	body = strings.NewReplacer("accounts: []", "accounts:", "model_mappings: []", "model_mappings:", "quota_policies: []", "quota_policies:", "providers: {}", "providers:", "/run/secrets", dir).Replace(body)
 	text := head + "#" + body
 	c := mustLoad(t, text, "OPENAI_API_KEY=sk-x", "AZURE_OPENAI_API_KEY=az")
-	if len(c.Accounts) != 5 || len(c.Mappings) != 1 || len(c.BaseURLs) != 1 || len(c.Policies) != 1 {
+	if len(c.Accounts) != 6 || len(c.Mappings) != 1 || len(c.BaseURLs) != 1 || len(c.Policies) != 1 {
 		t.Errorf("accounts:\n%s\nmappings: %v\nbase URLs: %v", list(c), c.Mappings, c.BaseURLs)
 	}
 }
