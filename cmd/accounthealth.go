@@ -18,11 +18,14 @@ func accountState(acc *api.Account) cell {
 		return cell{text: "● enabled", raw: "enabled", sgr: green}
 	}
 	text := h.State
+	if h.Serving && h.CooldownUntil != nil {
+		text = "in part " + text
+	}
 	if h.CooldownUntil != nil {
 		text += " until " + moment(*h.CooldownUntil).text
 	}
 	sgr := yellow
-	if h.State == "open" || h.State == "parked" {
+	if !h.Serving {
 		sgr = red
 	}
 	return cell{text: "▲ " + text, raw: h.State, sgr: sgr}

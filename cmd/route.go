@@ -268,10 +268,18 @@ func (a *app) explain(ask api.ExplainAsk) error {
 		}
 	}
 	if r.Error != nil {
-		return &exitError{exitNotFound, &hintError{err: errors.New(r.Error.Message), next: "ai-gateway models list"}}
+		return &exitError{exitNotFound, &hintError{err: errors.New(refusalText(r.Error)), next: "ai-gateway models list"}}
 	}
 	if r.Rule != "" {
 		a.line("%s: found by %s", cleanText(r.Model), cleanText(r.Rule))
 	}
 	return nil
+}
+
+// refusalText writes what a caller would be told, its machine word first.
+func refusalText(e *api.ErrorDetail) string {
+	if e.Code == nil {
+		return e.Message
+	}
+	return *e.Code + ": " + e.Message
 }

@@ -151,8 +151,12 @@ func allowed(c *admin.Caller, scope string, relay bool) *providers.Error {
 	case relay && len(c.Scopes) == 0:
 		return nil
 	}
+	add := ""
+	if c.Key != nil {
+		add = fmt.Sprintf("`ai-gateway api-key update %s --scopes %s` gives it, ", c.Key.ID, strings.Join(append(slices.Clone(c.Scopes), scope), ","))
+	}
 	return &providers.Error{Kind: providers.KindPermission, Code: "missing_scope", NoRetry: true,
-		Message: fmt.Sprintf("this API key lacks the scope %q: `ai-gateway api-key create NAME --scopes %s` makes one that has it", scope, scope)}
+		Message: fmt.Sprintf("this API key lacks the scope %q: %s`ai-gateway api-key create NAME --scopes %s` makes one that has it", scope, add, scope)}
 }
 
 // clientIP is the peer's address, or the one a trusted proxy reports.

@@ -80,7 +80,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	if denied != nil {
 		release()
 		s.relay.WriteRates(c.ctx, who)
-		c.fail(denied)
+		c.refuse(peek, denied)
 		return
 	}
 	defer func() { lease.Cancel() }() // nil once a job has it
@@ -93,7 +93,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	}
 	if perr != nil {
 		release()
-		c.fail(perr)
+		c.refuse(peek, perr)
 		return
 	}
 	job := relay.NewJob(relay.Job{

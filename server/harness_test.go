@@ -51,6 +51,16 @@ func (r *rows) all() []store.UsageRow {
 	return append([]store.UsageRow(nil), r.list...)
 }
 
+// served returns the rows of requests that were not refused before any target.
+func (r *rows) served() (out []store.UsageRow) {
+	for _, row := range r.all() {
+		if row.EndReason != store.EndRejected || row.CostNano != 0 || len(row.Attempts) != 0 {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
 // log is what the gateway logged.
 type log struct {
 	mu sync.Mutex

@@ -226,7 +226,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			lingering(ctx)
 			ctx.SetConnectionClose()
 		}
-		c.fail(e)
+		c.refuse(providers.Peek{}, e)
 		return
 	}
 	c.route.handle(c)

@@ -168,7 +168,7 @@ func TestCountTokens(t *testing.T) {
 	if got.status != 404 || got.errorOf().Type != "error" {
 		t.Errorf("unknown model: %v", got)
 	}
-	if len(b.rows.all()) != 0 {
+	if len(b.rows.served()) != 0 {
 		t.Error("an estimate cost something")
 	}
 }

@@ -56,10 +56,15 @@ func (a *Admin) explain(c *Call) error {
 	if key != nil {
 		reply.Key = key.ID
 	}
+	if reply.Error = a.barred(key, &ask, c.Now); reply.Error != nil {
+		ask.Allow = nil // show where it would go otherwise
+	}
 	plan, perr := t.Plan(ask)
 	if perr != nil {
 		code := perr.Code
-		reply.Error = &api.ErrorDetail{Message: perr.Message, Type: "invalid_request_error", Code: &code}
+		if reply.Error == nil {
+			reply.Error = &api.ErrorDetail{Message: perr.Message, Type: "invalid_request_error", Code: &code}
+		}
 		reply.Targets = notEligible(t)
 		return c.answer(200, reply)
 	}
@@ -68,8 +73,18 @@ func (a *Admin) explain(c *Call) error {
 	for _, look := range plan.Look(c.Now, ask.Allow) {
 		reply.Targets = append(reply.Targets, a.looked(t, plan, &look))
 	}
-	if !slices.ContainsFunc(reply.Targets, func(x api.ExplainTarget) bool { return x.Eligible }) {
+	if reply.Error == nil && !slices.ContainsFunc(reply.Targets, func(x api.ExplainTarget) bool { return x.Eligible }) {
 		reply.Error = a.refusal(plan, ask.Allow, c.Now)
+	}
+	if reply.Error == nil {
+		reply.Error = a.overBudget(key, model, reply.Targets, c.Now)
+	}
+	if reply.Error != nil {
+		for i := range reply.Targets {
+			if x := &reply.Targets[i]; x.Eligible {
+				x.Eligible, x.Order, x.Reason = false, 0, "the key's request would be refused: "+*reply.Error.Code
+			}
+		}
 	}
 	for _, e := range plan.Excluded {
 		reply.Targets = append(reply.Targets, api.ExplainTarget{Provider: e.Provider, Account: e.Account, Model: e.Model, Reason: e.Reason})
@@ -133,8 +148,10 @@ func (a *Admin) looked(t *routing.Table, plan *routing.Plan, look *routing.Look)
 // refusal is what a caller would be told now, when no target may be asked.
 func (a *Admin) refusal(plan *routing.Plan, allow func(string) bool, now time.Time) *api.ErrorDetail {
 	e := plan.Refusal(now, allow)
-	if e == nil {
-		return nil
+	if e == nil { // every one of them is refused for its price
+		code := "price_unknown"
+		return &api.ErrorDetail{Type: "invalid_request_error", Code: &code,
+			Message: "no price is known for this model and unknown_price is deny: `ai-gateway models price` tells or sets one, or set unknown_price to dearest or zero"}
 	}
 	return &api.ErrorDetail{Message: e.Message, Type: "api_error", Code: &e.Code}
 }

@@ -22,19 +22,20 @@ func (a *Admin) lanes(now time.Time) map[string][]routing.LaneState {
 	return out
 }
 
-// healthOf sums up how an account's targets fare: its state is the best that any
-// of them has, since that is what it can still do.
+// healthOf sums up how an account's targets fare: its state is the worst that any
+// of them has, and Serving tells whether others go on.
 func healthOf(lanes []routing.LaneState) *api.AccountHealth {
-	h := &api.AccountHealth{State: routing.StateOK, Targets: []api.TargetHealth{}}
+	h := &api.AccountHealth{State: routing.StateOK, Serving: len(lanes) == 0, Targets: []api.TargetHealth{}}
 	var worst time.Time
-	for i, l := range lanes {
+	for _, l := range lanes {
 		t := api.TargetHealth{Model: l.Model, KeyHint: l.KeyHint, State: l.State, Until: timePtr(l.Until), InFlight: l.InFlight,
 			Good: int64(l.Good), Failures: int64(l.Failures), LastError: l.LastError, LastFault: l.LastFault, LastFailedAt: timePtr(l.LastFailed)}
 		t.LatencyMs, t.StreamLatencyMs = millis(l.Latency), millis(l.StreamLatency)
 		h.Targets = append(h.Targets, t)
-		if i == 0 || rank[l.State] < rank[h.State] {
+		if rank[l.State] > rank[h.State] {
 			h.State = l.State
 		}
+		h.Serving = h.Serving || l.Until.IsZero()
 		if !l.Until.IsZero() && (h.CooldownUntil == nil || l.Until.Before(*h.CooldownUntil)) {
 			h.CooldownUntil = timePtr(l.Until)
 		}

@@ -7,8 +7,9 @@ import (
 
 // An AccountHealth is how an account fares, from real traffic.
 type AccountHealth struct {
-	// State is the best of its targets': ok, failing, probing, cooling, open, parked.
+	// State is the worst of its targets': ok, failing, probing, cooling, open, parked.
 	State         string         `json:"state"`
+	Serving       bool           `json:"serving"`        // at least one target may be asked now
 	CooldownUntil *time.Time     `json:"cooldown_until"` // when the first target held back may be asked again; null: none is
 	LastError     string         `json:"last_error,omitempty"`
 	LastErrorAt   *time.Time     `json:"last_error_at,omitempty"`

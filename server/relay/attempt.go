@@ -119,6 +119,7 @@ func (x *exchange) pause(now, then time.Time) {
 	case <-timer.C:
 	case <-wake:
 	}
+	x.waited += x.r.o.Now().Sub(now)
 }
 
 // awake ends a pause. x.mu is held.

@@ -71,9 +71,10 @@ type Options struct {
 
 // A Relay serves jobs. It is safe for concurrent use.
 type Relay struct {
-	o     Options
-	watch *hangups
-	live  live
+	o       Options
+	watch   *hangups
+	live    live
+	refused refusals
 }
 
 // New starts a relay; Close stops what it started.
@@ -161,8 +162,8 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 			x.release()
 		}
 	}()
-	if err := x.reserveQuota(); err != nil { // refused before any row
-		x.fail, x.settled = err, true
+	if err := x.reserveQuota(); err != nil {
+		x.refuse(err)
 		x.answerError(ctx)
 		x.release()
 		return

@@ -10,7 +10,7 @@ import (
 
 func denied(model string) *providers.Error {
 	return &providers.Error{Kind: providers.KindPermission, Code: "model_not_allowed", Param: "model", NoRetry: true,
-		Message: fmt.Sprintf("this API key may not use model %q: see `ai-gateway whoami`, or ask for it to be added with `ai-gateway api-key update`", clip(model))}
+		Message: fmt.Sprintf("this API key may not use model %q: `ai-gateway whoami` lists what it may, `ai-gateway api-key update KEY --models …,%s` adds it", clip(model), shellSafe(clip(model)))}
 }
 
 // notFound says that no target serves the model, and what to type to learn why.
