@@ -280,6 +280,8 @@ func (r *reader) rowText(row *UsageRow) bool {
 		dst = &row.PriceVersion
 	case rowPriceSource:
 		dst = &row.PriceSource
+	case rowPriceKind:
+		dst = &row.PriceKind
 	case rowError:
 		dst = &row.Error
 	default:

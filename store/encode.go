@@ -94,6 +94,7 @@ const (
 	rowMetadata        protowire.Number = 31 // repeated: name (1), value (2)
 	rowMarkup          protowire.Number = 32
 	rowAdjusted        protowire.Number = 33
+	rowPriceKind       protowire.Number = 34
 	rowTrace           protowire.Number = 40 // repeated
 )
 
@@ -199,6 +200,7 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 	dst = appendUint(dst, rowReserved, uint64(r.ReservedNano))
 	dst = appendText(dst, rowPriceVersion, r.PriceVersion)
 	dst = appendText(dst, rowPriceSource, r.PriceSource)
+	dst = appendText(dst, rowPriceKind, r.PriceKind)
 	dst = appendUint(dst, rowFlags, uint64(r.Flags))
 	dst = appendUint(dst, rowTTFT, uint64(r.TTFT))
 	dst = appendUint(dst, rowDuration, uint64(r.Duration))

@@ -33,7 +33,7 @@ func fullRow() *UsageRow {
 	r := typicalRow()
 	r.ClientRequestID, r.Group, r.EndUser, r.Error = "client-1", "team", "user-7", "timeout: none came — 超时"
 	r.Flags = FlagClamped | FlagUnknownPrice
-	r.MarkupNano, r.AdjustedNano = -9, 8
+	r.MarkupNano, r.AdjustedNano, r.PriceKind = -9, 8, "flex"
 	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
 	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	r.Trace = []string{"found by alias", "went on to b"}

@@ -90,7 +90,8 @@ type UsageQuery struct {
 	Model     string
 	Provider  string
 	Account   string
-	Status    string    // "200", "4xx", "error"
+	Status    string // "200", "4xx", "error"
+	EndReason string
 	Since     time.Time // inclusive
 	Until     time.Time // exclusive
 	Limit     int       // 0 = 100, at most 1000

@@ -2,6 +2,9 @@ package store
 
 import "time"
 
+// PriceResolved is the price source of a row whose cost a person has said.
+const PriceResolved = "resolved"
+
 // EntryKind says what a ledger entry records.
 type EntryKind uint8
 
@@ -97,7 +100,8 @@ type UsageRow struct {
 	AdjustedNano int64 // the part of CostNano that corrections made since the end
 	ReservedNano int64
 	PriceVersion string
-	PriceSource  string // "catalogue", "override", "account", "fallback", "provider", "local", "zero"
+	PriceSource  string // "catalogue", "override", "account", "fallback", "provider", "local", "zero", PriceResolved
+	PriceKind    string // providers.Usage.Kind: how the call was served, where that is priced apart
 	Flags        uint32 // Flag…
 
 	TTFT     time.Duration // to the first content byte; 0: none was sent

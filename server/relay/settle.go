@@ -92,6 +92,7 @@ func (x *exchange) price(end string) {
 		CacheWrite1h: u.CacheWrite1h, Output: u.Output, OutputAudio: u.OutputAudio, OutputImage: u.OutputImage, Reasoning: u.Reasoning,
 		Images: u.Images, AudioMs: u.AudioMs, Characters: u.Characters, Searches: u.Searches,
 	}
+	x.row.PriceKind = u.Kind
 	x.charge(t.Charge(u, x.r.o.UnknownPrice), u.Zero() && x.row.UsageSource == store.SourceNone)
 }
 

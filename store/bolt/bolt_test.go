@@ -23,7 +23,15 @@ func open(t testing.TB, dir string, o Options) *Store {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir(), Options{}) })
+	storetest.Run(t, func(t *testing.T) store.Store {
+		s := open(t, t.TempDir(), Options{})
+		t.Cleanup(func() { // whatever was written adds up
+			if v := verify(t, s); v.Fault != "" {
+				t.Errorf("%+v", v)
+			}
+		})
+		return s
+	})
 }
 
 // The same with one day file open at a time, so that files are closed and opened all along.

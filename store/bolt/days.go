@@ -242,6 +242,12 @@ func prepareDay(db *bbolt.DB) error {
 // returns how many days. Roll-ups stay. Readers of a removed day finish first.
 func (s *Store) Retain(ctx context.Context, before time.Time) (removed int, err error) {
 	last := before.UTC().AddDate(0, 0, -1).Format(dayLayout)
+	if days := s.days.newestFirst(); len(days) == 0 || days[len(days)-1] > last {
+		return 0, nil
+	}
+	if err := s.mark(kRowsFrom, []byte(before.UTC().Format(dayLayout))); err != nil {
+		return 0, err
+	}
 	for _, day := range s.days.newestFirst() {
 		if day > last {
 			continue
@@ -262,6 +268,9 @@ func (s *Store) Retain(ctx context.Context, before time.Time) (removed int, err 
 func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int, err error) {
 	const some = 5000
 	first := binary.BigEndian.AppendUint32(nil, slotOf(before))
+	if err := s.mark(kSumsFrom, be64(uint64(slotOf(before)))); err != nil {
+		return 0, err
+	}
 	for n := some; n == some; removed += n {
 		if err := ctx.Err(); err != nil {
 			return removed, err
@@ -287,4 +296,19 @@ func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int
 		}
 	}
 	return removed, nil
+}
+
+// mark notes, before anything is removed, from where on it is kept. Marks only rise.
+func (s *Store) mark(name, from []byte) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(bMeta)
+		if bytes.Compare(meta.Get(name), from) >= 0 {
+			return nil
+		}
+		return meta.Put(name, from)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot note what is kept: %w", err)
+	}
+	return nil
 }

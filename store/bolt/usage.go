@@ -215,6 +215,7 @@ func (sc *scan) wants(r *store.UsageRow) bool {
 		(q.Model == "" || r.Model == q.Model) &&
 		(q.Provider == "" || r.Provider == q.Provider) &&
 		(q.Account == "" || r.Account == q.Account) &&
+		(q.EndReason == "" || r.EndReason == q.EndReason) &&
 		statusMatches(q.Status, r)
 }
 

@@ -18,7 +18,7 @@ func rowsRoundTrip(t *testing.T, s store.Store) {
 		Operation: "chat", Dialect: "openai_chat", Model: "m", Provider: "p", Account: "a", AccountID: "aid", UpstreamModel: "um", UpstreamID: "uid",
 		Status: 200, Stream: true, EndReason: store.EndComplete,
 		Attempts: []store.Attempt{
-			{Provider: "p0", Account: "a0", Model: "m0", Status: 500, Outcome: "http_error", Start: 1, Duration: 2, Error: "e", CostNano: 3},
+			{Provider: "p0", Account: "a0", Model: "m0", Status: 500, Outcome: "http_error", Start: 1, Duration: 2, Error: "e", CostNano: 11},
 			{Provider: "p", Account: "a", Model: "um", Status: 200, Outcome: "ok", Start: 4, Duration: 5},
 		},
 		Tokens:      store.Tokens{Input: 1, InputAudio: 2, InputImage: 3, CacheRead: 4, CacheWrite5m: 5, CacheWrite1h: 6, Output: 7, OutputAudio: 8, OutputImage: 9, Reasoning: 10, Images: 11, AudioMs: 12, Characters: 13, Searches: 14},
