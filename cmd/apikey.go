@@ -18,9 +18,9 @@ func (a *app) apiKeyCommand() *cobra.Command {
 
 // keyFlags are the members of a key that create and update share.
 type keyFlags struct {
-	name, expires, group, onDisconnect string
-	scopes, models, ips                []string
-	metadata                           map[string]string
+	name, expires, group, onDisconnect, markup string
+	scopes, models, ips                        []string
+	metadata                                   map[string]string
 }
 
 func (k *keyFlags) add(c *cobra.Command) {
@@ -31,6 +31,7 @@ func (k *keyFlags) add(c *cobra.Command) {
 	f.StringSliceVar(&k.ips, "ip", nil, "addresses or networks it may be used from; without it any")
 	f.StringVar(&k.expires, "expires", "", "when it ends: 90d, 12h, or a time in RFC 3339")
 	f.StringVar(&k.group, "group", "", "group of keys it belongs to")
+	f.StringVar(&k.markup, "markup", "", "factor on the cost that it is charged, such as 1.2")
 	f.StringToStringVar(&k.metadata, "metadata", nil, "facts to keep with it: name=value,…")
 	f.StringVar(&k.onDisconnect, "on-disconnect", "", "what happens when its caller leaves: cancel, drain")
 }
@@ -55,7 +56,7 @@ func (a *app) keyCreate() *cobra.Command {
 				return err
 			}
 			made, err := client.CreateKey(a.ctx, api.KeyCreate{
-				Name: k.name, Scopes: k.scopes, Models: k.models, IPAllow: k.ips, ExpiresAt: k.expires, Group: k.group, Metadata: k.metadata, OnDisconnect: k.onDisconnect,
+				Name: k.name, Scopes: k.scopes, Models: k.models, IPAllow: k.ips, ExpiresAt: k.expires, Group: k.group, Metadata: k.metadata, OnDisconnect: k.onDisconnect, Markup: k.markup,
 			})
 			if err != nil {
 				return err
@@ -199,7 +200,7 @@ func (a *app) showKey(k *api.Key) error {
 	}
 	rows := [][2]string{
 		{"name", k.Name}, {"id", k.ID}, {"prefix", k.Prefix}, {"state", keyState(k.Status).text}, {"scopes", joinOr(k.Scopes, "every relay route")},
-		{"models", joinOr(k.Models, "all")}, {"addresses", joinOr(k.IPAllow, "any")}, {"group", k.Group}, {"on disconnect", k.OnDisconnect},
+		{"models", joinOr(k.Models, "all")}, {"addresses", joinOr(k.IPAllow, "any")}, {"group", k.Group}, {"on disconnect", k.OnDisconnect}, {"markup", k.Markup},
 		{"expires", orNever(k.ExpiresAt)}, {"created", orNever(&k.CreatedAt)}, {"last used", ago(k.LastUsedAt, a.now()).text},
 	}
 	if k.PreviousUntil != nil {
@@ -229,6 +230,7 @@ func (a *app) keyUpdate() *cobra.Command {
 		take("ip", func() { p.IPAllow = &f.ips })
 		take("expires", func() { p.ExpiresAt = &f.expires })
 		take("group", func() { p.Group = &f.group })
+		take("markup", func() { p.Markup = &f.markup })
 		take("metadata", func() { p.Metadata = &f.metadata })
 		take("on-disconnect", func() { p.OnDisconnect = &f.onDisconnect })
 		if given == 0 {

@@ -48,7 +48,7 @@ func (a *app) logsCommand() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("account", a.complete(accountNames))
 	group(c) // an unknown word after logs is a mistake, not an argument
 	c.RunE = func(*cobra.Command, []string) error { return a.logs(&f) }
-	c.AddCommand(a.logsShow())
+	c.AddCommand(a.logsShow(), a.logsExport())
 	return c
 }
 

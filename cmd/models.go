@@ -22,7 +22,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return a.listModels("", true) },
 	}
 	_ = list.RegisterFlagCompletionFunc("provider", a.complete(providerTypes))
-	c.AddCommand(list, refresh)
+	c.AddCommand(list, refresh, a.priceCommand())
 	return c
 }
 

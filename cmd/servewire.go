@@ -175,7 +175,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Log: log, Now: now, Health: g.health,
 	}
 	adm := admin.New(admin.Deps{
-		Store: g.store, Sync: g.ledger.Sync, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
+		Store: g.store, Sync: g.ledger.Sync, Adjust: g.ledger.Adjust, Verify: g.store.Verify, Backup: g.store.Backup, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
 		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})

@@ -93,8 +93,8 @@ func (t table) csv(w io.Writer) error {
 	for _, row := range t.rows {
 		for i := range record {
 			record[i] = row[i].raw
-			if !t.columns[i].right && record[i] != "" && strings.ContainsRune("=+-@\t\r", rune(record[i][0])) {
-				record[i] = "'" + record[i]
+			if !t.columns[i].right {
+				record[i] = plainCell(record[i])
 			}
 		}
 		_ = out.Write(record)

@@ -39,6 +39,9 @@ func (a *app) usageCommand() *cobra.Command {
 	fs.StringVar(&f.sort, "sort", "", "order by: cost, requests, tokens (default: days in order, else cost)")
 	fs.IntVar(&f.top, "top", 0, "show this many groups; 0 = all")
 	fs.StringVar(&f.ask.Zone, "tz", "", "time zone of days (default: this machine's)")
+	group(c) // an unknown word after usage is a mistake, not an argument
+	c.RunE = func(*cobra.Command, []string) error { return a.usage(&f) }
+	c.AddCommand(a.rerateCommand())
 	c.MarkFlagsMutuallyExclusive("last", "since")
 	c.MarkFlagsMutuallyExclusive("last", "until")
 	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(api.GroupNames, cobra.ShellCompDirectiveNoFileComp))

@@ -85,6 +85,12 @@ type Deps struct {
 	Reload func(ctx context.Context) error
 	// Sync waits until the store has what the ledger had when it was called.
 	Sync func(ctx context.Context) error
+	// Adjust corrects a settled row, and returns when that is durable.
+	Adjust func(e store.Entry) error
+	// Verify recomputes the roll-ups from the rows. nil: the store cannot.
+	Verify func(ctx context.Context) (store.Verification, error)
+	// Backup writes the store as it is at one moment. nil: the store cannot.
+	Backup func(ctx context.Context, w io.Writer, at time.Time) error
 	// Test makes one call of one token to the account.
 	Test func(ctx context.Context, acc *routing.Account, model string) api.TestResult
 	// RefreshModels reads the upstream's own list of models.
@@ -111,7 +117,9 @@ type Deps struct {
 type Admin struct {
 	d Deps
 	// mu lets one change at a time read, check and write.
-	mu       sync.Mutex
+	mu sync.Mutex
+	// long lets one verification or backup run at a time.
+	long     sync.Mutex
 	refusals refusals
 }
 
@@ -180,6 +188,10 @@ func (a *Admin) Routes() []Route {
 		{"GET", "/v1/admin/usage", "self", a.usage},
 		{"GET", "/v1/admin/usage/logs", "viewer", a.logs},
 		{"GET", "/v1/admin/usage/logs/{request_id}", "viewer", a.showLog},
+		{"POST", "/v1/admin/usage/rerate", "billing", a.rerate},
+		{"POST", "/v1/admin/ledger/verify", "viewer", a.verifyLedger},
+		{"POST", "/v1/admin/ledger/resolve", "billing", a.resolve},
+		{"POST", "/v1/admin/store/backup", "admin", a.backup},
 		{"GET", "/v1/admin/audit", "viewer", a.audit},
 		{"GET", "/v1/admin/config", "viewer", a.config},
 		{"POST", "/v1/admin/config/reload", "config:write", a.reloadConfig},

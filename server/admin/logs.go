@@ -12,12 +12,12 @@ import (
 
 // logs answers one page of usage rows, newest first.
 func (a *Admin) logs(c *Call) error {
-	get, err := c.params("limit", "cursor", "key", "model", "provider", "account", "status", "since", "until", "last")
+	get, err := c.params("limit", "cursor", "key", "model", "provider", "account", "status", "end_reason", "since", "until", "last")
 	if err != nil {
 		return err
 	}
 	q := store.UsageQuery{KeyID: get("key"), Model: get("model"), Provider: get("provider"), Account: get("account"),
-		Status: get("status"), Cursor: get("cursor")}
+		Status: get("status"), EndReason: get("end_reason"), Cursor: get("cursor")}
 	if q.Limit, err = limitOf(get("limit")); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -212,6 +214,36 @@ func (c *Client) SetPrices(ctx context.Context, p PricesSet) (*PricesDiff, error
 	return send[PricesDiff](ctx, c, "POST", "/v1/admin/prices", nil, p)
 }
 
+// VerifyLedger recomputes every roll-up from the rows. It may take minutes.
+func (c *Client) VerifyLedger(ctx context.Context) (*Verification, error) {
+	out := new(Verification)
+	return out, c.exchange(ctx, "POST", "/v1/admin/ledger/verify", nil, nil, out)
+}
+
+// ResolveLedger says what a request cost that a crash had left open.
+func (c *Client) ResolveLedger(ctx context.Context, r LedgerResolve) (*LogRow, error) {
+	return send[LogRow](ctx, c, "POST", "/v1/admin/ledger/resolve", nil, r)
+}
+
+// RerateUsage prices one page of rows anew; the answer's cursor leads on.
+func (c *Client) RerateUsage(ctx context.Context, r Rerate) (*RerateReply, error) {
+	return send[RerateReply](ctx, c, "POST", "/v1/admin/usage/rerate", nil, r)
+}
+
+// Backup writes an archive of the gateway's store to w. What came is whole only if
+// no error is returned and the archive ends in its manifest, which restore checks.
+func (c *Client) Backup(ctx context.Context, w io.Writer) error {
+	res, err := c.send(ctx, "POST", "/v1/admin/store/backup", nil, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return c.failed(ctx, fmt.Errorf("the backup was cut short: %w", err))
+	}
+	return nil
+}
+
 // Usage returns sums of usage: of all keys, or of the caller's own where it may see no others.
 func (c *Client) Usage(ctx context.Context, a UsageAsk) (*UsageReply, error) {
 	return get[UsageReply](ctx, c, "/v1/admin/usage", query("start_date", a.StartDate, "end_date", a.EndDate, "last", a.Last,
@@ -221,7 +253,7 @@ func (c *Client) Usage(ctx context.Context, a UsageAsk) (*UsageReply, error) {
 // Logs returns one page of usage rows, newest first.
 func (c *Client) Logs(ctx context.Context, a LogsAsk) (*LogsReply, error) {
 	return get[LogsReply](ctx, c, "/v1/admin/usage/logs", query("limit", a.Limit, "cursor", a.Cursor, "key", a.Key, "model", a.Model,
-		"provider", a.Provider, "account", a.Account, "status", a.Status, "since", a.Since, "until", a.Until, "last", a.Last))
+		"provider", a.Provider, "account", a.Account, "status", a.Status, "end_reason", a.EndReason, "since", a.Since, "until", a.Until, "last", a.Last))
 }
 
 // Log returns the usage row of a request: by its whole id or the last 8 characters.

@@ -178,7 +178,8 @@ type LogsAsk struct {
 	Key             string // the key's id
 	Model, Provider string
 	Account         string
-	Status          string    // "200", "4xx", "error"
+	Status          string // "200", "4xx", "error"
+	EndReason       string
 	Since           time.Time // inclusive
 	Until           time.Time // exclusive
 	Last            string    // rolling: "1h"; instead of Since
