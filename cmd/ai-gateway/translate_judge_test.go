@@ -52,6 +52,7 @@ func (j *judge) run(t *testing.T, score *scoreboard) {
 	}
 	canaries := map[string]string{
 		"openai":    `{"model":"m","messages":[{"role":"user","content":"x"}],"top_k":3}`,
+		"responses": `{"model":"m","input":"x","top_k":3}`,
 		"anthropic": `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"x","mood":"y"}]}]}`,
 	}
 	for vendor, body := range canaries {

@@ -93,7 +93,12 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func shortAnswer(w http.ResponseWriter, path string, body []byte) {
 	messages, stream := strings.HasSuffix(path, "/messages"), string(get(body, "stream")) == "true"
 	w.Header().Set("Content-Type", map[bool]string{true: "text/event-stream", false: "application/json"}[stream])
+	const response = `{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"Yes.","annotations":[]}]}],"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}`
 	switch {
+	case strings.HasSuffix(path, "/responses") && stream:
+		_, _ = io.WriteString(w, "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":0,\"response\":"+response+"}\n\n")
+	case strings.HasSuffix(path, "/responses"):
+		_, _ = io.WriteString(w, response)
 	case messages && stream:
 		_, _ = io.WriteString(w, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n"+
 			"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"+

@@ -35,7 +35,11 @@ func (w *requestWriter) turns() (turns []turn, system []providers.Block) {
 	for _, t := range turns {
 		had := len(t.blocks)
 		t.blocks = slices.DeleteFunc(t.blocks, func(b *providers.Block) bool { return w.vanishes(b, t.role) })
-		if len(t.blocks) > 0 || w.own && had == 0 {
+		switch n := len(kept); {
+		case len(t.blocks) == 0 && !(w.own && had == 0):
+		case n > 0 && !w.own && kept[n-1].role == t.role && t.role != "system": // what stood between them has no form here
+			kept[n-1].blocks = append(kept[n-1].blocks, t.blocks...)
+		default:
 			kept = append(kept, t)
 		}
 	}

@@ -235,6 +235,9 @@ func (w *requestWriter) writeStream() {
 	w.dst = append(w.dst, '}')
 }
 
+// openAIAlone are members that OpenAI's own API has, and stricter vendors refuse.
+var openAIAlone = []string{"prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "moderation", "verbosity"}
+
 func (w *requestWriter) writeExtra() {
 	for _, m := range w.r.Extra {
 		switch {
@@ -251,7 +254,7 @@ func (w *requestWriter) writeExtra() {
 			}
 		default:
 			name := foreignExtra(w.r.Origin, m.Name)
-			if name == "" {
+			if name == "" || slices.Contains(openAIAlone, name) && !w.openAI() {
 				w.drop(m.Name)
 			} else if w.allows(name) {
 				w.dst = putMember(w.dst, providers.Member{Name: name, Value: m.Value})

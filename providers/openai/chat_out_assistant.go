@@ -154,7 +154,13 @@ func (w *requestWriter) writeCall(b *providers.Block) {
 	if b.ID != "" || !own {
 		w.dst = putString(w.dst, "id", w.callID(b.ID))
 	}
-	w.dst = putCall(w.dst, b)
+	if b.Custom && !own && !w.openAI() { // as its tool is written
+		c := *b
+		c.Custom, c.Args = false, append(putString([]byte("{"), "input", b.Text), '}')
+		w.dst = putCall(w.dst, &c)
+	} else {
+		w.dst = putCall(w.dst, b)
+	}
 	switch {
 	case own:
 		if len(b.Cache) > 0 {

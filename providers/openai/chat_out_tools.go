@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 func (w *requestWriter) writeTools() {
@@ -55,15 +56,7 @@ func (w *requestWriter) writeTool(t *providers.Tool) bool {
 		w.dst = appendRaw(comma(w.dst), t.Raw)
 		return true
 	case t.Custom:
-		w.dst = append(comma(w.dst), `{"type":"custom","custom":{`...)
-		w.dst = putString(w.dst, "name", t.Name)
-		if t.Description != "" {
-			w.dst = putString(w.dst, "description", t.Description)
-		}
-		if format := at(t.Raw, "format"); format != nil && t.Origin == providers.Responses {
-			w.dst = putRaw(w.dst, "format", format)
-		}
-		w.dst = append(w.dst, "}}"...)
+		w.writeFreeTool(t)
 		return true
 	case t.Raw != nil && t.Schema == nil:
 		name := textAt(t.Raw, "type")
@@ -154,4 +147,40 @@ func (w *requestWriter) writeToolChoice() {
 	default:
 		w.dst = putString(w.dst, "tool_choice", string(c.Mode))
 	}
+}
+
+// freeSchema is the schema that stands for free-form input.
+const freeSchema = `{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}`
+
+// writeFreeTool writes a foreign free-form tool; for vendors that know none, as a function of one text.
+func (w *requestWriter) writeFreeTool(t *providers.Tool) {
+	format := at(t.Raw, "format")
+	if !w.openAI() {
+		if kind := textAt(format, "type"); kind != "" && kind != "text" {
+			w.drop("tools.format")
+		}
+		w.dst = append(comma(w.dst), `{"type":"function","function":{`...)
+	} else {
+		w.dst = append(comma(w.dst), `{"type":"custom","custom":{`...)
+	}
+	w.dst = putString(w.dst, "name", t.Name)
+	if t.Description != "" {
+		w.dst = putString(w.dst, "description", t.Description)
+	}
+	switch {
+	case !w.openAI():
+		w.dst = putRaw(w.dst, "parameters", []byte(freeSchema))
+	case textAt(format, "type") == "grammar": // nested here
+		w.dst = append(key(w.dst, "format"), `{"type":"grammar","grammar":{`...)
+		wire.EachMember(format, func(name, v []byte) bool {
+			if string(name) != "type" {
+				w.dst = putMember(w.dst, providers.Member{Name: string(name), Value: v})
+			}
+			return true
+		})
+		w.dst = append(w.dst, "}}"...)
+	case format != nil:
+		w.dst = putRaw(w.dst, "format", format)
+	}
+	w.dst = append(w.dst, "}}"...)
 }

@@ -19,6 +19,8 @@ const (
 // the vendor's row says to drop.
 func Rules() []Rule { return append([]Rule(nil), rules...) }
 
+const onOpenAI = "OpenAI; else dropped"
+
 var rules = []Rule{
 	{Member: "model", Is: Carried},
 	{Member: "system", Is: Carried, As: "messages"},
@@ -66,12 +68,12 @@ var rules = []Rule{
 	{Member: "logit_bias", Is: Carried},
 	{Member: "metadata", Origin: providers.Responses, Is: Carried},
 	{Member: "store", Origin: providers.Responses, Is: Dropped}, // the gateway's store, not the completions' one
-	{Member: "prompt_cache_key", Origin: providers.Responses, Is: Carried},
-	{Member: "prompt_cache_retention", Origin: providers.Responses, Is: Carried},
-	{Member: "prompt_cache_options", Origin: providers.Responses, Is: Carried},
-	{Member: "safety_identifier", Origin: providers.Responses, Is: Carried},
-	{Member: "moderation", Origin: providers.Responses, Is: Carried},
-	{Member: "verbosity", Origin: providers.Responses, Is: Carried},
+	{Member: "prompt_cache_key", Origin: providers.Responses, Is: Carried, When: onOpenAI},
+	{Member: "prompt_cache_retention", Origin: providers.Responses, Is: Carried, When: onOpenAI},
+	{Member: "prompt_cache_options", Origin: providers.Responses, Is: Carried, When: onOpenAI},
+	{Member: "safety_identifier", Origin: providers.Responses, Is: Carried, When: onOpenAI},
+	{Member: "moderation", Origin: providers.Responses, Is: Carried, When: onOpenAI},
+	{Member: "verbosity", Origin: providers.Responses, Is: Carried, When: onOpenAI},
 	{Member: "generationConfig.frequencyPenalty", Origin: providers.Gemini, Is: Carried, As: "frequency_penalty"},
 	{Member: "generationConfig.presencePenalty", Origin: providers.Gemini, Is: Carried, As: "presence_penalty"},
 	{Member: "frequencyPenalty", Origin: providers.Gemini, Is: Carried, As: "frequency_penalty"},
@@ -88,7 +90,7 @@ func foreignExtra(origin providers.Dialect, name string) string {
 			continue
 		}
 		switch {
-		case r.Is != Carried || r.When != "":
+		case r.Is != Carried || r.When != "" && r.When != onOpenAI:
 			return ""
 		case r.As != "":
 			return r.As

@@ -203,12 +203,23 @@ func reasoningOf(r *providers.Request) *providers.Reasoning {
 	return r.Reasoning
 }
 
+// inReasoning marks a member of reasoning in Request.Extra.
+const inReasoning = "reasoning."
+
 func decodeThinking(r *providers.Request, v []byte) error {
 	if !isObject(v) {
 		return bad("reasoning", "must be an object")
 	}
 	t := reasoningOf(r)
-	t.Raw = v
+	t.Raw = append(putRaw([]byte("{"), "reasoning", v), '}')
+	wire.EachMember(v, func(name, v []byte) bool {
+		switch string(name) {
+		case "effort", "summary", "generate_summary":
+		default:
+			r.Extra = keep(r.Extra, inReasoning+string(name), v)
+		}
+		return true
+	})
 	t.Effort = textAt(v, "effort")
 	if t.Summary = textAt(v, "summary"); t.Summary == "" {
 		t.Summary = textAt(v, "generate_summary") // its former name

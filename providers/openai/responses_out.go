@@ -151,7 +151,7 @@ func (w *responsesWriter) writeReasoning() {
 	t := w.r.Reasoning
 	if w.own {
 		if t != nil && t.Raw != nil && w.allows("reasoning") {
-			w.dst = putRaw(w.dst, "reasoning", t.Raw)
+			w.dst = putObjectMembers(w.dst, t.Raw)
 		}
 		if t != nil && t.Include && find(w.r.Extra, "include") == nil && w.allows("include") {
 			w.dst = append(key(w.dst, "include"), `["`+encryptedReasoning+`"]`...)
@@ -170,7 +170,7 @@ func (w *responsesWriter) writeReasoning() {
 		default:
 			summary = "auto"
 		}
-		if effort == "" && t.Mode != "" { // on or off without a measure
+		if effort == "" && (t.Mode != "" || summary == "" && t.Summary == "" && !saysNothing(t.Raw)) { // without a measure, or in ways nobody else has
 			w.drop("thinking")
 		}
 	}
@@ -248,7 +248,7 @@ func (w *responsesWriter) writeExtra() {
 	for _, m := range w.r.Extra {
 		switch {
 		case m.Name == "verbosity" && (!w.own || !hasText): // written in text
-		case m.Name == "verbosity":
+		case m.Name == "verbosity", w.own && strings.HasPrefix(m.Name, inReasoning): // written with the whole
 		case m.Name == "provider":
 			if w.q.ProviderObject && w.own {
 				w.dst = putMember(w.dst, m)

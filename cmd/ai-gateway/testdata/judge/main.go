@@ -12,6 +12,7 @@ import (
 
 	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/responses"
 )
 
 func main() {
@@ -45,8 +46,11 @@ func main() {
 func judge(vendor string, body []byte) error {
 	var params any = &openai.ChatCompletionNewParams{}
 	own := []string{"stream"} // set by the SDK's method, not a member of its type
-	if vendor == "anthropic" {
+	switch vendor {
+	case "anthropic":
 		params = &anthropic.MessageNewParams{}
+	case "responses":
+		params = &responses.ResponseNewParams{}
 	}
 	if err := json.Unmarshal(body, params); err != nil {
 		return fmt.Errorf("cannot decode: %w", err)
@@ -73,6 +77,21 @@ func judge(vendor string, body []byte) error {
 			return fmt.Errorf("tool_choice %s: %v", raw, err)
 		}
 		own = append(own, "tool_choice")
+	}
+	if choice, ok := want["tool_choice"].(map[string]any); ok && vendor == "responses" && choice["type"] == "function" {
+		var named responses.ToolChoiceFunctionParam
+		raw, _ := json.Marshal(choice)
+		if err := json.Unmarshal(raw, &named); err != nil || named.Name == "" || len(choice) != 2 {
+			return fmt.Errorf("tool_choice %s: %v", raw, err)
+		}
+		own = append(own, "tool_choice")
+	}
+	if items, ok := want["input"].([]any); ok { // the API takes reasoning without an id, as recorded: the type does not
+		for _, item := range items {
+			if m, ok := item.(map[string]any); ok && m["type"] == "reasoning" && m["id"] == nil {
+				m["id"] = ""
+			}
+		}
 	}
 	for _, name := range own {
 		delete(want, name)
