@@ -33,6 +33,7 @@ type recording struct {
 		Body    json.RawMessage
 		SSE     string
 		Text    string
+		B64     []byte // an AWS event stream
 	}
 }
 

@@ -71,7 +71,7 @@ func appendBlock(list []providers.Block, raw []byte) []providers.Block {
 	var kind string
 	var v []byte
 	wire.EachMember(raw, func(name, value []byte) bool {
-		if string(value) == "null" {
+		if string(value) == "null" || string(name) == "type" { // a discriminator that some proxies add
 			return true
 		}
 		kind, v = string(name), value
