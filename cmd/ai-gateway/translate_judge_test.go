@@ -54,6 +54,7 @@ func (j *judge) run(t *testing.T, score *scoreboard) {
 		"openai":    `{"model":"m","messages":[{"role":"user","content":"x"}],"top_k":3}`,
 		"responses": `{"model":"m","input":"x","top_k":3}`,
 		"anthropic": `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"x","mood":"y"}]}]}`,
+		"bedrock":   `{"messages":[{"role":"user","content":[{"text":"x"},{"mood":"y"}]}]}`,
 	}
 	for vendor, body := range canaries {
 		j.add("", "canary "+vendor, vendor, []byte(body))

@@ -91,6 +91,15 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // shortAnswer answers in the format of the path, streamed if that was asked for.
 func shortAnswer(w http.ResponseWriter, path string, body []byte) {
+	if say := (matrixSay{text: "Yes."}); strings.HasSuffix(path, "/converse-stream") {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		_, _ = io.WriteString(w, strings.Join(converseEvents(say, false), ""))
+		return
+	} else if strings.HasSuffix(path, "/converse") {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, converseWhole(say))
+		return
+	}
 	messages, stream := strings.HasSuffix(path, "/messages"), string(get(body, "stream")) == "true"
 	w.Header().Set("Content-Type", map[bool]string{true: "text/event-stream", false: "application/json"}[stream])
 	const response = `{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"Yes.","annotations":[]}]}],"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}`

@@ -1,6 +1,8 @@
 package bedrock
 
 import (
+	"strings"
+
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/wire"
 )
@@ -82,6 +84,12 @@ func (w *requestWriter) writeModelFields() {
 	}
 	if reasoning && !w.thinksNot() {
 		w.drop(w.reasoningName())
+	}
+	if w.r.Reasoning != nil && !w.asksReasoning() { // members that steer thinking in ways nobody else has
+		wire.EachMember(w.r.Reasoning.Raw, func(name, _ []byte) bool {
+			w.drop(string(name))
+			return true
+		})
 	}
 	if len(fields) > 1 {
 		w.dst = putRaw(w.dst, "additionalModelRequestFields", append(fields, '}'))
@@ -174,8 +182,11 @@ func (w *requestWriter) writeOutput() {
 
 func (w *requestWriter) writeServiceTier() {
 	switch tier := w.r.ServiceTier; tier {
-	case "", "auto", "standard_only", "standard":
-	case "default", "priority", "flex", "reserved":
+	case "", "auto":
+	case "standard_only", "standard", "default", "priority", "flex", "reserved":
+		if strings.HasPrefix(tier, "standard") {
+			tier = "default"
+		}
 		w.dst = append(putString(open(w.dst, "serviceTier"), "type", tier), '}')
 	default:
 		w.drop("service_tier")

@@ -44,6 +44,9 @@ func main() {
 
 // judge reads body into the vendor's type and compares it with what that type writes.
 func judge(vendor string, body []byte) error {
+	if vendor == "bedrock" {
+		return judgeBedrock(body)
+	}
 	var params any = &openai.ChatCompletionNewParams{}
 	own := []string{"stream"} // set by the SDK's method, not a member of its type
 	switch vendor {
