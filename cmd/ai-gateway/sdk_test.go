@@ -32,26 +32,44 @@ accounts:
   - {provider: anthropic, account_name: anthropic-limited, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/limited", models: [claude-limited]}
   - {provider: anthropic, account_name: anthropic-broken, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/broken", models: [claude-broken]}
   - {provider: anthropic, account_name: anthropic-cut, api_key: sk-vendor-anthropic-secret, base_url: "%[1]s/cut", models: [claude-cut]}
+  - {provider: bedrock, account_name: bedrock, api_key: "AKIASCRIPTEDBEDROCK1:scripted/Bedrock+secret", base_url: "%[1]s/ok", options: {region: eu-west-1}, models: {bedrock-opus: us.anthropic.claude-opus-4-8-v1:0, bedrock-sonnet: "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"}}
+  - {provider: bedrock, account_name: bedrock-limited, api_key: "AKIASCRIPTEDBEDROCK1:scripted/Bedrock+secret", base_url: "%[1]s/limited", models: [bedrock-limited]}
+  - {provider: bedrock, account_name: bedrock-broken, api_key: "AKIASCRIPTEDBEDROCK1:scripted/Bedrock+secret", base_url: "%[1]s/broken", models: [bedrock-broken]}
+  - {provider: bedrock, account_name: bedrock-cut, api_key: "AKIASCRIPTEDBEDROCK1:scripted/Bedrock+secret", base_url: "%[1]s/cut", models: [bedrock-cut]}
+  - {provider: bedrock, account_name: bedrock-flaky, api_key: "AKIASCRIPTEDBEDROCK1:scripted/Bedrock+secret", base_url: "%[1]s/flaky", models: [bedrock-flaky]}
+  - {provider: azure, account_name: azure, api_key: azure-secret, base_url: "%[1]s/ok", options: {api_version: 2024-12-01-preview}, models: {az-chat: gpt-4.1}}
+  - {provider: azure, account_name: azure-limited, api_key: azure-secret, base_url: "%[1]s/limited", options: {api_version: 2024-12-01-preview}, models: {az-limited: gpt-limited}}
+  - {provider: azure, account_name: azure-broken, api_key: azure-secret, base_url: "%[1]s/broken", options: {api_version: 2024-12-01-preview}, models: {az-broken: gpt-broken}}
+  - {provider: azure, account_name: azure-cut, api_key: azure-secret, base_url: "%[1]s/cut", options: {api_version: 2024-12-01-preview}, models: {az-cut: gpt-cut}}
+  - {provider: azure, account_name: azure-flaky, api_key: azure-secret, base_url: "%[1]s/flaky", options: {api_version: 2024-12-01-preview}, models: {az-flaky: gpt-flaky}}
 `
 
-// modelsOf returns the models of a format: its usual one, one that thinks, and those in trouble.
+// modelsOf returns the models of a format: its usual one, one that thinks, and those
+// in trouble; and by whose rules the upstream goes.
 func modelsOf(format string) []string {
-	if format == "anthropic" {
-		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut", "FLAKY=claude-flaky", "OTHER=gpt-4.1"}
+	switch format {
+	case "bedrock":
+		return []string{"MODEL=bedrock-opus", "THINKER=bedrock-sonnet", "LIMITED=bedrock-limited", "BROKEN=bedrock-broken", "CUT=bedrock-cut", "FLAKY=bedrock-flaky", "OTHER=gpt-4.1", "FORMAT=bedrock"}
+	case "azure": // OpenAI's format in all but the address
+		return []string{"MODEL=az-chat", "THINKER=deepseek-reasoner", "LIMITED=az-limited", "BROKEN=az-broken", "CUT=az-cut", "FLAKY=az-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=openai"}
 	}
-	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "FLAKY=gpt-flaky", "OTHER=claude-sonnet-4-5"}
+	if format == "anthropic" {
+		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut", "FLAKY=claude-flaky", "OTHER=gpt-4.1", "FORMAT=anthropic"}
+	}
+	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "FLAKY=gpt-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=openai"}
 }
 
 // An sdkRun is a client program and the scenarios it must report as passed.
 type sdkRun struct {
 	name      string
 	command   func(t *testing.T) *exec.Cmd
-	scenarios string // separated by spaces
+	scenarios string   // separated by spaces
+	more      []string // upstream formats besides OpenAI's and Anthropic's
 }
 
 // runSDK runs a client program once for each upstream format.
 func runSDK(t *testing.T, run sdkRun) {
-	for _, format := range []string{"openai", "anthropic"} {
+	for _, format := range append([]string{"openai", "anthropic"}, run.more...) {
 		t.Run("upstream "+format, func(t *testing.T) {
 			cmd := run.command(t)
 			up := startVendor(t)
@@ -60,7 +78,7 @@ func runSDK(t *testing.T, run sdkRun) {
 				t.Fatal(err)
 			}
 			g := serve(t, "", nil, "--config", config)
-			env := append(modelsOf(format), "GATEWAY="+g.url, "KEY="+g.newKey(`{"name":"sdk"}`), "FORMAT="+format)
+			env := append(modelsOf(format), "GATEWAY="+g.url, "KEY="+g.newKey(`{"name":"sdk"}`))
 			if cmd.Env == nil {
 				cmd.Env = os.Environ()
 			}
@@ -235,11 +253,11 @@ const (
 )
 
 func TestSDKOpenAIPython(t *testing.T) {
-	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped other_model refused retried"})
+	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped other_model refused retried", more: []string{"bedrock", "azure"}})
 }
 
 func TestSDKAnthropicPython(t *testing.T) {
-	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed other_model refused retried count_tokens"})
+	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed other_model refused retried count_tokens", more: []string{"bedrock", "azure"}})
 }
 
 func TestSDKOpenAINode(t *testing.T) {

@@ -285,6 +285,17 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("request-id", "req_upstream")
 	var p protocol
+	if rest, ok := strings.CutPrefix(path, "openai/deployments/"); ok { // Azure: the deployment is the model
+		_, path, _ = strings.Cut(rest, "/")
+		if r.Header.Get("api-key") != "azure-secret" || r.URL.Query().Get("api-version") != "2024-12-01-preview" {
+			http.Error(w, `{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint."}}`, 401)
+			return
+		}
+		r.Header.Set("Authorization", "Bearer sk-vendor-openai-secret")
+	}
+	if strings.HasPrefix(path, "model/") {
+		path = "converse"
+	}
 	switch path {
 	case "responses/input_tokens":
 		_, _ = io.WriteString(w, `{"object":"response.input_tokens","input_tokens":9}`)
@@ -292,6 +303,8 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	case "responses/compact":
 		_, _ = io.WriteString(w, `{"id":"resp_2","object":"response.compaction","created_at":1,"output":[],"usage":{"input_tokens":20,"input_tokens_details":{"cached_tokens":5},"output_tokens":10,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":30}}`)
 		return
+	case "converse":
+		p = &converse{w: w}
 	case "chat/completions":
 		p = &openAI{w: w, deepseek: trouble == "deepseek"}
 	case "responses":
