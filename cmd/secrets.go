@@ -31,8 +31,9 @@ beside the new one until you delete it: backups made before need it.`,
 	rotate.Flags().StringVar(&to, "to", "", "write the new key to this file; needed where the key is not the data folder's own")
 	forget := &cobra.Command{
 		Use: "forget", Short: "Drop the sealed provider keys, when their master key is lost", Args: cobra.NoArgs,
-		Long: `Drop the provider keys that nobody can open any more. The accounts stay, without a
-key: give each a new one with "ai-gateway providers edit NAME --api-key -".`,
+		Long: `Drop the provider keys that nobody can open any more, and the headers, options and
+proxies of their accounts, which are sealed with them. The accounts stay: give each
+its key again with "ai-gateway providers edit NAME --api-key -".`,
 		RunE: func(*cobra.Command, []string) error { return a.forgetSecrets(&o, yes) },
 	}
 	forget.Flags().BoolVar(&yes, "yes", false, "really drop them")
@@ -130,9 +131,13 @@ func (a *app) rotateSecrets(o *offline, to string) (err error) {
 // resealed returns the changes that seal every provider key with next, and its check value.
 func (a *app) resealed(snap *store.Snapshot, old, next *store.Sealer) (changes []store.Change, n int, err error) {
 	for _, acc := range snap.Accounts {
-		c := *acc
+		open, err := old.OpenAccount(acc)
+		if err != nil {
+			return nil, 0, err
+		}
+		c := *open
 		c.Secrets = append([]store.Secret(nil), acc.Secrets...)
-		touched := false
+		touched := len(acc.Private) > 0
 		for i, s := range c.Secrets {
 			if len(s.Sealed) == 0 {
 				continue
@@ -149,7 +154,11 @@ func (a *app) resealed(snap *store.Snapshot, old, next *store.Sealer) (changes [
 			n++
 		}
 		if touched {
-			changes = append(changes, store.Change{Account: &c})
+			sealed, err := next.SealAccount(&c)
+			if err != nil {
+				return nil, 0, err
+			}
+			changes = append(changes, store.Change{Account: sealed})
 		}
 	}
 	check, err := next.CheckValue()
@@ -179,7 +188,7 @@ func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
 	now := a.now().UTC()
 	for _, acc := range snap.Accounts {
 		c := *acc
-		c.Secrets = nil
+		c.Secrets, c.Private = nil, nil
 		for _, s := range acc.Secrets {
 			if len(s.Sealed) > 0 {
 				n++
@@ -187,7 +196,10 @@ func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
 			}
 			c.Secrets = append(c.Secrets, s)
 		}
-		if len(c.Secrets) != len(acc.Secrets) {
+		if len(acc.Private) > 0 {
+			n++
+		}
+		if len(c.Secrets) != len(acc.Secrets) || len(acc.Private) > 0 {
 			changes = append(changes, store.Change{Account: &c, Audit: &store.AuditRow{ID: ulid.Make().String(), Time: now, Actor: "cli", Action: "secrets.forget", Object: c.ID}})
 		}
 	}
@@ -196,11 +208,11 @@ func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
 		return nil
 	}
 	if !yes {
-		return wrongUsage("ai-gateway secrets forget --yes", "this drops %d provider keys of %d accounts for good", n, len(changes))
+		return wrongUsage("ai-gateway secrets forget --yes", "this drops %d provider keys and settings of %d accounts for good", n, len(changes))
 	}
 	if _, err := st.Apply(a.ctx, changes...); err != nil {
 		return fmt.Errorf("cannot drop the keys: %w", err)
 	}
-	a.line("Dropped %d provider keys of %d accounts. Give each a new one: ai-gateway providers edit NAME --api-key -", n, len(changes))
+	a.line("Dropped %d provider keys and settings of %d accounts. Give each a new one: ai-gateway providers edit NAME --api-key -", n, len(changes))
 	return nil
 }

@@ -67,7 +67,7 @@ func storeError(dir string, err error) error {
 func openSealer(ctx context.Context, cfg *config.Config, st *bolt.Store, snap *store.Snapshot, log *slog.Logger) (*store.Sealer, error) {
 	check := snap.Meta[store.MetaMasterKeyCheck]
 	sealed := slices.ContainsFunc(snap.Accounts, func(a *store.Account) bool {
-		return slices.ContainsFunc(a.Secrets, func(s store.Secret) bool { return len(s.Sealed) > 0 })
+		return len(a.Private) > 0 || slices.ContainsFunc(a.Secrets, func(s store.Secret) bool { return len(s.Sealed) > 0 })
 	})
 	key, source, created, err := store.LoadMasterKey(cfg.MasterKeyFile, cfg.MasterKey.Reveal(), cfg.DataDir, !sealed)
 	if err != nil {

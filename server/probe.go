@@ -116,7 +116,7 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 	}
 	if status < 200 || status > 299 {
 		e := eg.DecodeError(status, answer)
-		return fmt.Errorf("%d: %s", status, scrub(a, e.Message))
+		return fmt.Errorf("%d: %s", status, a.Scrub(e.Message))
 	}
 	if _, err := eg.DecodeResponse(answer); err != nil {
 		return fmt.Errorf("the answer is malformed: %w", err)
@@ -173,11 +173,4 @@ func (r *Runtime) Fetch(ctx context.Context, a *routing.Account, method string, 
 			return 0, nil, err
 		}
 	}
-}
-
-func scrub(a *routing.Account, msg string) string {
-	for _, s := range a.Secrets {
-		msg = s.Scrub(msg)
-	}
-	return msg
 }

@@ -178,7 +178,11 @@ func (r *Runtime) open(a *store.Account) (*routing.Account, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("account %q: unknown provider %q", a.Name, a.Provider)
 	}
-	out := &routing.Account{Account: a, Provider: r.Providers[i], Listed: r.listed[a.ID].models}
+	a, err := r.Sealer.OpenAccount(a)
+	if err != nil {
+		return nil, err
+	}
+	out := &routing.Account{Account: a, Provider: r.Providers[i], Listed: r.listed[a.ID].models, Private: a.Hidden()}
 	if a.BaseURL == "" && r.BaseURLs[out.Provider.Name] != "" {
 		c := *a
 		c.BaseURL = r.BaseURLs[out.Provider.Name]

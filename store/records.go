@@ -54,8 +54,10 @@ type Account struct {
 	Params   json.RawMessage            `json:"params,omitempty"`
 	Options  map[string]json.RawMessage `json:"options,omitempty"`
 	Proxy    string                     `json:"proxy,omitempty"`
-	HTTP2    bool                       `json:"http2,omitempty"`
-	Timeouts map[string]string          `json:"timeouts,omitempty"`
+	// Private holds Headers, Options and Proxy sealed, when stored; see SealAccount.
+	Private  []byte            `json:"private,omitempty"`
+	HTTP2    bool              `json:"http2,omitempty"`
+	Timeouts map[string]string `json:"timeouts,omitempty"`
 	// Prices are what the account pays instead of the list price: by model or
 	// pattern, rates in nano-USD per million units, or {"factor": nano} of the list.
 	Prices    map[string]map[string]int64 `json:"prices,omitempty"`

@@ -30,7 +30,7 @@ func TestCanarySecrets(t *testing.T) {
 			w.Header().Set("X-Echo", r.Header.Get("Authorization"))
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(400)
-			_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"type": "invalid_request_error", "message": "bad request with " + r.Header.Get("Authorization") + " and " + r.Header.Get("X-Extra")}})
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"type": "invalid_request_error", "message": "bad request with " + r.Header.Get("Authorization") + " and " + r.Header.Get("X-Extra-Token")}})
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -46,11 +46,11 @@ func TestCanarySecrets(t *testing.T) {
 	call := func(method, path, key, body string, header ...string) string {
 		t.Helper()
 		status, out, head := g.call(method, path, key, body, header...)
-		fmt.Fprintf(&shown, "%s %s: %d\n%s\n%v\n", method, path, status, out, head)
+		fmt.Fprintf(&shown, "%d\n%s\n%v\n", status, out, head)
 		return out
 	}
-	call("POST", "/v1/admin/provider-accounts", g.admin, fmt.Sprintf(`{"provider":"custom","account_name":"one","base_url":%q,"api_key":%q,"headers":{"x-extra":%q},"models":["m-one"],"log_bodies":"all"}`, up+"/v1", canaries["account"], canaries["header"]))
-	call("POST", "/v1/admin/provider-accounts", g.admin, fmt.Sprintf(`{"provider":"custom","account_name":"one","base_url":%q,"api_key":%q,"headers":{"x-extra":%q},"models":["m-one"]}`, up+"/v1", canaries["account"], canaries["header"]))
+	call("POST", "/v1/admin/provider-accounts", g.admin, fmt.Sprintf(`{"provider":"custom","account_name":"one","base_url":%q,"api_key":%q,"headers":{"x-extra-token":%q},"models":["m-one"],"no_such_member":"all"}`, up+"/v1", canaries["account"], canaries["header"]))
+	call("POST", "/v1/admin/provider-accounts", g.admin, fmt.Sprintf(`{"provider":"custom","account_name":"one","base_url":%q,"api_key":%q,"headers":{"x-extra-token":%q},"models":["m-one"]}`, up+"/v1", canaries["account"], canaries["header"]))
 	call("POST", "/v1/admin/provider-accounts", g.admin, fmt.Sprintf(`{"provider":"custom","account_name":"two","base_url":%q,"api_keys":[{"key":%q,"weight":2}],"models":["m-two"],"proxy":"http://user:%s@127.0.0.1:1"}`, up+"/v1", canaries["pool"], canaries["proxy"]))
 	key := g.newKey(`{"name":"canary"}`)
 	canaries["gateway key"] = key

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +17,6 @@ import (
 
 // redacted stands for a value that is not shown. Given back in a patch it leaves the value as it is.
 const redacted = "[redacted]"
-
-// secretive are names of headers and options whose values are not shown.
-var secretive = regexp.MustCompile(`(?i)secret|token|passw|credential|auth|private|api.?key|cookie|session`)
 
 // accountView is what the API and the audit trail show of an account. p may be
 // nil for a stored account whose provider is not known any more.
@@ -49,13 +45,13 @@ func accountView(s *store.Account, p *providers.Provider, listed int) api.Accoun
 		v.Models = append(v.Models, api.AccountModel{Name: m.Name, Upstream: m.Upstream})
 	}
 	for name, value := range s.Headers {
-		if secretive.MatchString(name) {
+		if store.Secretive(name) {
 			value = redacted
 		}
 		v.Headers[name] = value
 	}
 	for name, value := range s.Options {
-		if secretive.MatchString(name) {
+		if store.Secretive(name) {
 			value = json.RawMessage(`"` + redacted + `"`)
 		}
 		v.Options[name] = value
@@ -85,7 +81,8 @@ func (a *Admin) stored(ctx context.Context, id string) (*store.Snapshot, *store.
 		func(s *store.Account) bool { return s.ID == id }, func(s *store.Account) bool { return s.Name == id },
 	} {
 		if i := slices.IndexFunc(snap.Accounts, match); i >= 0 {
-			return snap, snap.Accounts[i], nil
+			acc, err := a.d.Sealer.OpenAccount(snap.Accounts[i])
+			return snap, acc, err
 		}
 	}
 	if acc, ok := a.d.Table().Account(id); ok {
@@ -149,7 +146,11 @@ func (a *Admin) createAccount(c *Call) error {
 	defer cancel()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	err = a.change(ctx, c, "account.create", s.ID, nil, accountView(s, p, 0), store.Change{Account: s, Create: true})
+	stored, err := a.d.Sealer.SealAccount(s)
+	if err != nil {
+		return err
+	}
+	err = a.change(ctx, c, "account.create", s.ID, nil, accountView(s, p, 0), store.Change{Account: stored, Create: true})
 	if err != nil {
 		return nameTaken(err, s.Name)
 	}
@@ -262,7 +263,11 @@ func (a *Admin) updateAccount(c *Call) error {
 		return err
 	}
 	before, after := accountView(old, p, 0), accountView(&s, p, 0)
-	if err := a.change(ctx, c, "account.update", s.ID, before, after, store.Change{Account: &s, IfRev: snap.Rev}); err != nil {
+	stored, err := a.d.Sealer.SealAccount(&s)
+	if err != nil {
+		return err
+	}
+	if err := a.change(ctx, c, "account.update", s.ID, before, after, store.Change{Account: stored, IfRev: snap.Rev}); err != nil {
 		return nameTaken(err, s.Name)
 	}
 	if err := a.reload(ctx); err != nil {
@@ -381,9 +386,7 @@ func (a *Admin) testAccount(c *Call) error {
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	res := a.d.Test(ctx, acc, in.Model)
-	for _, s := range acc.Secrets {
-		res.Error = s.Scrub(res.Error) // vendors repeat keys in what they say
-	}
+	res.Error = acc.Scrub(res.Error) // vendors repeat keys in what they say
 	if res.Note == "" {
 		res.Note = addressNote(acc.Base())
 	}

@@ -37,9 +37,7 @@ func TestCreateAccount(t *testing.T) {
 	if !ok || len(live.Secrets) != 2 || live.Secrets[1].Reveal() != vendorSecret+"2" {
 		t.Error("the account is not in force, or its secrets do not open")
 	}
-	if all := h.everything(); strings.Contains(all, vendorSecret) && strings.Contains(strings.NewReplacer(
-		// The store keeps headers, options and the proxy as they are: they are used in the clear.
-		`"X-Access-Token":"`+vendorSecret, "", `"client_secret":"`+vendorSecret, "", "user:"+vendorSecret, "").Replace(all), vendorSecret) {
+	if strings.Contains(h.everything(), vendorSecret) {
 		t.Error("the secret is shown, recorded or stored in the clear")
 	}
 	_, answers := h.call(h.admin, "GET", accounts, "")

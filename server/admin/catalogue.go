@@ -178,10 +178,7 @@ func (a *Admin) refreshOne(acc *routing.Account) (r api.Refreshed) {
 	models, err := a.d.RefreshModels(ctx, acc)
 	r.Models = len(models)
 	if err != nil {
-		r.Error = err.Error()
-		for _, s := range acc.Secrets {
-			r.Error = s.Scrub(r.Error)
-		}
+		r.Error = acc.Scrub(err.Error())
 	}
 	return r
 }

@@ -203,7 +203,11 @@ func (h *harness) rebuild(ctx context.Context, sealer *store.Sealer) error {
 	}
 	src := routing.Source{Providers: h.vends, Catalogue: known, Mappings: snap.Mappings}
 	for _, a := range slices.Concat(snap.Accounts, h.fixed) {
-		acc := &routing.Account{Account: a}
+		a, err := sealer.OpenAccount(a)
+		if err != nil {
+			return err
+		}
+		acc := &routing.Account{Account: a, Private: a.Hidden()}
 		for _, p := range h.vends {
 			if p.Name == a.Provider {
 				acc.Provider = p

@@ -212,7 +212,7 @@ func (x *exchange) lost(err error) *providers.Error {
 	if own := x.job.Upload.fault(); own != nil { // the caller's, not the upstream's
 		e, outcome = own, outcomeCancelled
 	}
-	e.Message = x.scrub(e.Message)
+	e.Message = x.target.Account.Scrub(e.Message)
 	var ue *upstream.Error
 	if errors.As(err, &ue) && ue.Sent && outcome != outcomeCancelled {
 		x.row.Flags |= store.FlagPossibleDuplicate
@@ -272,7 +272,7 @@ func (x *exchange) readError() *providers.Error {
 	}
 	provider, account := x.target.Account.Provider.Name, x.target.Account.Name
 	e.Provider, e.Raw = provider, nil
-	e.Message = x.scrub(e.Message)
+	e.Message = x.target.Account.Scrub(e.Message)
 	if wait := routing.RetryAfter(x.up.ResponseHeader("retry-after-ms"), x.up.ResponseHeader("retry-after"), x.r.o.Now()); wait > 0 {
 		e.RetryAfter = wait
 	}
@@ -292,7 +292,7 @@ func (x *exchange) readError() *providers.Error {
 	case fault == routing.FaultAuth:
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: provider,
 			Message: fmt.Sprintf("provider %s refused the gateway's own credentials (%d): `ai-gateway providers test %s`", provider, status, account)}
-	case x.same && !x.leaks(body):
+	case x.same && !x.target.Account.Leaks(string(body)):
 		e.Raw = append([]byte(nil), body...)
 	}
 	outcome := "http_error"

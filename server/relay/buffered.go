@@ -59,7 +59,7 @@ func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
 	out, e := x.convert(body)
 	if e != nil {
 		e.Provider = x.target.Account.Provider.Name
-		e.Message = x.scrub(e.Message)
+		e.Message = x.target.Account.Scrub(e.Message)
 		x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))
 		return nil, e
 	}

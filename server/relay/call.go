@@ -85,7 +85,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	}
 	if err := sign(c); err != nil {
 		return nil, &providers.Error{Kind: providers.KindUpstream, Code: "upstream_auth_failed", Provider: p.Name,
-			Message: "cannot sign the upstream's request: " + x.scrub(err.Error())}
+			Message: "cannot sign the upstream's request: " + x.target.Account.Scrub(err.Error())}
 	}
 	return c, nil
 }

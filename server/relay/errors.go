@@ -72,26 +72,6 @@ func badResponse(why string) *providers.Error {
 	return &providers.Error{Kind: providers.KindUpstream, Code: "bad_upstream_response", Message: "the upstream's answer is malformed: " + why}
 }
 
-// leaks reports whether b holds a secret of the account in use.
-func (x *exchange) leaks(b []byte) bool {
-	for _, s := range x.target.Account.Secrets {
-		if v := s.Reveal(); len(v) >= 8 && strings.Contains(string(b), v) {
-			return true
-		}
-	}
-	return false
-}
-
-// scrub removes the account's secrets from a message.
-func (x *exchange) scrub(msg string) string {
-	for _, s := range x.target.Account.Secrets {
-		if v := s.Reveal(); len(v) >= 8 {
-			msg = strings.ReplaceAll(msg, v, "[redacted]")
-		}
-	}
-	return msg
-}
-
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s

@@ -162,7 +162,7 @@ func (x *exchange) notAStream(kind string) *providers.Error {
 	e := badResponse("a stream was asked for, " + clip(kind, 64) + " came")
 	if err == nil && strings.Contains(kind, "json") && hasError(body) {
 		e = x.frames.DecodeError(0, body)
-		e.Message = x.scrub(e.Message)
+		e.Message = x.target.Account.Scrub(e.Message)
 	}
 	e.Provider = x.target.Account.Provider.Name
 	x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))
@@ -310,7 +310,7 @@ func (x *exchange) broken(err error) *providers.Error {
 	outcome, fault := "stream_error", routing.FaultAnswer
 	switch {
 	case e != nil:
-		e.Message = x.scrub(e.Message)
+		e.Message = x.target.Account.Scrub(e.Message)
 		fault = routing.Classify(e, 0)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e = &providers.Error{Kind: providers.KindUpstream, Code: "upstream_cut", Message: "the upstream's stream ended before it was whole"}

@@ -19,9 +19,24 @@ type Account struct {
 	*store.Account
 	Provider *providers.Provider
 	Secrets  []store.SecretString
+	// Private are values besides the keys that must not be told.
+	Private []store.SecretString
 	// Listed are the models the upstream itself lists (GET /models); nil: not read yet.
 	Listed []string
 }
+
+// Scrub removes the account's secrets from a message.
+func (a *Account) Scrub(msg string) string {
+	for _, list := range [...][]store.SecretString{a.Secrets, a.Private} {
+		for _, s := range list {
+			msg = s.Scrub(msg)
+		}
+	}
+	return msg
+}
+
+// Leaks reports whether text holds one of the account's secrets.
+func (a *Account) Leaks(text string) bool { return a.Scrub(text) != text }
 
 // Base returns the base URL in use, without a trailing slash.
 func (a *Account) Base() string {
