@@ -32,6 +32,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/relay"
+	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/threads"
@@ -57,6 +58,7 @@ type gateway struct {
 	ledger  *ledger.Ledger
 	client  *upstream.Client
 	limits  *limits.Limiter
+	replay  *replay.Book
 	relay   *relay.Relay
 	runtime *server.Runtime
 	server  *server.Server
@@ -102,6 +104,9 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 		return nil, &exitError{exitConfig, err}
 	}
 	now := time.Now
+	if g.replay, err = replay.Open(replay.Options{Dir: filepath.Join(cfg.DataDir, "replay"), Sealer: g.sealer, Now: now}); err != nil {
+		return nil, err
+	}
 	boot := ulid.MustNew(ulid.Timestamp(now()), rand.Reader).String()
 	if g.ledger, err = ledger.Open(ctx, ledger.Options{
 		Dir: filepath.Join(cfg.DataDir, "wal"), Store: g.store, Now: now, Boot: boot, Log: log,
@@ -161,7 +166,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Soft: func(e limits.Event) { g.metrics.SoftLimit(e.Limit.Kind) },
 	})
 	g.relay = relay.New(relay.Options{
-		Limits: g.limits, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
+		Limits: g.limits, Log: log, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
 		Vault: kept, Threads: refers,
 		Media:    fetcherFor(cfg.MediaFetch),
@@ -180,7 +185,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
-		Version: Version, Instance: boot, Relay: g.relay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
+		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
 		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), CORS: cfg.CORSOrigins, MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
 		Surfaces: server.Surfaces{

@@ -76,6 +76,18 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	if k := c.who.Key; k != nil {
 		who.KeyID, who.Group = k.ID, k.Group
 	}
+	ticket, answered := s.replays(c, who.KeyID, body, up)
+	if answered {
+		release()
+		return
+	}
+	if ticket != nil {
+		inner := release
+		release = func() {
+			inner()
+			ticket.End()
+		}
+	}
 	lease, denied := s.relay.Admit(who, c.start)
 	if denied != nil {
 		release()
@@ -100,7 +112,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: c.upstreamPath(), In: in, Frames: c.route.frames,
 		Peek: peek, Body: body, Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease,
+		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease, Ticket: ticket,
 	})
 	job.Forward = s.forward(job.Forward, &c.ctx.Request.Header)
 	if k := c.who.Key; k != nil {
@@ -110,6 +122,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		job.KeyID, job.KeyName = c.who.Name, c.who.Name
 	}
 	job.ShowAccount = c.who.Admin
+	job.Drain = job.Drain || ticket != nil
 	job.Allow = allowModels(c)
 	if plan.Choices > 1 {
 		job.Session = sessionOf(&c.ctx.Request.Header)

@@ -20,6 +20,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/admin"
 	"github.com/your-org/ai-api-gateway/server/relay"
+	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/threads"
@@ -56,6 +57,7 @@ type Options struct {
 	Instance string // names this gateway in Via headers
 	Surfaces Surfaces
 	Relay    *relay.Relay
+	Replay   *replay.Book // of answers by Idempotency-Key; nil: that header is ignored
 	// Threads remembers answers that requests refer to; nil: none can be.
 	Threads *threads.Store
 	// Fetch does one exchange with an account outside the relay. nil: it cannot be done.

@@ -158,6 +158,9 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 	ctx.Response.Header.SetCanonical(hCost, store.AppendUSD(buf[:0], x.row.Charged()))
 	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(buf[:0], x.row.Overhead.Microseconds(), 10))
 	ctx.Response.SetStatusCode(x.up.Status())
+	x.noteHead(ctx)
+	x.job.Ticket.Add(body)
+	x.keepAnswer()
 	switch { // the answer takes the buffer that holds it, and leaves its own
 	case len(body) == 0:
 	case cap(x.rbuf) > 0 && &body[0] == &x.rbuf[:1][0]:

@@ -8,8 +8,10 @@
 package relay
 
 import (
+	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -18,6 +20,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
+	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/threads"
@@ -32,6 +35,7 @@ const (
 	maxErrorBody = 1 << 20                // an upstream's error
 	earlyCommit  = 5 * time.Second        // a stream without content by then gets its 200 and heartbeats
 	watchAfter   = 100 * time.Millisecond // a call waiting longer than this is watched for a hang-up
+	maxDrains    = 64                     // streams that run on without their callers
 	reuseWait    = 5 * time.Millisecond   // for the end of an upstream's body after its terminal event
 )
 
@@ -50,6 +54,7 @@ type Options struct {
 	Ledger   Ledger
 	Metrics  *telemetry.Metrics
 	Limits   *limits.Limiter // nil: nothing is limited
+	Log      *slog.Logger    // nil: silent
 	Now      func() time.Time
 	// ServeUnmetered answers even when the ledger has failed.
 	ServeUnmetered bool
@@ -75,12 +80,17 @@ type Relay struct {
 	watch   *hangups
 	live    live
 	refused refusals
+	// drains counts the streams that run on without their callers.
+	drains atomic.Int64
 }
 
 // New starts a relay; Close stops what it started.
 func New(o Options) *Relay {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 15 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Relay{o: o}
 	r.watch = newHangups(r.panicked)
@@ -118,9 +128,10 @@ type Job struct {
 	Drain       bool    // run on when the caller leaves
 	Markup      int64   // what the key is charged beyond the cost, in millionths of it
 	Accepted    time.Time
-	Conn        net.Conn      // the caller's, for the hang-up watcher
-	Lease       *limits.Lease // from Admit; nil: nothing limits the request
-	ShowAccount bool          // name the account in the answer's headers
+	Conn        net.Conn       // the caller's, for the hang-up watcher
+	Lease       *limits.Lease  // from Admit; nil: nothing limits the request
+	Ticket      *replay.Ticket // records the answer; nil: it is not asked for
+	ShowAccount bool           // name the account in the answer's headers
 	// Upload: Body is the begin of a form, which is sent on as it comes. nil: Body is all.
 	Upload *Upload
 	// Release is called once, after the last use of Body.

@@ -72,12 +72,14 @@ func (x *exchange) begun(ctx *fasthttp.RequestCtx) {
 	x.writeHead(ctx, !x.stream.early)
 	if x.stream.raw {
 		ctx.Response.Header.SetContentType(clean(x.up.ResponseHeader("content-type")))
+		x.noteHead(ctx)
 		ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
 		return
 	}
 	ctx.Response.Header.SetContentType(streamType(x.job.In))
 	ctx.Response.Header.Set("Cache-Control", "no-cache")
 	ctx.Response.Header.Set("X-Accel-Buffering", "no")
+	x.noteHead(ctx)
 	ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
 }
 
@@ -363,6 +365,13 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			}
 		}
 	}()
+	var gone error // why the caller has not got the answer that runs on
+	defer func() {
+		if gone != nil {
+			x.r.drains.Add(-1)
+			err = gone
+		}
+	}()
 	for {
 		if len(x.pass) > 0 {
 			m, err := w.Write(x.pass)
@@ -373,11 +382,20 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			}
 		}
 		if len(x.out) > 0 {
+			x.job.Ticket.Add(x.out)
+		}
+		if x.stream.phase == phaseDone {
+			x.keepAnswer()
+		}
+		if len(x.out) > 0 {
 			m, err := w.Write(x.out)
 			n += int64(m)
 			x.out = x.out[:0]
 			if err != nil {
-				return n, x.left(err)
+				if !x.runsOn() {
+					return n, x.left(err)
+				}
+				gone, w = err, io.Discard
 			}
 		}
 		if x.stream.phase == phaseDone {
