@@ -13,13 +13,13 @@ import (
 )
 
 // The durability tests run this test binary again as a child that settles
-// requests under 32-way load and prints the id of each whose settle has returned,
+// requests under 64-way load and prints the id of each whose settle has returned,
 // until it is killed. These variables tell it how.
 const (
 	childDir    = "LEDGER_TEST_CHILD"  // data directory
 	childMount  = "LEDGER_TEST_MOUNT"  // where segments live; "": in the data directory, with a bolt store
 	childNoSync = "LEDGER_TEST_NOSYNC" // "1": fdatasync is switched off
-	childWays   = 32
+	childWays   = 64
 )
 
 // child runs the child's part if this process is one.

@@ -68,18 +68,37 @@ func runChild(t *testing.T, after time.Duration, fromStart bool, env ...string) 
 }
 
 // P1: kill -9 under load, again and again on the same data; every request that
-// was acknowledged has exactly one row, and so has each that was only held.
+// was acknowledged has exactly one row, and so has each that was only held; after
+// each kill the ledger adds up.
 func TestKill(t *testing.T) {
 	loops := 10
 	if long() {
 		loops = 500
 	}
-	dir := t.TempDir()
+	const each = 25 // kills on the same data
+	var sum killed
+	for left := loops; left > 0; left -= each {
+		sum.add(killAgainAndAgain(t, t.TempDir(), min(left, each)))
+	}
+	t.Logf("%d kills: %d acknowledged, %d rows, %d of them crash rows; %d proofs of the ledger", loops, sum.acked, sum.rows, sum.crashed, sum.proofs)
+}
+
+type killed struct{ acked, rows, crashed, proofs int }
+
+func (k *killed) add(o killed) {
+	k.acked, k.rows, k.crashed, k.proofs = k.acked+o.acked, k.rows+o.rows, k.crashed+o.crashed, k.proofs+o.proofs
+}
+
+func killAgainAndAgain(t *testing.T, dir string, loops int) (sum killed) {
 	var acked []string
 	for i := range loops {
 		fromStart := i%4 == 3 // some die while they recover
 		after := time.Duration(20+rand.IntN(250)) * time.Millisecond
 		acked = append(acked, runChild(t, after, fromStart, childDir+"="+dir)...)
+		if !fromStart { // what a death leaves and the next start completes adds up each time
+			proveLedger(t, dir, i)
+			sum.proofs++
+		}
 	}
 	s, err := bolt.Open(context.Background(), filepath.Join(dir, "store"), bolt.Options{})
 	if err != nil {
@@ -122,7 +141,23 @@ func TestKill(t *testing.T) {
 	if err != nil || len(totals) != 1 || totals[0].Requests != int64(len(all)) {
 		t.Errorf("roll-ups say %+v (%v), rows are %d", totals, err, len(all))
 	}
-	t.Logf("%d kills: %d acknowledged, %d rows, %d of them crash rows", loops, len(acked), len(all), crashed)
+	sum.acked, sum.rows, sum.crashed = len(acked), len(all), crashed
+	return sum
+}
+
+// proveLedger starts and ends a ledger on dir and verifies every sum in its store.
+func proveLedger(t *testing.T, dir string, loop int) {
+	t.Helper()
+	s, err := bolt.Open(context.Background(), filepath.Join(dir, "store"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	closeLedger(t, open(t, options(filepath.Join(dir, "wal"), s)))
+	v, err := s.Verify(context.Background())
+	if err != nil || v.Fault != "" {
+		t.Errorf("after kill %d: %+v, %v", loop+1, v, err)
+	}
 }
 
 // shared returns the folder of shared tools, "" if there is none.

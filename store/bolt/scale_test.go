@@ -1,0 +1,195 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// scaleDays are the days that the rows of TestScale lie on.
+const scaleDays = 8
+
+// TestScale fills a store with many rows, as a busy gateway of 500 keys, 60 models
+// and 12 accounts leaves them, and measures what people wait for. The long form
+// has ten million; its bounds are those that are promised.
+func TestScale(t *testing.T) {
+	rows, most := 80_000, 10*time.Second // the short form only shows that it works
+	if os.Getenv("AI_GATEWAY_LONG") != "" {
+		rows, most = 10_000_000, 0
+	}
+	dir := t.TempDir()
+	s, err := Open(context.Background(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.Background(), time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	within := func(what string, bound time.Duration, do func() error) {
+		t.Helper()
+		start := time.Now()
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		took := time.Since(start)
+		t.Logf("%s: %v", what, took.Round(10*time.Microsecond))
+		if took > max(bound, most) {
+			t.Errorf("%s took %v, %v is promised", what, took, bound)
+		}
+	}
+	start := time.Now()
+	fill(t, s, rows, end)
+	took := time.Since(start)
+	t.Logf("%d rows in %v: %.0f rows a second, %.1f MB, %.0f bytes a row", rows, took.Round(time.Millisecond), float64(rows)/took.Seconds(), float64(treeSize(t, dir))/1e6, float64(treeSize(t, dir))/float64(rows))
+
+	since := end.AddDate(0, 0, -7)
+	for _, by := range [][]string{{"model"}, {"account", "day"}, {"key"}} {
+		within(fmt.Sprintf("usage of 7 days by %v", by), 100*time.Millisecond, func() error {
+			got, err := s.Totals(ctx, store.TotalsQuery{Since: since, Until: end, GroupBy: by})
+			if err == nil && len(got) < 12 {
+				return fmt.Errorf("%d groups", len(got))
+			}
+			return err
+		})
+	}
+	page := func(what string, q store.UsageQuery, want int) (next string) {
+		within(what, 100*time.Millisecond, func() error {
+			p, err := s.Usage(ctx, q)
+			if err == nil && len(p.Rows) != want {
+				return fmt.Errorf("%d rows, %d wanted", len(p.Rows), want)
+			}
+			next = p.Next
+			return err
+		})
+		return next
+	}
+	next := page("the first page of the log", store.UsageQuery{}, 100)
+	page("the page after it", store.UsageQuery{Cursor: next}, 100)
+	page("the first page of one key", store.UsageQuery{KeyID: "key-0007"}, 100)
+	page("one request by its last 8 characters", store.UsageQuery{RequestID: scaleID(end, rows/2)[18:]}, 1)
+
+	stalled := appendWhile(t, s, end, func() {
+		within("retention of a day", time.Second, func() error {
+			n, err := s.Retain(ctx, time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))
+			if err == nil && n == 0 {
+				return fmt.Errorf("no day was removed")
+			}
+			return err
+		})
+	})
+	t.Logf("the longest append meanwhile: %v", stalled.Round(10*time.Microsecond))
+	if stalled > max(time.Second, most) {
+		t.Errorf("appends stood still for %v", stalled)
+	}
+	within("the proof of the ledger", 3*time.Minute, func() error {
+		v, err := s.Verify(ctx)
+		if err == nil && v.Fault != "" {
+			return fmt.Errorf("%+v", v)
+		}
+		return err
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	within("start-up", time.Second, func() error {
+		s, err := Open(ctx, dir, Options{})
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	})
+}
+
+// fill appends rows in batches as the ledger's applier does, spread over scaleDays.
+func fill(t *testing.T, s *Store, rows int, end time.Time) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	step := scaleDays * 24 * time.Hour / time.Duration(rows)
+	batch := make([]store.Entry, 0, 4096)
+	for i := range rows {
+		e := scaleEntry(rng, uint64(i+1), end, end.Add(-time.Duration(rows-i)*step), i)
+		if batch = append(batch, e); len(batch) == cap(batch) || i == rows-1 {
+			if err := s.Append(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+}
+
+func scaleID(end time.Time, i int) string {
+	var e [10]byte
+	for k := range 8 {
+		e[9-k] = byte(uint64(i) * 0x9e3779b97f4a7c15 >> (8 * k))
+	}
+	var u ulid.ULID
+	_ = u.SetTime(uint64(end.UnixMilli())) // in range
+	_ = u.SetEntropy(e[:])                 // ten bytes
+	return u.String()
+}
+
+func scaleEntry(rng *rand.Rand, seq uint64, end, at time.Time, i int) store.Entry {
+	key, model := fmt.Sprintf("key-%04d", rng.IntN(500)), rng.IntN(60)
+	row := &store.UsageRow{
+		RequestID: scaleID(end, i), Time: at, KeyID: key, KeyName: "name of " + key, Operation: "chat", Dialect: "chat",
+		Model: fmt.Sprintf("model-%02d", model), Provider: fmt.Sprintf("vendor-%d", model%6), Account: fmt.Sprintf("account-%d", model%12), AccountID: "01JD0000000000000000000000",
+		UpstreamModel: fmt.Sprintf("model-%02d-2026-08-06", model), UpstreamID: "req_0123456789abcdef", Status: 200, Stream: i%2 == 0,
+		EndReason: store.EndComplete, UsageSource: store.SourceProvider, CostNano: int64(1_000_000 + rng.IntN(50_000_000)),
+		Tokens:       store.Tokens{Input: int64(rng.IntN(8000)), CacheRead: int64(rng.IntN(4000)), Output: int64(rng.IntN(1500)), Reasoning: int64(rng.IntN(300))},
+		ReservedNano: 60_000_000, PriceVersion: "2026-11-25", PriceSource: "catalogue",
+		TTFT: time.Duration(rng.IntN(900)) * time.Millisecond, Duration: time.Duration(rng.IntN(9000)) * time.Millisecond, Overhead: 120 * time.Microsecond,
+	}
+	row.Attempts = []store.Attempt{{Provider: row.Provider, Account: row.Account, Model: row.UpstreamModel, Status: 200, Outcome: "ok", Start: 80 * time.Microsecond, Duration: row.Duration, CostNano: row.CostNano}}
+	return store.Entry{Boot: "01JD0000000000000000000001", Seq: seq, Kind: store.EntrySettle, Time: at, RequestID: row.RequestID, Row: row}
+}
+
+// appendWhile appends rows one by one while do runs, and returns the longest time one took.
+func appendWhile(t *testing.T, s *Store, end time.Time, do func()) (longest time.Duration) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(3, 4))
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			e := scaleEntry(rng, uint64(i+1), end, end.Add(time.Duration(i)*time.Millisecond), 1<<40+i)
+			e.Boot = "01JD0000000000000000000002"
+			start := time.Now()
+			if err := s.Append(context.Background(), []store.Entry{e}); err != nil {
+				t.Error(err)
+				return
+			}
+			longest = max(longest, time.Since(start))
+		}
+	}()
+	time.Sleep(50 * time.Millisecond)
+	do()
+	time.Sleep(50 * time.Millisecond)
+	close(stop)
+	<-ended
+	return longest
+}
+
+func treeSize(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	err := filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
+		if err == nil && !info.IsDir() {
+			n += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
