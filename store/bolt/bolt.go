@@ -61,13 +61,15 @@ var (
 	bAudit    = []byte("audit")
 	bApplied  = []byte("applied")
 	bSums     = []byte("sums")      // slot, series → sums
+	bLean     = []byte("sums_lean") // the same without keys, see reductions
+	bKeyed    = []byte("sums_key")  // and by key alone
 	bSeries   = []byte("series")    // series → dims
 	bSeriesOf = []byte("series_of") // dims → series
 	bModels   = []byte("models")    // models that have series of their own
 	bKeyNames = []byte("key_names") // key id → name last seen in a row
 )
 
-var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bPolicies, bPolNames, bAudit, bApplied, bSums, bSeries, bSeriesOf, bModels, bKeyNames}
+var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bPolicies, bPolNames, bAudit, bApplied, bSums, bLean, bKeyed, bSeries, bSeriesOf, bModels, bKeyNames}
 
 var (
 	kSchema    = []byte("schema")
@@ -194,8 +196,14 @@ func (s *Store) start(ctx context.Context) error {
 		}
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
+		reduced := found == 0 || tx.Bucket(bLean) != nil
 		for _, name := range gatewayBuckets {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		if !reduced {
+			if err := s.reduceAll(tx); err != nil {
 				return err
 			}
 		}

@@ -271,31 +271,40 @@ func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int
 	if err := s.mark(kSumsFrom, be64(uint64(slotOf(before)))); err != nil {
 		return 0, err
 	}
-	for n := some; n == some; removed += n {
-		if err := ctx.Err(); err != nil {
-			return removed, err
-		}
-		n = 0
-		err := s.db.Update(func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bSums)
-			var keys [][]byte
-			c := b.Cursor()
-			for k, _ := c.First(); k != nil && len(keys) < some && bytes.Compare(k, first) < 0; k, _ = c.Next() {
-				keys = append(keys, bytes.Clone(k))
+	for _, name := range [][]byte{bSums, bLean, bKeyed} {
+		for n := some; n == some; {
+			if err := ctx.Err(); err != nil {
+				return removed, err
 			}
-			for _, k := range keys {
-				if err := b.Delete(k); err != nil {
-					return err
-				}
+			if n, err = s.removeBelow(name, first, some); err != nil {
+				return removed, fmt.Errorf("cannot remove old roll-ups: %w", err)
 			}
-			n = len(keys)
-			return nil
-		})
-		if err != nil {
-			return removed, fmt.Errorf("cannot remove old roll-ups: %w", err)
+			if bytes.Equal(name, bSums) {
+				removed += n
+			}
 		}
 	}
 	return removed, nil
+}
+
+// removeBelow deletes at most some of a bucket's keys below first.
+func (s *Store) removeBelow(bucket, first []byte, some int) (n int, err error) {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucket)
+		var keys [][]byte
+		c := b.Cursor()
+		for k, _ := c.First(); k != nil && len(keys) < some && bytes.Compare(k, first) < 0; k, _ = c.Next() {
+			keys = append(keys, bytes.Clone(k))
+		}
+		for _, k := range keys {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+		}
+		n = len(keys)
+		return nil
+	})
+	return n, err
 }
 
 // mark notes, before anything is removed, from where on it is kept. Marks only rise.

@@ -146,11 +146,15 @@ func slotOf(t time.Time) uint32 { return uint32(t.Unix() / slotSeconds) }
 // sumsWriter writes roll-ups within one transaction; what it learns is kept by the
 // store only after the commit.
 type sumsWriter struct {
-	s                               *Store
-	cells, series, of, models, meta *bbolt.Bucket
-	learnt                          map[dims]uint32
-	day, count                      uint32
-	counted                         bool
+	s                        *Store
+	series, of, models, meta *bbolt.Bucket
+	learnt                   map[dims]uint32
+	day, count               uint32
+	counted                  bool
+}
+
+func (s *Store) sumsWriter(tx *bbolt.Tx) *sumsWriter {
+	return &sumsWriter{s: s, series: tx.Bucket(bSeries), of: tx.Bucket(bSeriesOf), models: tx.Bucket(bModels), meta: tx.Bucket(bMeta), learnt: map[dims]uint32{}}
 }
 
 // appendSums adds a batch to the roll-ups and moves the applied positions.
@@ -158,13 +162,18 @@ func (s *Store) appendSums(b *batch) error {
 	cells, names := b.cells()
 	var learnt map[dims]uint32
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		w := &sumsWriter{s: s, cells: tx.Bucket(bSums), series: tx.Bucket(bSeries), of: tx.Bucket(bSeriesOf), models: tx.Bucket(bModels), meta: tx.Bucket(bMeta), learnt: map[dims]uint32{}}
-		w.cells.FillPercent = 0.9
+		w := s.sumsWriter(tx)
 		if v := w.meta.Get(kNewModels); len(v) == 8 {
 			w.day, w.count = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
 		}
-		if err := w.addAll(cells); err != nil {
+		reduced := reductionsOf(cells) // before addAll, which adds what is kept to them
+		if err := w.addAll(tx.Bucket(bSums), cells); err != nil {
 			return err
+		}
+		for i, r := range reductions {
+			if err := w.addAll(tx.Bucket(r.bucket), reduced[i]); err != nil {
+				return err
+			}
 		}
 		if w.counted {
 			v := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w.day), w.count)
@@ -247,7 +256,8 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 }
 
 // addAll adds the cells in the order of their keys, so that neighbours meet the same page.
-func (w *sumsWriter) addAll(cells map[cell]*sums) error {
+func (w *sumsWriter) addAll(into *bbolt.Bucket, cells map[cell]*sums) error {
+	into.FillPercent = 0.9
 	type keyed struct {
 		key uint64
 		sum *sums
@@ -270,7 +280,7 @@ func (w *sumsWriter) addAll(cells map[cell]*sums) error {
 			continue
 		}
 		key := be64(k.key)
-		if v := w.cells.Get(key); v != nil {
+		if v := into.Get(key); v != nil {
 			var old sums
 			if err := old.decode(v); err != nil {
 				return err
@@ -279,7 +289,7 @@ func (w *sumsWriter) addAll(cells map[cell]*sums) error {
 		}
 		at := len(mem)
 		mem = k.sum.append(mem)
-		if err := w.cells.Put(key, mem[at:len(mem):len(mem)]); err != nil {
+		if err := into.Put(key, mem[at:len(mem):len(mem)]); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func (t *tally) walk(ctx context.Context, tx *bbolt.Tx) error {
 		to = uint32((max(0, t.q.Until.Add(-1).Unix()) + slotSeconds) / slotSeconds)
 	}
 	names := tx.Bucket(bSeries)
-	c := tx.Bucket(bSums).Cursor()
+	c := tx.Bucket(source(&t.q)).Cursor()
 	var one sums
 	n := 0
 	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8; k, v = c.Next() {

@@ -236,8 +236,22 @@ func (p *proof) compare(gateway *bbolt.Tx) error {
 	from := max(slotOf(start), uint32(num64(gateway.Bucket(bMeta).Get(kSumsFrom))))
 	until := slotOf(start) + slotsPerDay
 	p.fold(gateway)
+	reduced := reductionsOf(p.cells) // before their comparison, which uses them up
+	if err := p.compareWith(gateway, bSums, p.cells, from, until); err != nil {
+		return err
+	}
+	for i, r := range reductions {
+		if err := p.compareWith(gateway, r.bucket, reduced[i], from, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareWith takes the roll-ups of one bucket from cells.
+func (p *proof) compareWith(gateway *bbolt.Tx, bucket []byte, cells map[cell]*sums, from, until uint32) error {
 	series := gateway.Bucket(bSeries)
-	c := gateway.Bucket(bSums).Cursor()
+	c := gateway.Bucket(bucket).Cursor()
 	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8 && binary.BigEndian.Uint32(k) < until; k, v = c.Next() {
 		d, err := decodeDims(series.Get(k[4:]))
 		if err != nil {
@@ -249,16 +263,16 @@ func (p *proof) compare(gateway *bbolt.Tx) error {
 			return p.fault(at.String(), "it cannot be read: %v", err)
 		}
 		p.out.RollUps++
-		made := p.cells[at]
+		made := cells[at]
 		if made == nil {
 			made = new(sums)
 		}
 		if kept != *made {
 			return p.fault(at.String(), "it says %s; its rows come to %s", kept.String(), made.String())
 		}
-		delete(p.cells, at)
+		delete(cells, at)
 	}
-	for at, made := range p.cells {
+	for at, made := range cells {
 		if at.slot >= from && *made != (sums{}) {
 			return p.fault(at.String(), "it is missing; its rows come to %s", made.String())
 		}

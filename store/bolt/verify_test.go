@@ -155,3 +155,28 @@ func TestVerifyFindsFaults(t *testing.T) {
 	})
 	f("the file is gone", func(s *Store, _, _ *bbolt.Tx) error { return s.days.drop("2026-11-24") })
 }
+
+// A store from before the reductions gets them when it is opened.
+func TestReductionsAreMade(t *testing.T) {
+	dir := t.TempDir()
+	s := ledgerOf(t, dir)
+	want := verify(t, s)
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		for _, r := range reductions {
+			if err := tx.DeleteBucket(r.bucket); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, Options{})
+	if got := verify(t, s); got != want || got.Fault != "" {
+		t.Errorf("%+v became %+v", want, got)
+	}
+}
