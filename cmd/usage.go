@@ -53,8 +53,8 @@ func (a *app) usageCommand() *cobra.Command {
 
 func (f *usageFlags) check() error {
 	for _, g := range f.by {
-		if !slices.Contains(api.GroupNames, g) {
-			return wrongUsage("ai-gateway usage --last 7d --by model", "--by knows %s, not %q", strings.Join(api.GroupNames, ", "), g)
+		if !slices.Contains(api.GroupNames, g) && !strings.HasPrefix(g, "metadata.") {
+			return wrongUsage("ai-gateway usage --last 7d --by model", "--by knows %s and metadata.NAME, not %q", strings.Join(api.GroupNames, ", "), g)
 		}
 	}
 	for _, date := range []string{f.ask.StartDate, f.ask.EndDate} {
@@ -110,6 +110,9 @@ func (a *app) usage(f *usageFlags) error {
 	}
 	if rest > len(r.Data) {
 		notes = append(notes, fmt.Sprintf("%d more groups", rest-len(r.Data)))
+	}
+	if r.Partial {
+		notes = append(notes, "only a part of the requests was read: ask for less time")
 	}
 	if r.Total.Estimated > 0 {
 		notes = append(notes, thousands(r.Total.Estimated)+" requests estimated (the upstream sent no full usage)")

@@ -20,7 +20,7 @@ const (
 
 // usage answers sums of usage: a key that may see no others gets its own.
 func (a *Admin) usage(c *Call) error {
-	get, err := c.params("start_date", "end_date", "last", "group_by", "tz", "key", "model", "provider")
+	get, err := c.params("start_date", "end_date", "last", "group_by", "tz", "key", "model", "provider", "cursor")
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,14 @@ func (a *Admin) usage(c *Call) error {
 	}
 	ctx, cancel := bounded()
 	defer cancel()
+	reply.GroupBy = list(q.GroupBy)
+	reply.Since, reply.Until, reply.TimeZone = q.Since, q.Until, q.Zone.String()
+	if slices.ContainsFunc(q.GroupBy, byRows) {
+		if err := a.usageByRows(ctx, q, get("cursor"), &reply); err != nil {
+			return err
+		}
+		return c.answer(200, reply)
+	}
 	totals, err := a.totals(ctx, q)
 	if err != nil {
 		return err
@@ -68,8 +76,6 @@ func (a *Admin) usage(c *Call) error {
 		}
 	}
 	slices.SortStableFunc(reply.Data, byTimeThenCost)
-	reply.GroupBy = list(q.GroupBy)
-	reply.Since, reply.Until, reply.TimeZone = q.Since, q.Until, q.Zone.String()
 	return c.answer(200, reply)
 }
 
@@ -136,8 +142,8 @@ func groups(s string) ([]string, error) {
 		name = strings.TrimSpace(name)
 		switch {
 		case name == "":
-		case !slices.Contains(api.GroupNames, name):
-			return nil, invalid("group_by", "cannot be %q; there are %s", clip(name), strings.Join(api.GroupNames, ", "))
+		case !groupable(name):
+			return nil, invalid("group_by", "cannot be %q; there are %s, and metadata.NAME", clip(name), strings.Join(api.GroupNames, ", "))
 		case !slices.Contains(out, name):
 			out = append(out, name)
 		}

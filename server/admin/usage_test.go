@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +189,29 @@ func TestAudit(t *testing.T) {
 	if len(rest.Data) != 1 || rest.Data[0].Action != "api_key.create" || rest.Data[0].Before != nil || rest.NextCursor != "" {
 		t.Errorf("got %+v", rest)
 	}
+}
+
+// Groups that callers make up come from rows, bounded.
+func TestUsageByRows(t *testing.T) {
+	h := newHarness(t)
+	for i := range 230 {
+		h.use(uint64(i+1), "key", noon.Add(-time.Duration(i+1)*time.Minute), func(r *store.UsageRow) {
+			r.EndUser, r.CostNano = fmt.Sprintf("user-%03d", i%120), int64(1000+i%120)
+			r.Metadata = map[string]string{"owner": fmt.Sprintf("team-%d", i%2), "project": "x"}
+		})
+	}
+	ctx, c := context.Background(), h.client(h.admin)
+	got := must[*api.UsageReply](t)(c.Usage(ctx, api.UsageAsk{Last: "7d", GroupBy: []string{"owner", "metadata.project"}}))
+	if len(got.Data) != 2 || got.Data[0].Requests != 115 || got.Data[0].Group["owner"] != "team-1" || got.Data[0].Group["metadata.project"] != "x" || got.Total.Requests != 230 || got.Partial {
+		t.Errorf("by owner: %+v", got)
+	}
+	whole := must[*api.UsageReply](t)(c.Usage(ctx, api.UsageAsk{Last: "7d"}))
+	got = must[*api.UsageReply](t)(c.Usage(ctx, api.UsageAsk{Last: "7d", GroupBy: []string{"end_user"}}))
+	if len(got.Data) != 101 || got.Total != whole.Total {
+		t.Errorf("by user: %d groups, total %+v instead of %+v", len(got.Data), got.Total, whole.Total)
+	}
+	if !slices.ContainsFunc(got.Data, func(g api.UsageGroup) bool { return g.Group["end_user"] == "other" && g.Requests == 30 }) {
+		t.Errorf("no group of the others: %+v", got.Data[95:])
+	}
+	h.refused(h.admin, "GET", "/v1/admin/usage?group_by=metadata.", "", 400, "invalid_value", "group_by")
 }

@@ -1,7 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,8 +35,10 @@ type Units struct {
 	SearchUnits int64   `json:"search_units,omitempty"`  // rerank
 }
 
-// GroupNames are what usage can be grouped by, in the order they are shown.
-var GroupNames = []string{"day", "hour", "model", "key", "provider", "account", "group", "end_reason"}
+// GroupNames are what usage can be grouped by, in the order they are shown;
+// "metadata.NAME" besides. Of owner, end_user and metadata the groups that cost most
+// are told, and one called "other".
+var GroupNames = []string{"day", "hour", "model", "key", "provider", "account", "group", "owner", "end_user", "end_reason"}
 
 // A UsageGroup is the sums of one group. On the wire the group's members stand
 // beside the sums: {"model": "gpt-4o", "requests": 3, …}.
@@ -54,7 +60,10 @@ func (g UsageGroup) MarshalJSON() ([]byte, error) {
 		b = append(append(append(append(b, n...), ':'), v...), ',')
 		return err
 	}
-	for _, name := range GroupNames {
+	names := slices.SortedFunc(maps.Keys(g.Group), func(a, b string) int {
+		return cmp.Or(cmp.Compare(uint(slices.Index(GroupNames, a)), uint(slices.Index(GroupNames, b))), strings.Compare(a, b))
+	})
+	for _, name := range names {
 		if v, ok := g.Group[name]; ok {
 			if err := member(name, v); err != nil {
 				return nil, err
@@ -80,8 +89,8 @@ func (g *UsageGroup) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	g.Group = map[string]string{}
-	for _, name := range GroupNames {
-		if raw, ok := all[name]; ok {
+	for name, raw := range all {
+		if slices.Contains(GroupNames, name) || strings.HasPrefix(name, "metadata.") {
 			var v string
 			if err := json.Unmarshal(raw, &v); err != nil {
 				return err
@@ -112,6 +121,9 @@ type UsageReply struct {
 	Since    time.Time    `json:"since"` // inclusive
 	Until    time.Time    `json:"until"` // exclusive
 	TimeZone string       `json:"time_zone"`
+	// Partial: only a part of the rows was looked at; go on with NextCursor and add up.
+	Partial    bool   `json:"partial,omitempty"`
+	NextCursor string `json:"next_cursor,omitempty"`
 	// Key is the key whose usage this is, when the caller may see only its own.
 	Key string `json:"key,omitempty"`
 }
