@@ -154,6 +154,7 @@ func (l *loader) accountMembers(a *store.Account, name *string) []member {
 		{"options", func(path string, n *yaml.Node) { l.options(a, path, n) }},
 		{"proxy", l.text(&a.Proxy, checkProxy)},
 		{"timeouts", func(path string, n *yaml.Node) { l.timers(a, path, n) }},
+		{"prices", func(path string, n *yaml.Node) { l.prices(a, path, n) }},
 	}
 }
 

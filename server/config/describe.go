@@ -55,6 +55,11 @@ func (l *loader) describeAccount(a *store.Account, where string) {
 	for _, name := range sortedKeys(a.Timeouts) {
 		add("timeouts."+name, a.Timeouts[name])
 	}
+	for _, model := range sortedKeys(a.Prices) {
+		for _, rate := range sortedKeys(a.Prices[model]) {
+			add("prices."+model+"."+rate, store.FormatUSD(a.Prices[model][rate]))
+		}
+	}
 }
 
 // maskOption hides options that are secret by their name, and all that are no

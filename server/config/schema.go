@@ -140,6 +140,7 @@ func accountSchema(names []string) *node {
 		"options":  {Type: "object", Description: "the provider's own options"},
 		"proxy":    text("proxy of this account: http, https, socks5h URL or 'direct'"),
 		"timeouts": object(timers),
+		"prices":   {Type: "object", Description: "what is paid instead of the list price, by model or pattern: rates in USD for a million units, or a factor", Additional: &node{Type: "object"}},
 	}, "provider")
 }
 
