@@ -43,12 +43,25 @@ func (k *doorkeeper) release() {
 
 func (k *doorkeeper) door() chan struct{} { k.mu.Lock(); defer k.mu.Unlock(); return k.open }
 
+// await waits until n calls have come to the door.
+func (k *doorkeeper) await(t testing.TB, n int64) {
+	t.Helper()
+	for range 4000 {
+		if k.calls.Load() >= n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%d calls came, want %d", k.calls.Load(), n)
+}
+
 func (k *doorkeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	if r.Method != "POST" {
 		_, _ = io.WriteString(w, `{"object":"list","data":[]}`)
 		return
 	}
+	door := k.door()
 	k.calls.Add(1)
 	w.Header().Set("Content-Type", "application/json")
 	if k.fail.Load() {
@@ -56,7 +69,6 @@ func (k *doorkeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}`)
 		return
 	}
-	door := k.door()
 	if strings.Contains(string(body), `"stream":true`) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprint(w, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hello\"}}]}\n\n")
@@ -117,6 +129,7 @@ func (g *gateway) reservation(k *doorkeeper) (nano int64) {
 	g.t.Helper()
 	key, id := g.keyed("probe")
 	g.policy(`{"name":"probe","scope":{"api_key":"` + id + `"},"limits":[{"kind":"cost_usd","limit":1000}]}`)
+	before := k.calls.Load()
 	done := make(chan struct{})
 	go func() { defer close(done); g.call("POST", "/v1/chat/completions", key, gpt4Ask) }()
 	for range 500 {
@@ -127,6 +140,7 @@ func (g *gateway) reservation(k *doorkeeper) (nano int64) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	k.await(g.t, before+1)
 	k.release()
 	<-done
 	if nano == 0 {
@@ -289,13 +303,9 @@ func TestBudgetSurvives(t *testing.T) {
 		status, body, _ := g.call("POST", "/v1/chat/completions", key, gpt4Ask)
 		return status, body
 	}
+	before := k.calls.Load()
 	go ask(g)
-	for range 500 {
-		if g.limits(key)[0].Reserved != "0" {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	k.await(t, before+1)
 	k.release()
 	for range 500 {
 		if g.limits(key)[0].Used != "0" {
@@ -324,12 +334,7 @@ func TestBudgetSurvives(t *testing.T) {
 			gone <- struct{}{}
 		}()
 	}
-	for range 500 {
-		if g.limits(key)[0].InFlight == 2 {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	k.await(t, before+3)
 	time.Sleep(100 * time.Millisecond) // holds are durable after 5 ms and a commit
 	g.kill()
 	<-gone
@@ -337,19 +342,14 @@ func TestBudgetSurvives(t *testing.T) {
 
 	g = behind(t, k, g.dir)
 	l := g.limits(key)[0]
-	before, _ := spent.Float64()
+	earlier, _ := spent.Float64()
 	now, _ := l.Used.Float64()
-	if got, want := int64((now-before)*1e9+0.5), 2*nano; got != want || l.Reserved != "0" {
+	if got, want := int64((now-earlier)*1e9+0.5), 2*nano; got != want || l.Reserved != "0" {
 		t.Errorf("the kill is charged with %d, want the %d that were reserved: %+v", got, want, l)
 	}
 	done := make(chan int)
 	go func() { status, _ := ask(g); done <- status }()
-	for range 500 {
-		if l := g.limits(key)[0]; l.Reserved != "0" {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	k.await(t, before+4)
 	if status, body := ask(g); status != 429 || !strings.Contains(body, "insufficient_quota") {
 		t.Errorf("beyond the budget: %d %s", status, body)
 	}
@@ -377,12 +377,7 @@ func TestRow69WhileStreaming(t *testing.T) {
 			_, body, _ := g.call("POST", "/v1/chat/completions", key, strings.Replace(gpt4Ask, "{", `{"stream":true,`, 1))
 			done <- body
 		}()
-		for range 500 {
-			if k.calls.Load() > before {
-				break
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		k.await(t, before+1)
 		if status, body, _ := g.call(c.method, strings.Replace(c.path, "ID", id, 1), g.admin, c.body); status != 200 {
 			t.Fatalf("%s: %d %s", c.name, status, body)
 		}

@@ -119,7 +119,7 @@ func (l *Limiter) read(ctx context.Context, fresh []*rule) error {
 		bySince[since] = append(bySince[since], r)
 	}
 	for since, rules := range bySince {
-		q := store.TotalsQuery{Since: time.Unix(since, 0).UTC(), GroupBy: []string{"key", "group", "model", "account"}}
+		q := store.TotalsQuery{Since: time.Unix(since, 0).UTC(), GroupBy: []string{"key", "group", "model", "account", "end_reason"}}
 		totals, err := l.o.Totals(ctx, q)
 		if err != nil {
 			return err
@@ -141,6 +141,9 @@ func (l *Limiter) read(ctx context.Context, fresh []*rule) error {
 // concerns reports whether the rows of a total are ones that r counts.
 func (l *Limiter) concerns(r *rule, t *store.Total) bool {
 	sc := &r.policy.Scope
+	if t.Group["end_reason"] == store.EndRejected { // it was never admitted
+		return false
+	}
 	switch account := t.Group["account"]; {
 	case sc.APIKey != "" && sc.APIKey != t.Group["key"], sc.Group != "" && sc.Group != t.Group["group"]:
 		return false

@@ -521,7 +521,9 @@ func TestRead(t *testing.T) {
 		return store.Total{Group: map[string]string{"key": key, "group": group, "model": model, "account": account}, CostNano: cost, MarkupNano: cost / 10, Requests: 1, Tokens: store.Tokens{Input: 5, Output: 5}}
 	}
 	d := newDesk(t)
-	d.totals = []store.Total{row("ci", "team", "gpt-4", "a1", 10), row("ci", "team", "alias-gpt-4o", "a1", 20), row("other", "team", "gpt-4", "a2", 40), row("other", "", "claude", "a2", 80)}
+	refused := row("ci", "team", "gpt-4", "", 0)
+	refused.Group["end_reason"] = store.EndRejected
+	d.totals = []store.Total{refused, row("ci", "team", "gpt-4", "a1", 10), row("ci", "team", "alias-gpt-4o", "a1", 20), row("other", "team", "gpt-4", "a2", 40), row("other", "", "claude", "a2", 80)}
 	f := func(scope store.PolicyScope, cost, requests int64) {
 		t.Helper()
 		d.set()

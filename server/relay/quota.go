@@ -88,6 +88,11 @@ func (x *exchange) settleQuota() {
 		return
 	}
 	row := &x.row
+	if row.EndReason == store.EndRejected { // it counts nowhere
+		x.job.Lease.Cancel()
+		x.job.Lease = nil
+		return
+	}
 	var place limits.Place
 	if x.target != nil {
 		place = placeOf(x.target)

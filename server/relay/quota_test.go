@@ -101,8 +101,13 @@ func TestBudgetDenial(t *testing.T) {
 	if status != 429 || head.Get("X-Should-Retry") != "false" || !strings.Contains(body, `"type":"rate_limit_error"`) || !strings.Contains(body, `"code":"insufficient_quota"`) {
 		t.Errorf("%d %s", status, body)
 	}
-	if up.calls() != 0 || len(b.book.rows) != 0 || len(b.book.holds) != 0 {
-		t.Errorf("%d calls, %d rows, %d holds", up.calls(), len(b.book.rows), len(b.book.holds))
+	if up.calls() != 0 || len(b.book.holds) != 0 {
+		t.Errorf("%d calls, %d holds", up.calls(), len(b.book.holds))
+	}
+	for _, row := range b.book.rows {
+		if row.EndReason != store.EndRejected || row.Charged() != 0 {
+			t.Errorf("a denial has the row %+v", row)
+		}
 	}
 	// A bound that fits is let through: 2 tokens out cost 4,000 nano-USD at most.
 	b.limit(budget("small", ci, 100_000))

@@ -373,37 +373,25 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}()
 	for {
-		if len(x.pass) > 0 {
-			m, err := w.Write(x.pass)
-			n += int64(m)
-			x.pass = nil
-			if err != nil {
-				return n, x.left(err)
-			}
-		}
-		if len(x.out) > 0 {
-			x.job.Ticket.Add(x.out)
-		}
+		x.job.Ticket.Add(x.pass)
+		x.job.Ticket.Add(x.out)
 		if x.stream.phase == phaseDone {
 			x.keepAnswer()
 		}
-		if len(x.out) > 0 {
-			m, err := w.Write(x.out)
-			n += int64(m)
-			x.out = x.out[:0]
-			if err != nil {
-				if !x.runsOn() {
-					return n, x.left(err)
-				}
-				gone, w = err, io.Discard
+		m, err := x.hand(w)
+		n += m
+		if err != nil {
+			if !x.runsOn() {
+				return n, x.left(err)
 			}
+			gone, w = err, io.Discard
 		}
 		if x.stream.phase == phaseDone {
 			x.drainUpstream()
 			return n, nil
 		}
 		x.now = x.r.o.Now()
-		err := x.advance(x.now.Add(x.r.o.Heartbeat))
+		err = x.advance(x.now.Add(x.r.o.Heartbeat))
 		switch {
 		case errors.Is(err, upstream.ErrTick):
 			if !x.stream.raw {
@@ -415,6 +403,20 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			return n, x.failStream(w, n > 0)
 		}
 	}
+}
+
+// hand gives the caller what is there for him.
+func (x *exchange) hand(w io.Writer) (n int64, err error) {
+	pass, out := x.pass, x.out
+	x.pass, x.out = nil, x.out[:0]
+	for _, p := range [...][]byte{pass, out} {
+		if len(p) > 0 && err == nil {
+			var m int
+			m, err = w.Write(p)
+			n += int64(m)
+		}
+	}
+	return n, err
 }
 
 // failStream settles and ends the stream with an error event.
