@@ -98,10 +98,11 @@ var matrixDialects = map[string]matrixDialect{
 // A matrixUpstream is all scripted providers: the first segment of a path names the
 // dialect, the conversation the scenario.
 type matrixUpstream struct {
-	url string
-	mu  sync.Mutex
-	bad []string // what was missing in requests since the last look
-	got http.Header
+	url  string
+	mu   sync.Mutex
+	bad  []string // what was missing in requests since the last look
+	got  http.Header
+	body []byte // of the last request
 }
 
 func startMatrixUpstream(t *testing.T) *matrixUpstream {
@@ -142,7 +143,7 @@ func (u *matrixUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b, _ := io.ReadAll(r.Body)
 	u.mu.Lock()
-	u.got = r.Header.Clone()
+	u.got, u.body = r.Header.Clone(), b
 	u.mu.Unlock()
 	if strings.HasSuffix(r.URL.Path, "count_tokens") || strings.HasSuffix(r.URL.Path, ":countTokens") {
 		w.Header().Set("Content-Type", "application/json")
