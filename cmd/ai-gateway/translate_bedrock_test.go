@@ -123,7 +123,11 @@ type converseCrossing struct {
 }
 
 func crossConverse(r *recording, toChat bool) converseCrossing {
-	return converseCrossing{r, crossing{rec: &recording{ID: r.ID, Provider: "bedrock"}, toChat: toChat, stream: r.Response.SSE != "" || strings.HasSuffix(r.Endpoint, "_stream")}}
+	account := "bedrock"
+	if r.Response.Status == 401 || r.Response.Status == 403 { // an account whose key was refused is not asked again
+		account = "bedrock-refused"
+	}
+	return converseCrossing{r, crossing{rec: &recording{ID: r.ID, Provider: account}, toChat: toChat, stream: r.Response.SSE != "" || strings.HasSuffix(r.Endpoint, "_stream")}}
 }
 
 var converseFinishes = map[bool]map[string]string{
@@ -134,7 +138,10 @@ var converseFinishes = map[bool]map[string]string{
 func converseConfig(t *testing.T, url string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
-	text := fmt.Sprintf("accounts:\n  - {provider: bedrock, account_name: rec-bedrock, api_key: sk-replayed-secret, base_url: %q, models: [\"*\"]}\n", url)
+	text := "accounts:\n"
+	for _, name := range []string{"bedrock", "bedrock-refused"} {
+		text += fmt.Sprintf("  - {provider: bedrock, account_name: rec-%s, api_key: sk-replayed-secret, base_url: %q, models: [\"*\"]}\n", name, url)
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
