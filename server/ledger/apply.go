@@ -292,7 +292,7 @@ func (l *Ledger) moveHolds(seg *segment) {
 			return
 		}
 		for _, h := range held[i:min(i+holdChunk, len(held))] {
-			if l.holds.open[h.RequestID] == h {
+			if l.holds.open[h.requestID] == h {
 				l.logHold(h)
 				seg.movedSeq = l.seq
 			}

@@ -12,8 +12,8 @@ import (
 // Hold records that a request was admitted at the given time. It never waits for
 // the disk: the hold is durable with the next commit, at most HoldDelay and one
 // commit later. It fails when the ledger has failed, has no space (ErrNoSpace),
-// or has too much queued (ErrBusy); the request must then not go upstream. h must
-// not be changed afterwards.
+// or has too much queued (ErrBusy); the request must then not go upstream. h is
+// copied.
 func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -32,9 +32,7 @@ func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
 		l.duplicate(requestID)
 		return nil
 	}
-	held := &openHold{OpenHold: OpenHold{RequestID: requestID, At: at, Hold: h}}
-	l.logHold(held)
-	l.holds.add(held)
+	l.logHold(l.holds.add(requestID, h, at))
 	l.stats.Holds++
 	return nil
 }
@@ -42,7 +40,7 @@ func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
 // logHold queues the entry of a hold: a new one, or an old one again so that its
 // segment may go.
 func (l *Ledger) logHold(h *openHold) {
-	l.enqueue(&store.Entry{Kind: store.EntryHold, Time: h.At, RequestID: h.RequestID, Hold: h.Hold})
+	l.enqueue(&store.Entry{Kind: store.EntryHold, Time: h.at, RequestID: h.requestID, Hold: &h.hold})
 	h.seq = l.seq
 	l.armLocked()
 }

@@ -15,19 +15,35 @@ type OpenHold struct {
 }
 
 type openHold struct {
-	OpenHold
-	seq uint64 // of its latest entry in the log
+	requestID string
+	at        time.Time
+	hold      store.Hold
+	seq       uint64 // of its latest entry in the log
 }
 
 // A holdTable is the view of the open holds, exact at any time.
 type holdTable struct {
 	open     map[string]*openHold
-	reserved int64 // nano-USD
+	free     []*openHold // removed, to be used again
+	reserved int64       // nano-USD
 }
 
-func (t *holdTable) add(h *openHold) {
-	t.open[h.RequestID] = h
-	t.reserved += h.Hold.ReservedNano
+// maxFree bounds what is kept to be used again.
+const maxFree = 256
+
+// add enters a copy of hold.
+func (t *holdTable) add(requestID string, hold *store.Hold, at time.Time) *openHold {
+	var h *openHold
+	if n := len(t.free); n > 0 {
+		h = t.free[n-1]
+		t.free = t.free[:n-1]
+	} else {
+		h = new(openHold)
+	}
+	*h = openHold{requestID: requestID, at: at, hold: *hold}
+	t.open[requestID] = h
+	t.reserved += hold.ReservedNano
+	return h
 }
 
 func (t *holdTable) remove(requestID string) bool {
@@ -36,7 +52,10 @@ func (t *holdTable) remove(requestID string) bool {
 		return false
 	}
 	delete(t.open, requestID)
-	t.reserved -= h.Hold.ReservedNano
+	t.reserved -= h.hold.ReservedNano
+	if len(t.free) < maxFree {
+		t.free = append(t.free, h)
+	}
 	return true
 }
 
@@ -49,7 +68,8 @@ func (l *Ledger) Holds(limit int) []OpenHold {
 		if len(out) == limit {
 			break
 		}
-		out = append(out, h.OpenHold)
+		hold := h.hold
+		out = append(out, OpenHold{RequestID: h.requestID, At: h.at, Hold: &hold})
 	}
 	return out
 }

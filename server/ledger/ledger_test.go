@@ -77,6 +77,40 @@ func TestHoldRidesAlone(t *testing.T) {
 	}
 }
 
+// A hold is the ledger's own: the caller uses the memory of his for the next request,
+// and the ledger that of ended ones.
+func TestHoldsAreCopies(t *testing.T) {
+	l := open(t, options(t.TempDir(), newMemStore()))
+	h := hold(7)
+	h.Model = "first"
+	held := func(id string) string {
+		t.Helper()
+		for _, o := range l.Holds(10) {
+			if o.RequestID == id {
+				return o.Hold.Model
+			}
+		}
+		return ""
+	}
+	for _, id := range []string{"a", "b"} {
+		if err := l.Hold(id, h, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := l.Holds(10)
+	h.Model = "second"
+	l.Void("a")
+	if err := l.Hold("c", h, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if held("b") != "first" || held("c") != "second" || held("a") != "" || seen[0].Hold.Model != "first" || seen[1].Hold.Model != "first" {
+		t.Errorf("a %q, b %q, c %q, seen %+v", held("a"), held("b"), held("c"), seen)
+	}
+	l.Void("b")
+	l.Void("c")
+	closeLedger(t, l)
+}
+
 func eventually(t testing.TB, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {

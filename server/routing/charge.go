@@ -45,7 +45,7 @@ func (t *Target) Charge(u providers.Usage, unknown string) Charge {
 	if !u.Zero() && c.Source != PriceZero && p != (providers.Price{}) && !p.Covers(u) {
 		c.Source = PriceZero
 		if unknown != "zero" {
-			p, c.Source = t.Catalogue.Dearest(t.Account.Provider.Name), PriceFallback
+			p, c.Source = t.dearest(), PriceFallback
 		}
 	}
 	c.Nano, c.Saturated = p.Cost(u)
@@ -68,5 +68,13 @@ func (t *Target) price(u *providers.Usage, unknown string) (providers.Price, Cha
 		return providers.Price{}, c
 	}
 	c.Source = PriceFallback
-	return t.Catalogue.Dearest(t.Account.Provider.Name), c
+	return t.dearest(), c
+}
+
+// dearest is the dearest rate of the target's vendor.
+func (t *Target) dearest() providers.Price {
+	if t.rate != nil {
+		return *t.rate
+	}
+	return t.Catalogue.Dearest(t.Account.Provider.Name)
 }

@@ -36,6 +36,7 @@ type Target struct {
 	Egress providers.Egress
 	// Entry is the catalogue's row; nil: not known.
 	Entry     *providers.Model
+	rate      *providers.Price // the vendor's dearest, where the model's is not known; nil: ask
 	Catalogue Catalogue
 	Priority  int // within the tier, lower first
 	Weight    int
@@ -380,6 +381,10 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 	}
 	if tg.Entry = t.Entry(acc, model); tg.Entry == nil && model != asked {
 		tg.Entry = t.Entry(acc, asked) // a deployment bears any name; that asked for says what it is
+	}
+	if !tg.Priced() {
+		p := tg.Catalogue.Dearest(acc.Provider.Name)
+		tg.rate = &p
 	}
 	p.Targets = append(p.Targets, tg)
 }
