@@ -18,9 +18,9 @@ func (a *app) apiKeyCommand() *cobra.Command {
 
 // keyFlags are the members of a key that create and update share.
 type keyFlags struct {
-	name, expires, group, onDisconnect, markup string
-	scopes, models, ips                        []string
-	metadata                                   map[string]string
+	name, expires, group, onDisconnect, logBodies, markup string
+	scopes, models, ips                                   []string
+	metadata                                              map[string]string
 }
 
 func (k *keyFlags) add(c *cobra.Command) {
@@ -34,6 +34,7 @@ func (k *keyFlags) add(c *cobra.Command) {
 	f.StringVar(&k.markup, "markup", "", "factor on the cost that it is charged, such as 1.2")
 	f.StringToStringVar(&k.metadata, "metadata", nil, "facts to keep with it: name=value,…")
 	f.StringVar(&k.onDisconnect, "on-disconnect", "", "what happens when its caller leaves: cancel, drain")
+	f.StringVar(&k.logBodies, "log-bodies", "", "what is kept of requests and answers, sealed: off, errors, all")
 }
 
 func (a *app) keyCreate() *cobra.Command {
@@ -56,7 +57,7 @@ func (a *app) keyCreate() *cobra.Command {
 				return err
 			}
 			made, err := client.CreateKey(a.ctx, api.KeyCreate{
-				Name: k.name, Scopes: k.scopes, Models: k.models, IPAllow: k.ips, ExpiresAt: k.expires, Group: k.group, Metadata: k.metadata, OnDisconnect: k.onDisconnect, Markup: k.markup,
+				Name: k.name, Scopes: k.scopes, Models: k.models, IPAllow: k.ips, ExpiresAt: k.expires, Group: k.group, Metadata: k.metadata, OnDisconnect: k.onDisconnect, LogBodies: k.logBodies, Markup: k.markup,
 			})
 			if err != nil {
 				return err
@@ -200,7 +201,7 @@ func (a *app) showKey(k *api.Key) error {
 	}
 	rows := [][2]string{
 		{"name", k.Name}, {"id", k.ID}, {"prefix", k.Prefix}, {"state", keyState(k.Status).text}, {"scopes", joinOr(k.Scopes, "every relay route")},
-		{"models", joinOr(k.Models, "all")}, {"addresses", joinOr(k.IPAllow, "any")}, {"group", k.Group}, {"on disconnect", k.OnDisconnect}, {"markup", k.Markup},
+		{"models", joinOr(k.Models, "all")}, {"addresses", joinOr(k.IPAllow, "any")}, {"group", k.Group}, {"on disconnect", k.OnDisconnect}, {"bodies kept", k.LogBodies}, {"markup", k.Markup},
 		{"expires", orNever(k.ExpiresAt)}, {"created", orNever(&k.CreatedAt)}, {"last used", ago(k.LastUsedAt, a.now()).text},
 	}
 	if k.PreviousUntil != nil {
@@ -233,6 +234,7 @@ func (a *app) keyUpdate() *cobra.Command {
 		take("markup", func() { p.Markup = &f.markup })
 		take("metadata", func() { p.Metadata = &f.metadata })
 		take("on-disconnect", func() { p.OnDisconnect = &f.onDisconnect })
+		take("log-bodies", func() { p.LogBodies = &f.logBodies })
 		if given == 0 {
 			return wrongUsage("ai-gateway api-key update --help", "nothing to change is given")
 		}

@@ -48,7 +48,7 @@ func (a *app) logsCommand() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("account", a.complete(accountNames))
 	group(c) // an unknown word after logs is a mistake, not an argument
 	c.RunE = func(*cobra.Command, []string) error { return a.logs(&f) }
-	c.AddCommand(a.logsShow(), a.logsExport())
+	c.AddCommand(a.logsShow(), a.logsReplay(), a.logsExport())
 	return c
 }
 
@@ -293,7 +293,8 @@ func tail(id string) string {
 }
 
 func (a *app) logsShow() *cobra.Command {
-	return &cobra.Command{
+	var bodies bool
+	c := &cobra.Command{
 		Use: "show ID", Short: "Show one request, by its id or the last 8 characters", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			client, err := a.client()
@@ -307,9 +308,19 @@ func (a *app) logsShow() *cobra.Command {
 			if a.output == "json" || a.output == "jsonl" {
 				return a.writeJSON(r)
 			}
-			return a.showLog(r)
+			if err := a.showLog(r); err != nil || !bodies {
+				return err
+			}
+			b, err := client.Bodies(a.ctx, args[0])
+			if err != nil {
+				return err
+			}
+			a.showBodies(b)
+			return nil
 		},
 	}
+	c.Flags().BoolVar(&bodies, "bodies", false, "also what was asked and answered, if its key keeps that; entered in the audit trail")
+	return c
 }
 
 func (a *app) showLog(r *api.LogReply) error {

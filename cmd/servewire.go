@@ -27,6 +27,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server"
 	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/capture"
 	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/server/limits"
@@ -50,27 +51,29 @@ const (
 
 // A gateway is everything that serve runs, wired.
 type gateway struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	lines   *telemetry.Lines
-	jsonLog bool
-	store   *bolt.Store
-	ledger  *ledger.Ledger
-	client  *upstream.Client
-	limits  *limits.Limiter
-	replay  *replay.Book
-	relay   *relay.Relay
-	runtime *server.Runtime
-	server  *server.Server
-	metrics *telemetry.Metrics
-	health  *routing.Health
-	keys    *store.KeyIndex
-	sealer  *store.Sealer
-	demo    *demo.Server
-	local   localCredential
-	first   firstKey
-	doors   doors
-	level   *slog.LevelVar
+	cfg      *config.Config
+	log      *slog.Logger
+	lines    *telemetry.Lines
+	jsonLog  bool
+	store    *bolt.Store
+	ledger   *ledger.Ledger
+	client   *upstream.Client
+	limits   *limits.Limiter
+	replay   *replay.Book
+	relay    *relay.Relay
+	runtime  *server.Runtime
+	server   *server.Server
+	metrics  *telemetry.Metrics
+	health   *routing.Health
+	capture  *capture.Recorder
+	captures *bolt.Captures
+	keys     *store.KeyIndex
+	sealer   *store.Sealer
+	demo     *demo.Server
+	local    localCredential
+	first    firstKey
+	doors    doors
+	level    *slog.LevelVar
 
 	load      func() (*config.Config, error)
 	reloading sync.Mutex
@@ -146,6 +149,8 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	g.health = routing.NewHealth(routing.HealthOptions{
 		Window: cfg.Routing.Window, Open: cfg.Routing.Open, ProbeEvery: cfg.Routing.ProbeEvery, Park: cfg.Routing.Park, Changed: logHealth(log),
 	})
+	g.captures = bolt.NewCaptures(cfg.DataDir)
+	g.capture = capture.New(capture.Options{Sealer: g.sealer, Put: g.captures.Put, Get: g.captures.Get, Drop: g.captures.Drop, Keep: cfg.Retention.Bodies, Now: now, Log: log})
 	g.metrics.WatchTargets(func() map[string]int { return accountStates(g.server.Table(), now()) })
 	var panicked func(string, any)
 	g.limits = limits.New(limits.Options{
@@ -166,7 +171,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Soft: func(e limits.Event) { g.metrics.SoftLimit(e.Limit.Kind) },
 	})
 	g.relay = relay.New(relay.Options{
-		Limits: g.limits, Log: log, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
+		Capture: g.capture, Limits: g.limits, Log: log, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
 		Vault: kept, Threads: refers,
 		Media:    fetcherFor(cfg.MediaFetch),
@@ -182,7 +187,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Adjust: g.ledger.Adjust, Verify: g.store.Verify, Backup: g.store.Backup, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
-		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
+		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
@@ -217,6 +222,7 @@ func (g *gateway) start() {
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "model listing", g.server.Panicked, g.runtime.Watch) })
 	g.running.Go(func() { watchdog(ctx) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "load watch", g.server.Panicked, g.server.Watch) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "captures", g.server.Panicked, g.capture.Run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 }
 
@@ -248,6 +254,7 @@ func (g *gateway) handOver(ctx context.Context) {
 	if err := g.store.Close(); err != nil {
 		g.log.Error("cannot close the store", "error", err)
 	}
+	_ = g.captures.Close()
 	g.store = nil
 	g.log.Info("let the store go, requests in flight go on", "in_flight", g.server.InFlight())
 }
@@ -270,6 +277,9 @@ func (g *gateway) close(ctx context.Context) error {
 	}
 	if g.ledger != nil {
 		errs = append(errs, g.ledger.Close(ctx))
+	}
+	if g.captures != nil {
+		errs = append(errs, g.captures.Close())
 	}
 	if g.store != nil {
 		errs = append(errs, g.store.Close())

@@ -124,6 +124,9 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	job.ShowAccount = c.who.Admin
 	job.Drain = job.Drain || ticket != nil
 	job.Allow = allowModels(c)
+	if k := c.who.Key; k != nil && k.LogBodies != "" {
+		job.Record, job.Address = k.LogBodies, string(c.ctx.Path())
+	}
 	if plan.Choices > 1 {
 		job.Session = sessionOf(&c.ctx.Request.Header)
 	}

@@ -27,6 +27,7 @@ type Key struct {
 	PrevHash     [32]byte  `json:"prev_hash,omitzero"`
 	PrevUntil    time.Time `json:"prev_until,omitzero"`
 	OnDisconnect string    `json:"on_disconnect,omitempty"` // "" = cancel, "drain"
+	LogBodies    string    `json:"log_bodies,omitempty"`    // "" = off, "errors", "all"
 	Markup       string    `json:"markup,omitempty"`        // decimal factor on cost; "" = 1
 	Weak         bool      `json:"weak,omitempty"`          // imported, under 128 bits
 }
@@ -98,6 +99,13 @@ type MappingTarget struct {
 	Model    string `json:"model"`
 	Weight   int    `json:"weight,omitempty"`
 	Priority int    `json:"priority,omitempty"`
+}
+
+// A Capture is what is kept of one request's bodies, sealed.
+type Capture struct {
+	RequestID string
+	Time      time.Time
+	Sealed    []byte
 }
 
 // An AuditRow tells who changed what, with secrets redacted.

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/server/capture"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
@@ -105,6 +106,8 @@ type Deps struct {
 	ReloadConfig func(ctx context.Context) (api.Reload, error)
 	// CheckBaseURL refuses addresses that no account may have. nil: upstream.CheckBaseURL.
 	CheckBaseURL func(string) error
+	// Capture holds the bodies that are kept. nil: none are.
+	Capture      *capture.Recorder
 	UnknownPrice string         // the setting unknown_price
 	Zone         *time.Location // of days and months; nil: UTC
 	Now          func() time.Time
@@ -188,6 +191,7 @@ func (a *Admin) Routes() []Route {
 		{"GET", "/v1/admin/usage", "self", a.usage},
 		{"GET", "/v1/admin/usage/logs", "viewer", a.logs},
 		{"GET", "/v1/admin/usage/logs/{request_id}", "viewer", a.showLog},
+		{"GET", "/v1/admin/usage/logs/{request_id}/bodies", "admin", a.showBodies},
 		{"POST", "/v1/admin/usage/rerate", "billing", a.rerate},
 		{"POST", "/v1/admin/ledger/verify", "viewer", a.verifyLedger},
 		{"POST", "/v1/admin/ledger/resolve", "billing", a.resolve},

@@ -53,6 +53,13 @@ func checkKey(k *store.Key) error {
 	default:
 		return invalid("on_disconnect", "must be cancel or drain")
 	}
+	switch k.LogBodies {
+	case "off":
+		k.LogBodies = ""
+	case "", "errors", "all":
+	default:
+		return invalid("log_bodies", "must be off, errors or all")
+	}
 	if !factor(k.Markup) {
 		return invalid("markup", `must be a decimal factor on the cost from 0 to 1000 with at most 6 decimals, such as "1.2"`)
 	}

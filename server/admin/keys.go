@@ -19,7 +19,7 @@ const maxGrace = 90 * 24 * time.Hour
 func (a *Admin) keyView(k *store.Key, now time.Time) api.Key {
 	v := api.Key{
 		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: list(k.Scopes), Models: list(k.Models), IPAllow: list(k.IPAllow),
-		Group: k.Group, Metadata: k.Metadata, OnDisconnect: k.OnDisconnect, Markup: k.Markup, Status: api.KeyActive,
+		Group: k.Group, Metadata: k.Metadata, OnDisconnect: k.OnDisconnect, LogBodies: k.LogBodies, Markup: k.Markup, Status: api.KeyActive,
 		CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy, ExpiresAt: timePtr(k.ExpiresAt), RevokedAt: timePtr(k.RevokedAt),
 		LastUsedAt: timePtr(a.d.Keys.LastUsed(k.ID)), Weak: k.Weak,
 	}
@@ -53,7 +53,7 @@ func (a *Admin) createKey(c *Call) error {
 	}
 	k := &store.Key{
 		Name: in.Name, Scopes: in.Scopes, Models: in.Models, IPAllow: in.IPAllow, Group: in.Group, Metadata: in.Metadata,
-		OnDisconnect: in.OnDisconnect, Markup: in.Markup, CreatedAt: c.Now.UTC(), CreatedBy: c.Who.actor(),
+		OnDisconnect: in.OnDisconnect, LogBodies: in.LogBodies, Markup: in.Markup, CreatedAt: c.Now.UTC(), CreatedBy: c.Who.actor(),
 	}
 	if k.ExpiresAt, err = expiry(in.ExpiresAt, c.Now); err != nil {
 		return err
@@ -208,6 +208,7 @@ func patchKey(k *store.Key, in *api.KeyPatch, now time.Time) error {
 	set(&k.Group, in.Group)
 	set(&k.Metadata, in.Metadata)
 	set(&k.OnDisconnect, in.OnDisconnect)
+	set(&k.LogBodies, in.LogBodies)
 	set(&k.Markup, in.Markup)
 	k.Scopes, k.Models, k.IPAllow = slices.Clone(k.Scopes), slices.Clone(k.Models), slices.Clone(k.IPAllow)
 	if in.ExpiresAt != nil {

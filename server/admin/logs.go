@@ -62,32 +62,40 @@ func statusFilter(s string) bool {
 
 // showLog answers the row of one request: by its whole id or the last 8 characters.
 func (a *Admin) showLog(c *Call) error {
+	row, err := a.logRow(c)
+	if err != nil {
+		return err
+	}
+	return c.answer(200, api.LogReply{LogRow: logRow(row), Trace: trace(row)})
+}
+
+// logRow finds the row that the call names.
+func (a *Admin) logRow(c *Call) (*store.UsageRow, error) {
 	id := strings.ToUpper(c.Params["request_id"])
 	const whole, tail = 26, 8 // of a ULID
 	if len(id) != whole && len(id) != tail || strings.Trim(id, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
-		return &api.Error{Status: 400, Code: "invalid_value", Param: "request_id", Message: "a request id has 26 characters; its last 8 will do. `ai-gateway logs` lists requests"}
+		return nil, &api.Error{Status: 400, Code: "invalid_value", Param: "request_id", Message: "a request id has 26 characters; its last 8 will do. `ai-gateway logs` lists requests"}
 	}
 	ctx, cancel := bounded()
 	defer cancel()
 	if err := a.d.Sync(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	page, err := a.d.Store.Usage(ctx, store.UsageQuery{RequestID: id, Limit: 10})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch len(page.Rows) {
 	case 0:
-		return notFound("request", id, "ai-gateway logs")
+		return nil, notFound("request", id, "ai-gateway logs")
 	case 1:
-		row := &page.Rows[0]
-		return c.answer(200, api.LogReply{LogRow: logRow(row), Trace: trace(row)})
+		return &page.Rows[0], nil
 	}
 	var ids []string
 	for _, r := range page.Rows {
 		ids = append(ids, r.RequestID)
 	}
-	return conflict("ambiguous_id", "several requests end in %s: %s", id, strings.Join(ids, ", "))
+	return nil, conflict("ambiguous_id", "several requests end in %s: %s", id, strings.Join(ids, ", "))
 }
 
 var flagWords = []struct {

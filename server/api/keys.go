@@ -13,6 +13,7 @@ type Key struct {
 	Group        string            `json:"group,omitempty"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
 	OnDisconnect string            `json:"on_disconnect,omitempty"` // "cancel" or "drain"
+	LogBodies    string            `json:"log_bodies,omitempty"`    // "errors", "all"; empty: off
 	Markup       string            `json:"markup,omitempty"`        // decimal factor on cost; empty: 1
 	Status       string            `json:"status"`                  // KeyActive, KeyExpired, KeyRevoked
 	CreatedAt    time.Time         `json:"created_at"`
@@ -42,6 +43,7 @@ type KeyCreate struct {
 	Group        string            `json:"group,omitempty"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
 	OnDisconnect string            `json:"on_disconnect,omitempty"`
+	LogBodies    string            `json:"log_bodies,omitempty"`
 	Markup       string            `json:"markup,omitempty"`
 }
 
@@ -55,6 +57,7 @@ type KeyPatch struct {
 	Group        *string            `json:"group,omitempty"`
 	Metadata     *map[string]string `json:"metadata,omitempty"`
 	OnDisconnect *string            `json:"on_disconnect,omitempty"`
+	LogBodies    *string            `json:"log_bodies,omitempty"`
 	Markup       *string            `json:"markup,omitempty"`
 	Revoked      *bool              `json:"revoked,omitempty"` // true only: a revoked key stays revoked
 }

@@ -115,7 +115,7 @@ type Ledger struct {
 }
 
 // Retention is how long records are kept; 0 is for ever. The audit log is always kept.
-type Retention struct{ Rows, Rollups time.Duration }
+type Retention struct{ Rows, Rollups, Bodies time.Duration }
 
 // Routing is how failing upstreams are held back.
 type Routing struct{ Window, Open, ProbeEvery, Park time.Duration }

@@ -64,6 +64,7 @@ func (c *Config) settings() []setting {
 		{"routing.key_pause", "5m", &c.Routing.Park, nil, positive, "how long a provider's key rests that was refused or is without credit"},
 		{"retention.rows", "90d", &c.Retention.Rows, nil, nil, "how long usage rows are kept; 0 = for ever"},
 		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
+		{"retention.bodies", "7d", &c.Retention.Bodies, nil, nil, "how long requests and answers are kept of keys with log_bodies; 0 = for ever"},
 		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
 		{"limits.max_upload", "100MiB", b(&l.Upload), nil, atLeast(1 << 10), "a form with sound or pictures, which is sent on as it comes"},

@@ -170,4 +170,5 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 	default:
 		ctx.Response.SetBody(body)
 	}
+	x.recordAnswer(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/capture"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
@@ -77,6 +78,8 @@ type exchange struct {
 	ending   bool          // the gateway is shutting down
 	wake     chan struct{} // ends a pause between attempts when one of these comes true
 
+	record *capture.Record // what is kept of the bodies; nil: nothing
+
 	before, after *exchange // in the list of those in flight
 }
 
@@ -94,6 +97,7 @@ func (x *exchange) begin(r *Relay, job *Job) {
 		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, EndUser: job.EndUser,
 		Operation: string(job.Op), Model: job.Peek.Model, Stream: job.Peek.Stream, Metadata: job.Metadata, Attempts: attempts,
 	}
+	x.beginRecord()
 	if job.In != nil {
 		x.row.Dialect = string(job.In.Dialect())
 	}
@@ -108,6 +112,7 @@ func (x *exchange) release() {
 	x.unwatch()
 	x.route.Abandoned()
 	x.closeUpstream()
+	x.keepRecord()
 	x.r.live.remove(x)
 	x.r.o.Metrics.InFlight.Dec()
 	if x.job.Release != nil {
@@ -127,7 +132,7 @@ func (x *exchange) release() {
 		*job = Job{Forward: job.Forward[:0]}
 		jobs.Put(job)
 	}
-	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames = nil, nil, nil, nil, nil, nil
+	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames, x.record = nil, nil, nil, nil, nil, nil, nil
 	x.stream.pipe, x.call.Body, x.piece, x.pass, x.req = nil, nil, nil, nil, upstream.Request{}
 	exchanges.Put(x)
 }

@@ -84,6 +84,7 @@ func (x *exchange) answerError(ctx *fasthttp.RequestCtx) {
 	}
 	x.writeHead(ctx, x.target != nil)
 	WriteError(ctx, x.job.In, e)
+	x.recordAnswer(ctx)
 }
 
 // WriteError answers with e in the dialect of in.

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/capture"
 	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
@@ -68,6 +69,8 @@ type Options struct {
 	Media *media.Fetcher
 	// Threads remembers answers that later requests refer to. nil: none can be.
 	Threads *threads.Store
+	// Capture keeps bodies. nil: none are.
+	Capture *capture.Recorder
 	// Finished is told of every settled row; it must neither block nor keep the row. May be nil.
 	Finished func(row *store.UsageRow)
 	// Panicked is told of a contained panic, and counts it. May be nil.
@@ -119,6 +122,8 @@ type Job struct {
 	Plan        *routing.Plan
 	Allow       func(model string) bool // the key's allow list; nil allows all
 	Session     string                  // what the caller calls his conversation; may be empty
+	Record      string                  // what is kept of the bodies: capture.Off, Errors, All
+	Address     string                  // the path asked, where bodies are kept
 	KeyID       string
 	KeyName     string
 	Group       string

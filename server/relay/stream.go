@@ -355,6 +355,9 @@ func (b *bodyStream) Read([]byte) (int, error) { panic("BUG: a body stream is wr
 // WriteTo writes the answer to its end. A panic becomes the stream's error event.
 func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 	x := b.x
+	if x.record != nil {
+		w = &recording{w, x.record}
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			x.r.panicked("stream", v)

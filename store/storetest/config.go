@@ -16,7 +16,7 @@ func key(id string) *store.Key {
 	return &store.Key{
 		ID: id, Name: "same name", Hash: [32]byte{1, id[0], id[len(id)-1]}, Prefix: "sk-gw-" + id, Scopes: []string{"chat"}, Models: []string{"gpt-*"},
 		IPAllow: []string{"10.0.0.0/8"}, Group: "team", Metadata: map[string]string{"a": "ä"}, CreatedAt: start, CreatedBy: "k0",
-		ExpiresAt: start.Add(time.Hour), PrevHash: [32]byte{9}, PrevUntil: start.Add(time.Minute), OnDisconnect: "drain", Markup: "1.5", Weak: true,
+		ExpiresAt: start.Add(time.Hour), PrevHash: [32]byte{9}, PrevUntil: start.Add(time.Minute), OnDisconnect: "drain", LogBodies: "errors", Markup: "1.5", Weak: true,
 	}
 }
 
