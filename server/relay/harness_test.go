@@ -162,7 +162,7 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &fasthttp.Server{Handler: b.serve, NoDefaultServerHeader: true}
+	srv := &fasthttp.Server{Handler: b.serve, NoDefaultServerHeader: true, MaxIdleWorkerDuration: 500 * time.Millisecond}
 	go func() { _ = srv.Serve(ln) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
