@@ -25,6 +25,8 @@ const (
 	MaxItems = 8
 	MaxBytes = 10 << 20         // each
 	MaxTime  = 10 * time.Second // for all of them
+
+	atOnce = 32 // fetches of all requests
 )
 
 // A File is what was found behind an address.
@@ -34,7 +36,10 @@ type File struct {
 }
 
 // A Fetcher fetches files. It is safe for concurrent use and keeps no connection.
-type Fetcher struct{ client *http.Client }
+type Fetcher struct {
+	client *http.Client
+	slots  chan struct{} // one for each fetch under way
+}
 
 // New returns a fetcher. dial connects to "host:port"; nil: to the public internet
 // only, and through no proxy, for behind one nobody could tell which address is reached.
@@ -42,7 +47,7 @@ func New(dial func(ctx context.Context, network, addr string) (net.Conn, error))
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 3 * time.Second, Control: public}).DialContext
 	}
-	return &Fetcher{client: &http.Client{
+	return &Fetcher{slots: make(chan struct{}, atOnce), client: &http.Client{
 		Transport: &http.Transport{
 			DialContext: dial, DisableKeepAlives: true, DisableCompression: true,
 			TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10,
@@ -70,6 +75,12 @@ var errUnread = errors.New("the address did not answer with an image or a PDF do
 func (f *Fetcher) Fetch(ctx context.Context, address string) (File, error) {
 	if err := upstream.CheckPublicURL(address); err != nil {
 		return File{}, err
+	}
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	case <-ctx.Done():
+		return File{}, errors.New("too many files are being fetched")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

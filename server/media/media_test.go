@@ -132,6 +132,26 @@ func TestNothingInside(t *testing.T) {
 	}
 }
 
+// TestAtOnce: what comes beyond the bound waits, as long as its time lasts.
+func TestAtOnce(t *testing.T) {
+	f := New(func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed })
+	for range atOnce {
+		f.slots <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := f.Fetch(ctx, "https://files.example.com/a.png"); err == nil || !strings.Contains(err.Error(), "too many files") {
+		t.Errorf("beyond the bound: %v", err)
+	}
+	<-f.slots
+	if _, err := f.Fetch(context.Background(), "https://files.example.com/a.png"); err == nil || strings.Contains(err.Error(), "too many files") {
+		t.Errorf("within the bound: %v", err)
+	}
+	if len(f.slots) != atOnce-1 {
+		t.Errorf("%d slots are taken, want %d", len(f.slots), atOnce-1)
+	}
+}
+
 func TestShown(t *testing.T) {
 	f := func(in, want string) {
 		t.Helper()
