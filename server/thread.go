@@ -53,6 +53,13 @@ func (s *Server) threadOf(c *call, body []byte) (threaded, *providers.Error) {
 	var said json.RawMessage
 	if input != nil {
 		said = body[input.Start:input.End]
+		if whole := s.resolved(c, said); whole != nil { // the request is read anew as it will be sent
+			t, e := s.threadOf(c, wire.Splice(nil, body, []wire.Edit{{Start: input.Start, End: input.End, New: whole}}))
+			if t.thread != nil && t.thread.Asked == nil {
+				t.thread.Asked = body
+			}
+			return t, e
+		}
 	}
 	t.thread = &relay.Thread{Input: threads.AsItems(said)}
 	if previous != nil {
@@ -62,6 +69,37 @@ func (s *Server) threadOf(c *call, body []byte) (threaded, *providers.Error) {
 	}
 	t.thread.Keep = stored && s.o.Threads != nil
 	return t, nil
+}
+
+// resolved returns an input whose references to items that are kept here are those
+// items; nil: it has none.
+func (s *Server) resolved(c *call, input json.RawMessage) json.RawMessage {
+	if s.o.Threads == nil || input[0] != '[' || !bytes.Contains(input, []byte(`"item_reference"`)) {
+		return nil
+	}
+	var edits []wire.Edit
+	wire.EachElement(input, func(item []byte) bool {
+		if id := stringAt(item, "id"); id != "" && stringAt(item, "type") == "item_reference" {
+			if kept, ok := s.o.Threads.Item(c.keyID(), id); ok {
+				start := cap(input) - cap(item) // item is a part of input
+				edits = append(edits, wire.Edit{Start: start, End: start + len(item), New: kept})
+			}
+		}
+		return true
+	})
+	if edits == nil {
+		return nil
+	}
+	return wire.Splice(nil, input, edits)
+}
+
+func stringAt(obj []byte, name string) string {
+	start, end, ok := wire.Path(obj, name)
+	if !ok {
+		return ""
+	}
+	s, _ := wire.String(obj[start:end])
+	return s
 }
 
 // goOn finds the answer that a request goes on from. What was said up to it, where
@@ -178,12 +216,10 @@ func inputItems(input json.RawMessage) itemList {
 	})
 	slices.Reverse(l.Data)
 	idOf := func(item json.RawMessage) *string {
-		start, end, ok := wire.Path(item, "id")
-		if !ok {
-			return nil
+		if id := stringAt(item, "id"); id != "" {
+			return &id
 		}
-		id, _ := wire.String(item[start:end])
-		return &id
+		return nil
 	}
 	if n := len(l.Data); n > 0 {
 		l.FirstID, l.LastID = idOf(l.Data[0]), idOf(l.Data[n-1])

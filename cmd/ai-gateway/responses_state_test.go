@@ -47,6 +47,11 @@ func TestResponsesState(t *testing.T) {
 				if status, body := ask(stranger, on); status != 400 || str(body, "error", "code") != "previous_response_not_found" {
 					t.Errorf("another key goes on: %d %s", status, body)
 				}
+				item := str(list(first, "output")[0], "id")
+				status, again := ask(key, fmt.Sprintf(`{"model":%q,"stream":%v,"input":[{"role":"user","content":"one"},{"type":"item_reference","id":%q},{"role":"user","content":"two"}]}`, model, stream, item))
+				if status != 200 || !strings.Contains(string(again), "turns=3 last=two") {
+					t.Errorf("a reference to what was said: %d %s", status, again)
+				}
 				keptResponse(t, g, key, stranger, id, first)
 			})
 		}

@@ -22,6 +22,9 @@ const sdkConfig = `
 accounts:
   - {provider: openai, account_name: openai, api_key: sk-vendor-openai-secret, base_url: "%[1]s/ok/v1", models: [gpt-4.1, gpt-5]}
   - {provider: custom, account_name: chat-alone, api_key: sk-vendor-openai-secret, base_url: "%[1]s/ok/v1", models: [chat-alone]}
+  - {provider: custom, account_name: chat-limited, api_key: sk-vendor-openai-secret, base_url: "%[1]s/limited/v1", models: [chat-limited]}
+  - {provider: custom, account_name: chat-broken, api_key: sk-vendor-openai-secret, base_url: "%[1]s/broken/v1", models: [chat-broken]}
+  - {provider: custom, account_name: chat-cut, api_key: sk-vendor-openai-secret, base_url: "%[1]s/cut/v1", models: [chat-cut]}
   - {provider: openai, account_name: openai-limited, api_key: sk-vendor-openai-secret, base_url: "%[1]s/limited/v1", models: [gpt-limited]}
   - {provider: openai, account_name: openai-broken, api_key: sk-vendor-openai-secret, base_url: "%[1]s/broken/v1", models: [gpt-broken]}
   - {provider: openai, account_name: openai-cut, api_key: sk-vendor-openai-secret, base_url: "%[1]s/cut/v1", models: [gpt-cut]}
@@ -53,8 +56,13 @@ func modelsOf(format string) []string {
 	case "azure": // OpenAI's format in all but the address
 		return []string{"MODEL=az-chat", "THINKER=deepseek-reasoner", "LIMITED=az-limited", "BROKEN=az-broken", "CUT=az-cut", "FLAKY=az-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=openai"}
 	}
-	if format == "anthropic" {
+	switch format {
+	case "anthropic":
 		return []string{"MODEL=claude-opus-4-8", "THINKER=claude-sonnet-4-5", "LIMITED=claude-limited", "BROKEN=claude-broken", "CUT=claude-cut", "FLAKY=claude-flaky", "OTHER=gpt-4.1", "FORMAT=anthropic"}
+	case "chat": // a vendor that serves chat completions alone
+		return []string{"MODEL=chat-alone", "THINKER=chat-alone", "LIMITED=chat-limited", "BROKEN=chat-broken", "CUT=chat-cut", "FLAKY=gpt-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=chat"}
+	case "responses": // and one whose thinking model is asked in Responses
+		return []string{"MODEL=gpt-4.1", "THINKER=gpt-5", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "FLAKY=gpt-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=responses"}
 	}
 	return []string{"MODEL=gpt-4.1", "THINKER=deepseek-reasoner", "LIMITED=gpt-limited", "BROKEN=gpt-broken", "CUT=gpt-cut", "FLAKY=gpt-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=openai"}
 }
@@ -65,11 +73,16 @@ type sdkRun struct {
 	command   func(t *testing.T) *exec.Cmd
 	scenarios string   // separated by spaces
 	more      []string // upstream formats besides OpenAI's and Anthropic's
+	formats   []string // of the upstream; nil: openai, anthropic
 }
 
 // runSDK runs a client program once for each upstream format.
 func runSDK(t *testing.T, run sdkRun) {
-	for _, format := range append([]string{"openai", "anthropic"}, run.more...) {
+	formats := run.formats
+	if formats == nil {
+		formats = append([]string{"openai", "anthropic"}, run.more...)
+	}
+	for _, format := range formats {
 		t.Run("upstream "+format, func(t *testing.T) {
 			cmd := run.command(t)
 			up := startVendor(t)

@@ -198,6 +198,10 @@ func (p *responsesAPI) readItem(it *responsesItem, i int, a *ask, open map[strin
 		default:
 			return refuse("Invalid value: '%s' for 'input[%d].role'", it.Role, i)
 		}
+	case "item_reference": // to what it has said
+		if it.ID != "msg_1" && it.ID != "rs_1" {
+			return refuse("Item with id '%s' not found.", it.ID)
+		}
 	case "reasoning":
 		if it.Summary == nil {
 			return refuse("Missing required parameter: 'input[%d].summary'.", i)

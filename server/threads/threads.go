@@ -44,8 +44,11 @@ type Conversation struct {
 	Response json.RawMessage `json:"response"` // the answer
 }
 
-// kind stands in the place of a tool's name, so that no call is found instead.
-const kind = "\x00response"
+// kind and itemKind stand in the place of a tool's name, so that no call is found instead.
+const (
+	kind     = "\x00response"
+	itemKind = "\x00item"
+)
 
 // KeepAt remembers that the account keeps the answer.
 func (s *Store) KeepAt(keyID, id, account string) {
@@ -68,6 +71,22 @@ func (s *Store) Keep(keyID, id string, c *Conversation) {
 		return
 	}
 	s.items.Put(keyID, id, kind, nil, b)
+	if start, end, ok := wire.Path(c.Response, "output"); ok {
+		wire.EachElement(c.Response[start:end], func(item []byte) bool {
+			if at, to, ok := wire.Path(item, "id"); ok {
+				if id, ok := wire.String(item[at:to]); ok && id != "" {
+					s.items.Put(keyID, id, itemKind, nil, item)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// Item returns an item of an answer that was kept, by the id it has.
+func (s *Store) Item(keyID, id string) (json.RawMessage, bool) {
+	b, ok := s.items.Get(keyID, id, itemKind, nil)
+	return b, ok && len(b) > 0
 }
 
 // Conversation returns what was kept of an answer.
