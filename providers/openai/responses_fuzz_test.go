@@ -88,7 +88,7 @@ func FuzzResponsesStream(f *testing.F) {
 		if fmt.Sprint(whole) != fmt.Sprint(cutErr) || len(cut) != len(events) {
 			t.Fatalf("%d events, %v; cut: %d, %v", len(events), whole, len(cut), cutErr)
 		}
-		wellFormed(t, events)
+		inOrder(t, events)
 		for _, in := range []providers.Ingress{ResponsesIngress(), ChatIngress()} {
 			enc := in.NewEncoder(providers.EncodeOptions{RequestID: "1"})
 			var sse []byte
@@ -110,14 +110,14 @@ func FuzzResponsesStream(f *testing.F) {
 				if err != nil {
 					t.Fatalf("what was written is read with %v:\n%s", err, sse)
 				}
-				wellFormed(t, again)
+				inOrder(t, again)
 			}
 		}
 	})
 }
 
-// wellFormed: blocks start once, have deltas while they are open, and stop once.
-func wellFormed(t *testing.T, events []providers.Event) {
+// inOrder: blocks start once, have deltas while they are open, and stop once.
+func inOrder(t *testing.T, events []providers.Event) {
 	t.Helper()
 	open, next := map[int]bool{}, 0
 	for i, ev := range events {
