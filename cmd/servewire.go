@@ -223,6 +223,7 @@ func (g *gateway) start() {
 	g.running.Go(func() { watchdog(ctx) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "load watch", g.server.Panicked, g.server.Watch) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "captures", g.server.Panicked, g.capture.Run) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 }
 

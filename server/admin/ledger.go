@@ -97,13 +97,21 @@ func (a *Admin) resolve(c *Call) error {
 	if err := a.change(ctx, c, "ledger.resolve", row.RequestID, before, in, store.Change{}); err != nil {
 		return err
 	}
-	if err := a.d.Sync(ctx); err != nil {
+	if err := a.recount(ctx); err != nil {
 		return err
 	}
 	if row, err = a.findRow(ctx, row.RequestID); err != nil {
 		return err
 	}
 	return c.answer(200, logRow(row))
+}
+
+// recount waits until the store has what was corrected, and has budgets count it.
+func (a *Admin) recount(ctx context.Context) error {
+	if err := a.d.Sync(ctx); err != nil || a.d.Limiter == nil {
+		return err
+	}
+	return a.d.Limiter.Recount(ctx)
 }
 
 // markupOf is what a key is charged beyond a cost, by its markup of today.
@@ -178,6 +186,9 @@ func (a *Admin) rerate(c *Call) error {
 			return err
 		}
 		if err := a.change(ctx, c, "usage.rerate", in.Since.UTC().Format(time.RFC3339), nil, reply.Data, store.Change{}); err != nil {
+			return err
+		}
+		if err := a.recount(ctx); err != nil {
 			return err
 		}
 		reply.Applied = true

@@ -62,6 +62,9 @@ type gate struct {
 
 const gateShards = 64
 
+// mostWait bounds how long settling requests wait for counters to be read.
+const mostWait = 5 * time.Second
+
 // New returns a limiter without limits.
 func New(o Options) *Limiter {
 	if o.Zone == nil {
@@ -89,14 +92,8 @@ func (l *Limiter) Set(ctx context.Context, policies []*store.Policy) error {
 	if err != nil {
 		return fmt.Errorf("cannot put policies in force: %w", err)
 	}
-	if len(fresh) > 0 && l.o.Totals != nil {
-		for i := range l.gates {
-			l.gates[i].Lock()
-			defer l.gates[i].Unlock()
-		}
-		if err := l.read(ctx, fresh); err != nil {
-			return fmt.Errorf("cannot read what was used: %w", err)
-		}
+	if err := l.read(ctx, fresh); err != nil {
+		return err
 	}
 	for _, r := range s.rules {
 		if r.lim.Kind == store.LimitConcurrency {
@@ -107,9 +104,38 @@ func (l *Limiter) Set(ctx context.Context, policies []*store.Policy) error {
 	return nil
 }
 
-// read fills new counters with what the rows of their periods have used. Rows from
-// after the period count, too: a clock that was set back gives nothing back.
+// Recount reads anew what the rows of the open periods have used, after they have
+// changed otherwise than by requests of this process: corrected, or brought in from
+// another's log. On an error the counters stay.
+func (l *Limiter) Recount(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var windows []*rule
+	for _, r := range l.set.Load().rules {
+		if r.window() {
+			windows = append(windows, r)
+		}
+	}
+	return l.read(ctx, windows)
+}
+
+// read sets counters to what the rows of their periods have used, while no request
+// settles. Rows from after the period count, too: a clock that was set back gives
+// nothing back.
 func (l *Limiter) read(ctx context.Context, fresh []*rule) error {
+	if len(fresh) == 0 || l.o.Totals == nil {
+		return nil
+	}
+	// A store that does not answer is met here, and not while requests wait.
+	if _, err := l.o.Totals(ctx, store.TotalsQuery{Since: l.o.Now()}); err != nil {
+		return fmt.Errorf("cannot read what was used: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, mostWait)
+	defer cancel()
+	for i := range l.gates {
+		l.gates[i].Lock()
+		defer l.gates[i].Unlock()
+	}
 	now := l.o.Now()
 	bySince := map[int64][]*rule{}
 	for _, r := range fresh {
@@ -122,15 +148,18 @@ func (l *Limiter) read(ctx context.Context, fresh []*rule) error {
 		q := store.TotalsQuery{Since: time.Unix(since, 0).UTC(), GroupBy: []string{"key", "group", "model", "account", "end_reason"}}
 		totals, err := l.o.Totals(ctx, q)
 		if err != nil {
-			return err
+			return fmt.Errorf("cannot read what was used: %w", err)
 		}
 		for _, r := range rules {
-			r.mu.Lock()
-			p := r.now(now)
+			spent := int64(0)
 			for i := range totals {
 				if l.concerns(r, &totals[i]) {
-					p.spent = addSat(p.spent, r.used(&totals[i]))
+					spent = addSat(spent, r.used(&totals[i]))
 				}
+			}
+			r.mu.Lock()
+			if p := r.now(now); p.start.Unix() == since { // else the period has ended meanwhile
+				p.spent = spent
 			}
 			r.mu.Unlock()
 		}
