@@ -62,6 +62,12 @@ func (s *Server) registerGemini() {
 	}
 }
 
+// fromGoogle reports whether one of Google's own clients asks: they share /v1/models with OpenAI's.
+func (c *call) fromGoogle() bool {
+	h := &c.ctx.Request.Header
+	return c.s.o.Surfaces.Gemini.In != nil && len(h.Peek("X-Goog-Api-Key"))+len(h.Peek("X-Goog-Api-Client")) > 0
+}
+
 // arrayOf returns the dialect of a stream that is asked for without alt=sse: one JSON array.
 func (c *call) arrayOf() (providers.Ingress, bool) {
 	if !c.route.streams || string(c.ctx.QueryArgs().Peek("alt")) == "sse" {

@@ -33,6 +33,10 @@ type anthropicModel struct {
 }
 
 func (s *Server) listModels(c *call) {
+	if c.fromGoogle() {
+		s.listGemini(c)
+		return
+	}
 	models := s.table.Load().Models(allowModels(c))
 	if len(c.ctx.Request.Header.Peek("Anthropic-Version")) > 0 {
 		s.listAnthropic(c, models)
@@ -93,6 +97,10 @@ func (s *Server) anthropicRow(m routing.ModelInfo) anthropicModel {
 }
 
 func (s *Server) showModel(c *call) {
+	if c.fromGoogle() {
+		s.showGemini(c)
+		return
+	}
 	id := c.params["id"]
 	if at := modelTail(c.ctx.RequestURI()); at > 0 {
 		raw, _, _ := strings.Cut(string(c.ctx.RequestURI()[at:]), "?")

@@ -188,6 +188,9 @@ func (c *call) in() providers.Ingress {
 	case strings.HasPrefix(path, "/v1beta") && c.s.o.Surfaces.Gemini.In != nil:
 		return c.s.o.Surfaces.Gemini.In
 	}
+	if strings.HasPrefix(path, "/v1/models") && c.fromGoogle() {
+		return c.s.o.Surfaces.Gemini.In
+	}
 	if path == "/v1/models" && len(c.ctx.Request.Header.Peek("Anthropic-Version")) > 0 {
 		return c.s.o.Surfaces.Messages.In
 	}

@@ -45,6 +45,11 @@ accounts:
   - {provider: azure, account_name: azure-broken, api_key: azure-secret, base_url: "%[1]s/broken", options: {api_version: 2024-12-01-preview}, models: {az-broken: gpt-broken}}
   - {provider: azure, account_name: azure-cut, api_key: azure-secret, base_url: "%[1]s/cut", options: {api_version: 2024-12-01-preview}, models: {az-cut: gpt-cut}}
   - {provider: azure, account_name: azure-flaky, api_key: azure-secret, base_url: "%[1]s/flaky", options: {api_version: 2024-12-01-preview}, models: {az-flaky: gpt-flaky}}
+  - {provider: gemini, account_name: gemini, api_key: AIza-vendor-gemini-secret, base_url: "%[1]s/ok", models: [gemini-3-flash-preview]}
+  - {provider: gemini, account_name: gemini-limited, api_key: AIza-vendor-gemini-secret, base_url: "%[1]s/limited", models: [gemini-limited]}
+  - {provider: gemini, account_name: gemini-broken, api_key: AIza-vendor-gemini-secret, base_url: "%[1]s/broken", models: [gemini-broken]}
+  - {provider: gemini, account_name: gemini-cut, api_key: AIza-vendor-gemini-secret, base_url: "%[1]s/cut", models: [gemini-cut]}
+  - {provider: gemini, account_name: gemini-flaky, api_key: AIza-vendor-gemini-secret, base_url: "%[1]s/flaky", models: [gemini-flaky]}
 `
 
 // modelsOf returns the models of a format: its usual one, one that thinks, and those
@@ -53,6 +58,8 @@ func modelsOf(format string) []string {
 	switch format {
 	case "bedrock":
 		return []string{"MODEL=bedrock-opus", "THINKER=bedrock-sonnet", "LIMITED=bedrock-limited", "BROKEN=bedrock-broken", "CUT=bedrock-cut", "FLAKY=bedrock-flaky", "OTHER=gpt-4.1", "FORMAT=bedrock"}
+	case "gemini":
+		return []string{"MODEL=gemini-3-flash-preview", "THINKER=gemini-3-flash-preview", "LIMITED=gemini-limited", "BROKEN=gemini-broken", "CUT=gemini-cut", "FLAKY=gemini-flaky", "OTHER=gpt-4.1", "FORMAT=gemini"}
 	case "azure": // OpenAI's format in all but the address
 		return []string{"MODEL=az-chat", "THINKER=deepseek-reasoner", "LIMITED=az-limited", "BROKEN=az-broken", "CUT=az-cut", "FLAKY=az-flaky", "OTHER=claude-sonnet-4-5", "FORMAT=openai"}
 	}

@@ -136,7 +136,11 @@ func (a *ask) answer() (*reply, *refusal) {
 	const weather, clock = "get_weather", "get_time"
 	switch {
 	case has("#rounds "):
-		return a.script(last, results)
+		scripted, bad := a.script(last, results)
+		if bad == nil {
+			scripted.thinking = r.thinking
+		}
+		return scripted, bad
 	case has("#toolong"):
 		return nil, &refusal{status: 400, scripted: true}
 	case has("#steps") && len(results) == 1:
@@ -296,7 +300,15 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(path, "model/") {
 		path = "converse"
 	}
+	if rest, ok := geminiVendorPath(path); ok {
+		if strings.HasSuffix(rest, ":countTokens") {
+			_, _ = io.WriteString(w, `{"totalTokens":42}`)
+			return
+		}
+		p, path = &geminiAPI{w: w, path: rest}, "gemini"
+	}
 	switch path {
+	case "gemini":
 	case "responses/input_tokens":
 		_, _ = io.WriteString(w, `{"object":"response.input_tokens","input_tokens":9}`)
 		return

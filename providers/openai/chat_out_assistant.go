@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strings"
+
 	"github.com/your-org/ai-api-gateway/providers"
 )
 
@@ -168,7 +170,11 @@ func (w *requestWriter) writeCall(b *providers.Block) {
 		}
 		w.dst = putMembers(w.dst, b.Extra)
 	case b.Signature != "" && b.SignatureOrigin == providers.Gemini:
-		w.dst = putThoughtSignature(w.dst, b.Signature)
+		if strings.Contains(w.r.Model, "gemini") { // others refuse what they do not know
+			w.dst = putThoughtSignature(w.dst, b.Signature)
+		} else {
+			w.drop("messages.signature")
+		}
 	}
 	if !own && len(b.Cache) > 0 { // no form of this format marks a call
 		w.drop("cache_control")

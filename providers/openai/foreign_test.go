@@ -26,7 +26,10 @@ func TestForeignRequests(t *testing.T) {
 	deepSeek := providers.Quirks{MaxTokensField: "max_tokens", ReasoningField: "reasoning_content", ReasoningBack: true}
 	f := func(q providers.Quirks, r providers.Request, want string, dropped ...string) {
 		t.Helper()
-		r.Origin, r.Model = providers.Messages, "m"
+		r.Origin = providers.Messages
+		if r.Model == "" {
+			r.Model = "m"
+		}
 		if r.Messages == nil {
 			r.Messages = []providers.Message{say(providers.RoleUser, said("hi"))}
 		}
@@ -73,7 +76,8 @@ func TestForeignRequests(t *testing.T) {
 	f(none, msgs(say(providers.RoleAssistant, call)), `"content":null,"tool_calls":[{"id":"toolu_1","type":"function","function":{"name":"f","arguments":"{\"b\": 1.0}"}}]`)
 	google := call
 	google.Signature, google.SignatureOrigin = "G", providers.Gemini
-	f(none, msgs(say(providers.RoleAssistant, google)), `"extra_content":{"google":{"thought_signature":"G"}}`)
+	f(none, msgs(say(providers.RoleAssistant, google)), `"name":"f","arguments":"{\"b\": 1.0}"}}]}`, "messages.signature")
+	f(none, req{Model: "google/gemini-3-pro", Messages: msgs(say(providers.RoleAssistant, google)).Messages}, `"extra_content":{"google":{"thought_signature":"G"}}`)
 	image := providers.Block{Kind: providers.KindImage, MediaType: "image/png", Data: []byte{1, 2, 3}, Origin: providers.Messages}
 	result := providers.Block{Kind: providers.KindToolResult, ID: "toolu_1", IsError: true, Result: []providers.Block{said("x"), image, said("y")}, Origin: providers.Messages}
 	f(none, msgs(say(providers.RoleTool, result)),
