@@ -344,9 +344,9 @@ func (a *app) showLog(r *api.LogReply) error {
 		return err
 	}
 	if len(r.Attempts) > 0 {
-		t := table{columns: []column{{head: "AT", right: true}, {head: "ACCOUNT"}, {head: "MODEL"}, {head: "STATUS", right: true}, {head: "OUTCOME"}, {head: "TOOK", right: true}, {head: "COST", right: true}, {head: "ERROR", flex: true}}}
+		t := table{columns: []column{{head: "AT", right: true}, {head: "", name: "when"}, {head: "ACCOUNT"}, {head: "MODEL"}, {head: "STATUS", right: true}, {head: "OUTCOME"}, {head: "TOOK", right: true}, {head: "COST", right: true}, {head: "ERROR", flex: true}}}
 		for _, at := range r.Attempts {
-			t.rows = append(t.rows, []cell{millis(at.StartMs), str(strings.Trim(at.Provider+" / "+at.Account, " /")), str(at.Model), count(int64(at.Status)), str(at.Outcome), millis(at.DurationMs), money(at.CostUSD), str(at.Error)})
+			t.rows = append(t.rows, []cell{millis(at.StartMs), str(bar(at.StartMs, at.DurationMs, r.DurationMs)), str(strings.Trim(at.Provider+" / "+at.Account, " /")), str(at.Model), count(int64(at.Status)), str(at.Outcome), millis(at.DurationMs), money(at.CostUSD), str(at.Error)})
 		}
 		fmt.Fprintln(a.stdout)
 		if err := a.writeTable(t); err != nil {
@@ -367,4 +367,15 @@ func parens(s string) string {
 		return ""
 	}
 	return "(" + s + ")"
+}
+
+// bar draws when something happened within the whole, as a waterfall's line.
+func bar(start, took, whole float64) string {
+	const width = 24
+	if whole <= 0 {
+		return ""
+	}
+	from := min(width-1, max(0, int(start/whole*width)))
+	n := min(width-from, max(1, int(took/whole*width+0.5)))
+	return strings.Repeat("·", from) + strings.Repeat("█", n) + strings.Repeat("·", width-from-n)
 }

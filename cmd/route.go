@@ -47,13 +47,22 @@ func (a *app) routeList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := table{columns: []column{{head: "ALIAS"}, {head: "TARGETS", flex: true}, {head: "ORIGIN"}}, empty: "No aliases. Make one: ai-gateway route set fast openai/gpt-4o-mini"}
+			t := table{columns: []column{{head: "ALIAS"}, {head: "TARGETS", flex: true}, {head: "STRATEGY"}, {head: "FALLBACKS", flex: true}, {head: "ORIGIN"}}, empty: "No aliases. Make one: ai-gateway route set fast openai/gpt-4o-mini"}
 			for _, m := range mappings {
-				t.rows = append(t.rows, []cell{str(m.Alias), str(targetsText(m.Targets)), str(m.Origin)})
+				t.rows = append(t.rows, []cell{str(m.Alias), str(targetsText(m.Targets)), str(m.Strategy), str(fallbacksText(m.Fallbacks)), str(m.Origin)})
 			}
 			return show(a, api.MappingsReply{Data: mappings}, mappings, t)
 		},
 	}
+}
+
+// fallbacksText writes what serves when: "error: a, b; context_window: c".
+func fallbacksText(f map[string][]string) string {
+	var parts []string
+	for _, cause := range sortedNames(f) {
+		parts = append(parts, cause+": "+strings.Join(f[cause], ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // targetsText writes targets in the order they are tried: "a, then b 3 : c 1".
@@ -84,16 +93,26 @@ func targetsText(targets []api.MappingTarget) string {
 }
 
 func (a *app) routeSet() *cobra.Command {
-	var spread bool
+	var f routeFlags
 	c := &cobra.Command{
 		Use: "set ALIAS TARGET...", Short: "Make an alias lead to targets, tried in the order given", Args: cobra.MinimumNArgs(2),
 		Long: `Make or change an alias. A TARGET is MODEL, PROVIDER/MODEL or ACCOUNT/MODEL, with
 ",weight=N" and ",priority=N" behind it if need be. The first target serves, the
-next ones take over when it fails; with --spread all share the load by weight.`,
-		Example: "  ai-gateway route set fast openai/gpt-4o-mini anthropic/claude-3-5-haiku-latest\n  ai-gateway route set fast --spread openai/gpt-4o-mini,weight=3 openai-2/gpt-4o-mini",
-		RunE:    func(_ *cobra.Command, args []string) error { return a.setRoute(args[0], args[1:], spread) },
+next ones take over when it fails; with --spread all share the load by weight, or
+as --strategy says. The fallbacks serve when all targets have failed, when a
+prompt does not fit, or when a content filter refuses.`,
+		Example: "  ai-gateway route set fast openai/gpt-4o-mini anthropic/claude-3-5-haiku-latest\n  ai-gateway route set fast --spread openai/gpt-4o-mini,weight=3 openai-2/gpt-4o-mini\n  ai-gateway route set fast --strategy latency openai/gpt-4o-mini groq/llama-3.3-70b-versatile --on-error backup --on-context-window gemini-2.5-pro",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.setRoute(args[0], args[1:], &f, c.Flags().Changed)
+		},
 	}
-	c.Flags().BoolVar(&spread, "spread", false, "share the load instead of trying in order")
+	fs := c.Flags()
+	fs.BoolVar(&f.spread, "spread", false, "share the load instead of trying in order")
+	fs.StringVar(&f.strategy, "strategy", "", "how the load is shared: weighted, priority, latency, cost, least_busy; implies --spread")
+	fs.StringSliceVar(&f.onError, "on-error", nil, "models that serve when all targets have failed")
+	fs.StringSliceVar(&f.onContext, "on-context-window", nil, "models that serve when the prompt does not fit")
+	fs.StringSliceVar(&f.onPolicy, "on-content-policy", nil, "models that serve when a content filter refuses")
+	_ = c.RegisterFlagCompletionFunc("strategy", cobra.FixedCompletions([]string{"weighted", "priority", "latency", "cost", "least_busy"}, cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
 			return a.ask(mappingNames), cobra.ShellCompDirectiveNoFileComp
@@ -103,7 +122,25 @@ next ones take over when it fails; with --spread all share the load by weight.`,
 	return c
 }
 
-func (a *app) setRoute(alias string, texts []string, spread bool) error {
+// routeFlags are what `route set` takes.
+type routeFlags struct {
+	spread                       bool
+	strategy                     string
+	onError, onContext, onPolicy []string
+}
+
+// fallbacks are the fallbacks that are given; nil: none is.
+func (f *routeFlags) fallbacks() map[string][]string {
+	out := map[string][]string{}
+	for cause, names := range map[string][]string{"error": f.onError, "context_window": f.onContext, "content_policy": f.onPolicy} {
+		if len(names) > 0 {
+			out[cause] = names
+		}
+	}
+	return out
+}
+
+func (a *app) setRoute(alias string, texts []string, f *routeFlags, changed func(string) bool) error {
 	client, err := a.client()
 	if err != nil {
 		return err
@@ -118,16 +155,24 @@ func (a *app) setRoute(alias string, texts []string, spread bool) error {
 		if err != nil {
 			return err
 		}
-		if !spread && t.Priority < 0 {
+		if !f.spread && f.strategy == "" && t.Priority < 0 {
 			t.Priority = i
 		}
 		t.Priority = max(0, t.Priority)
 		targets = append(targets, t)
 	}
-	m, err := client.UpdateMapping(a.ctx, alias, api.MappingPatch{Targets: &targets})
+	p := api.MappingPatch{Targets: &targets}
+	if changed("strategy") {
+		p.Strategy = &f.strategy
+	}
+	fallbacks := f.fallbacks()
+	if changed("on-error") || changed("on-context-window") || changed("on-content-policy") {
+		p.Fallbacks = &fallbacks
+	}
+	m, err := client.UpdateMapping(a.ctx, alias, p)
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.Status == 404 {
-		m, err = client.CreateMapping(a.ctx, api.MappingCreate{Alias: alias, Targets: targets})
+		m, err = client.CreateMapping(a.ctx, api.MappingCreate{Alias: alias, Targets: targets, Strategy: f.strategy, Fallbacks: fallbacks})
 	}
 	if err != nil {
 		return err

@@ -96,9 +96,9 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		return
 	}
 	defer func() { lease.Cancel() }() // nil once a job has it
-	table := s.table.Load()
+	table, allow := s.table.Load(), allowModels(c)
 	plan, perr := table.Plan(routing.Ask{
-		Op: c.route.op, Dialect: in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allowModels(c),
+		Op: c.route.op, Dialect: in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allow,
 	})
 	if perr == nil && c.refers.account != "" {
 		plan, perr = keptBy(plan, c.refers.account, c.refers.previous)
@@ -123,7 +123,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	}
 	job.ShowAccount = c.who.Admin
 	job.Drain = job.Drain || ticket != nil
-	job.Allow = allowModels(c)
+	job.Allow = allow
 	if k := c.who.Key; k != nil && k.LogBodies != "" {
 		job.Record, job.Address = k.LogBodies, string(c.ctx.Path())
 	}

@@ -171,3 +171,25 @@ func TestTargetState(t *testing.T) {
 		t.Errorf("the log does not say once that the target failed:\n%s", g.log)
 	}
 }
+
+// TestRouteSet: what `route set` writes is what routing does.
+func TestRouteSet(t *testing.T) {
+	g := whyGateway(t, faulty(t), "unknown_price: zero\n")
+	key := g.newKey(`{"name":"plain"}`)
+	out, err := g.run("ai-gateway route set x up/broken-1 up/broken-2 --strategy priority --on-error good-1,good-2 --on-context-window large && ai-gateway route list && ai-gateway route explain x")
+	if err != nil || !strings.Contains(out, "priority") || !strings.Contains(out, "context_window: large; error: good-1, good-2") ||
+		!strings.Contains(out, "when all before it fail") || !strings.Contains(out, "when the prompt does not fit") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	status, body, h := g.call("POST", "/v1/chat/completions", key, `{"model":"x","messages":[{"role":"user","content":"hi"}]}`)
+	if status != 200 || h.Get("X-Gateway-Model") != "good-1" || h.Get("X-Gateway-Attempts") != "3" || !strings.Contains(body, `"model":"x"`) {
+		t.Errorf("%d %s %v", status, body, h)
+	}
+	out, err = g.run("ai-gateway logs show " + h.Get("X-Request-Id"))
+	if err != nil || !strings.Contains(out, "strategy priority") || strings.Count(out, "went on to account") != 2 || !strings.Contains(out, "█") || strings.Count(out, "on fire") < 2 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := g.run("ai-gateway route set x up/m --strategy sideways"); err == nil || !strings.Contains(out, "least_busy") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
