@@ -131,6 +131,9 @@ func (v *inventory) converseParams(body json.RawMessage) {
 // used are defined.
 func (v *inventory) asConverse(got *inventory) {
 	delete(v.params, "stream") // in the address
+	if got.cites {             // documents have the member here too
+		delete(v.unknown, "messages.citations")
+	}
 	if v.params["tool_choice"] == "none" && len(got.tools) == 0 {
 		v.tools, v.strict = nil, 0
 	}
@@ -164,7 +167,7 @@ func TestBedrockRequests(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g := serve(t, "", nil, "--config", file)
+	g := serve(t, "", []string{"AI_GATEWAY_MEDIA_FETCH=never"}, "--config", file) // nothing of a recording is asked for again
 	key := g.newKey(`{"name":"bedrock requests"}`)
 	score, judge := newScoreboard(), newJudge(t)
 	inParallel(len(recs)*len(toConverse), func(i int) {
