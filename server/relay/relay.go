@@ -71,7 +71,8 @@ type Options struct {
 	Threads *threads.Store
 	// Capture keeps bodies. nil: none are.
 	Capture *capture.Recorder
-	// Finished is told of every settled row; it must neither block nor keep the row. May be nil.
+	// Finished is told of every row, before it is durable; it must neither block nor
+	// keep the row. May be nil.
 	Finished func(row *store.UsageRow)
 	// Panicked is told of a contained panic, and counts it. May be nil.
 	Panicked func(where string, v any)

@@ -34,13 +34,13 @@ func (x *exchange) finish(end string, e *providers.Error) *providers.Error {
 	x.row.Duration = now.Sub(x.job.Accepted)
 	x.row.TTFT = x.ttft
 	x.row.Overhead = max(0, x.row.Duration-x.waited)
+	x.report() // before the wait for the disk, while the row is at hand
 	if x.r.o.Limits != nil {
 		gate := x.r.o.Limits.Settling(uint64(now.UnixNano()))
 		defer gate.RUnlock()
 	}
 	err := x.r.o.Ledger.Settle(&x.row)
 	x.settleQuota()
-	x.report()
 	if err != nil && !x.r.o.ServeUnmetered {
 		down := ledgerDown()
 		down.RequestID = x.job.ID
@@ -158,7 +158,7 @@ func (x *exchange) reserve(t *routing.Target) (whole, input int64) {
 	return store.AddNano(whole, x.markup(whole)), store.AddNano(input, x.markup(input))
 }
 
-// report counts the settled request and tells who listens.
+// report counts the request and tells who listens.
 func (x *exchange) report() {
 	row := &x.row
 	model := "other"
