@@ -57,6 +57,9 @@ func (s *Server) register() {
 	if s.o.Admin == nil {
 		return
 	}
+	free("GET", "/v1/admin/requests", "viewer", "", s.inFlight)
+	free("GET", "/v1/admin/requests/live", "viewer", "", s.liveFeed)
+	free("POST", "/v1/admin/requests/{request_id}/cancel", "admin", "", s.cancelRequest)
 	for _, r := range s.o.Admin.Routes() {
 		free(r.Method, r.Path, r.Scope, "", s.adminHandler(r))
 	}

@@ -69,7 +69,8 @@ const (
 	EndClientGone  = "client_gone"     // the caller left
 	EndCrash       = "crash_recovered" // the process died; written at the next start
 	EndShutdown    = "shutdown"
-	EndRejected    = "rejected" // refused before any upstream
+	EndCancelled   = "cancelled" // by the operator
+	EndRejected    = "rejected"  // refused before any upstream
 )
 
 // A UsageRow is the record of one request: the projection of its ledger entries.

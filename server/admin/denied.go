@@ -36,22 +36,28 @@ func (a *Admin) Denied(now time.Time, who *Caller, ip netip.Addr, method, path, 
 	if !a.refusals.take(now) {
 		return
 	}
-	row := &store.AuditRow{ID: a.d.NewID(), Time: now.UTC(), Actor: "unknown", Action: "denied", Object: method + " " + path}
+	after, _ := recorded(struct {
+		Code string `json:"code"`
+	}{code})
+	a.note(&store.AuditRow{Time: now.UTC(), Action: "denied", Object: method + " " + path, After: after}, who, ip)
+}
+
+// Did enters what a caller did into the audit trail, where no record changed.
+func (a *Admin) Did(now time.Time, who *Caller, action, object string) {
+	a.note(&store.AuditRow{Time: now.UTC(), Action: action, Object: object}, who, who.IP)
+}
+
+func (a *Admin) note(row *store.AuditRow, who *Caller, ip netip.Addr) {
+	row.ID, row.Actor = a.d.NewID(), "unknown"
 	if who != nil {
 		row.Actor = who.actor()
 	}
 	if ip.IsValid() {
 		row.IP = ip.String()
 	}
-	var err error
-	if row.After, err = recorded(struct {
-		Code string `json:"code"`
-	}{code}); err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		_, err = a.d.Store.Apply(ctx, store.Change{Audit: row})
-	}
-	if err != nil {
-		a.d.Log.Error("cannot enter a refusal into the audit trail", "error", err)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := a.d.Store.Apply(ctx, store.Change{Audit: row}); err != nil {
+		a.d.Log.Error("cannot write the audit trail", "action", row.Action, "error", err)
 	}
 }

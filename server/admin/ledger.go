@@ -93,7 +93,7 @@ func (a *Admin) resolve(c *Call) error {
 	if err := a.d.Adjust(e); err != nil {
 		return err
 	}
-	before := logRow(row)
+	before := LogView(row)
 	if err := a.change(ctx, c, "ledger.resolve", row.RequestID, before, in, store.Change{}); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (a *Admin) resolve(c *Call) error {
 	if row, err = a.findRow(ctx, row.RequestID); err != nil {
 		return err
 	}
-	return c.answer(200, logRow(row))
+	return c.answer(200, LogView(row))
 }
 
 // recount waits until the store has what was corrected, and has budgets count it.

@@ -48,7 +48,7 @@ func (a *Admin) logs(c *Call) error {
 	}
 	reply := api.LogsReply{Data: make([]api.LogRow, 0, len(page.Rows)), NextCursor: page.Next, Partial: page.Partial}
 	for i := range page.Rows {
-		reply.Data = append(reply.Data, logRow(&page.Rows[i]))
+		reply.Data = append(reply.Data, LogView(&page.Rows[i]))
 	}
 	return c.answer(200, reply)
 }
@@ -66,7 +66,7 @@ func (a *Admin) showLog(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(200, api.LogReply{LogRow: logRow(row), Trace: trace(row)})
+	return c.answer(200, api.LogReply{LogRow: LogView(row), Trace: trace(row)})
 }
 
 // logRow finds the row that the call names.
@@ -107,7 +107,8 @@ var flagWords = []struct {
 	{store.FlagResolved, "resolved"},
 }
 
-func logRow(r *store.UsageRow) api.LogRow {
+// LogView is a row as the API shows it.
+func LogView(r *store.UsageRow) api.LogRow {
 	v := api.LogRow{
 		RequestID: r.RequestID, ClientRequestID: r.ClientRequestID, Time: r.Time.UTC(), KeyID: r.KeyID, KeyName: r.KeyName, Group: r.Group,
 		EndUser: r.EndUser, Operation: r.Operation, Dialect: r.Dialect, Model: r.Model, Provider: r.Provider, Account: r.Account,

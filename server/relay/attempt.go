@@ -26,7 +26,7 @@ func (x *exchange) nextTarget(until time.Time) error {
 		case x.isGone():
 			return errNoTarget
 		case x.isEnding():
-			x.fail = shuttingDown()
+			x.fail = x.endError()
 			return errNoTarget
 		}
 		now := x.r.o.Now()
@@ -133,6 +133,7 @@ func (x *exchange) awake() {
 // attempt builds the upstream's request and sends it.
 func (x *exchange) attempt(t *routing.Target) *providers.Error {
 	x.target, x.gotHead, x.dropped = t, false, nil
+	x.at.Store(t)
 	x.frames = t.Egress
 	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()
 	if t.Egress == nil {
@@ -207,7 +208,7 @@ func (x *exchange) lost(err error) *providers.Error {
 		outcome = outcomeCancelled
 	}
 	if x.isEnding() {
-		e, outcome = shuttingDown(), outcomeCancelled
+		e, outcome = x.endError(), outcomeCancelled
 	}
 	if own := x.job.Upload.fault(); own != nil { // the caller's, not the upstream's
 		e, outcome = own, outcomeCancelled

@@ -3,6 +3,7 @@ package relay
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -75,8 +76,12 @@ type exchange struct {
 	watchFD  int32      // descriptor watched + 1; 0: none
 	mu       sync.Mutex // guards up against hangUp, and gone
 	gone     bool
-	ending   bool          // the gateway is shutting down
-	wake     chan struct{} // ends a pause between attempts when one of these comes true
+	ending   bool                    // we end it: the gateway is shutting down, or the operator wills it
+	why      func() *providers.Error // what the caller is told then
+
+	at         atomic.Pointer[routing.Target] // of the attempt, for those who watch
+	firstAfter atomic.Int64                   // nanoseconds to the first token, likewise
+	wake       chan struct{}                  // ends a pause between attempts when one of these comes true
 
 	record *capture.Record // what is kept of the bodies; nil: nothing
 

@@ -60,7 +60,7 @@ func (r *Relay) Stop(ctx context.Context) error {
 	r.live.mu.Lock()
 	r.live.stopped = true
 	for x := r.live.first; x != nil; x = x.after {
-		x.shutDown() // under the lock: x cannot be released, and so not reused, before this
+		x.shutDown(shuttingDown) // under the lock: x cannot be released, and so not reused, before this
 	}
 	r.live.mu.Unlock()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -75,11 +75,14 @@ func (r *Relay) Stop(ctx context.Context) error {
 	return nil
 }
 
-// shutDown makes the exchange end; it is called from another goroutine.
-func (x *exchange) shutDown() {
+// shutDown makes the exchange end, with the error that why gives its caller; it is
+// called from another goroutine.
+func (x *exchange) shutDown(why func() *providers.Error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.ending = true
+	if !x.ending {
+		x.ending, x.why = true, why
+	}
 	if x.up != nil {
 		x.up.Cancel()
 	}
@@ -94,10 +97,20 @@ func (x *exchange) isEnding() bool {
 
 // failedAs is the end a failed request's row says: end, unless it was we who ended it.
 func (x *exchange) failedAs(end string) string {
-	if x.isEnding() {
-		return store.EndShutdown
+	if !x.isEnding() {
+		return end
 	}
-	return end
+	if x.endError().Code == codeCancelled {
+		return store.EndCancelled
+	}
+	return store.EndShutdown
+}
+
+// endError is what the caller of an exchange that we end is told.
+func (x *exchange) endError() *providers.Error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.why()
 }
 
 func shuttingDown() *providers.Error {

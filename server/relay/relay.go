@@ -83,6 +83,7 @@ type Relay struct {
 	o       Options
 	watch   *hangups
 	live    live
+	feed    feed
 	refused refusals
 	// drains counts the streams that run on without their callers.
 	drains atomic.Int64
@@ -97,6 +98,7 @@ func New(o Options) *Relay {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Relay{o: o}
+	r.feed.watches.Store(&[]*Watch{})
 	r.watch = newHangups(r.panicked)
 	return r
 }
@@ -169,7 +171,7 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 	x.begin(r, job)
 	r.o.Metrics.InFlight.Inc()
 	if r.live.add(x) {
-		x.shutDown()
+		x.shutDown(shuttingDown)
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -191,6 +193,7 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 		x.release()
 		return
 	}
+	x.tell(ProgressStarted, x.job.Accepted)
 	if x.job.Peek.Stream && !x.job.Open {
 		x.startStream(ctx)
 		return

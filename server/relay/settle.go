@@ -174,12 +174,15 @@ func (x *exchange) report() {
 	if x.r.o.Finished != nil {
 		x.r.o.Finished(row)
 	}
+	x.tell(ProgressFinished, row.Time.Add(row.Duration))
 }
 
 // firstContent notes the time to the first token.
 func (x *exchange) firstContent() {
 	if x.ttft == 0 {
 		x.ttft = max(1, x.now.Sub(x.job.Accepted))
+		x.firstAfter.Store(int64(x.ttft))
+		x.tell(ProgressFirstToken, x.now)
 		x.route.Answered(x.now)
 	}
 }

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// Types of live events.
+const (
+	LiveStarted    = "started"
+	LiveFirstToken = "first_token"
+	LiveFinished   = "finished"
+	LiveDropped    = "dropped" // the reader was too slow: Dropped events are missing
+)
+
+// A LiveEvent is a step of a request, as it happens.
+type LiveEvent struct {
+	Type      string    `json:"type"`
+	Time      time.Time `json:"time"`
+	RequestID string    `json:"request_id,omitempty"`
+	KeyID     string    `json:"api_key_id,omitempty"`
+	KeyName   string    `json:"api_key_name,omitempty"`
+	Operation string    `json:"operation,omitempty"`
+	Dialect   string    `json:"dialect,omitempty"`
+	Model     string    `json:"model,omitempty"` // as asked
+	Stream    bool      `json:"stream,omitempty"`
+	Accepted  time.Time `json:"accepted_at,omitzero"`
+	// From the first attempt on.
+	Provider      string   `json:"provider,omitempty"`
+	Account       string   `json:"account,omitempty"`
+	UpstreamModel string   `json:"upstream_model,omitempty"`
+	TTFTMs        *float64 `json:"ttft_ms,omitempty"`
+	Row           *LogRow  `json:"row,omitempty"` // of finished
+	Dropped       int64    `json:"dropped,omitempty"`
+}
+
+// InFlightReply lists the requests in flight, the newest first.
+type InFlightReply struct {
+	Data []LiveEvent `json:"data"`
+}
+
+// InFlight returns the requests in flight.
+func (c *Client) InFlight(ctx context.Context) (*InFlightReply, error) {
+	return get[InFlightReply](ctx, c, "/v1/admin/requests", nil)
+}
+
+// CancelRequest ends a request in flight.
+func (c *Client) CancelRequest(ctx context.Context, id string) error {
+	_, err := send[struct{}](ctx, c, "POST", "/v1/admin/requests/"+url.PathEscape(id)+"/cancel", nil, nil)
+	return err
+}
+
+// Live gives each live event to each until ctx ends, the connection breaks or each
+// returns an error, which is returned. What is in flight at the start comes first.
+func (c *Client) Live(ctx context.Context, each func(LiveEvent) error) error {
+	res, err := c.send(ctx, "GET", "/v1/admin/requests/live", nil, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	err = readEvents(res.Body, func(data []byte) error {
+		var e LiveEvent
+		if err := json.Unmarshal(data, &e); err != nil {
+			return fmt.Errorf("cannot read a live event: %w", err)
+		}
+		return each(e)
+	})
+	if err == nil {
+		err = errors.New("the gateway ended the live feed")
+	}
+	return err
+}

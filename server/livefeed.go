@@ -1,0 +1,145 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/server/relay"
+)
+
+// Paces of the live feed: events are gathered for a moment, so that a busy gateway
+// writes ten times a second and not once an event.
+const (
+	liveGather = 100 * time.Millisecond
+	liveAlive  = 15 * time.Second // silence after which a comment is sent
+	liveBatch  = 256 << 10        // bytes of one write
+)
+
+// liveFeed streams what happens to requests, as server-sent events.
+func (s *Server) liveFeed(c *call) {
+	w, ok := s.relay.Watch()
+	if !ok {
+		c.ctx.Response.Header.Set("Retry-After", "5")
+		c.fail(&providers.Error{Kind: providers.KindUnavailable, Code: "too_many_watchers", Message: "too many live feeds are open: close one"})
+		return
+	}
+	h := &c.ctx.Response.Header
+	h.SetContentType("text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	h.Set("X-Request-Id", c.id)
+	c.ctx.Response.SetBodyStream(&liveReader{s: s, w: w, rest: []byte(": live\n\n")}, -1)
+}
+
+// A liveReader is the body of a live feed. One goroutine reads it.
+type liveReader struct {
+	s    *Server
+	w    *relay.Watch
+	rest []byte // encoded and not yet read
+}
+
+// Read gives what there is, waiting for it; io.EOF when the gateway is ending.
+func (l *liveReader) Read(p []byte) (int, error) {
+	if len(l.rest) == 0 {
+		if err := l.gather(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+// gather waits for events and encodes what came together.
+func (l *liveReader) gather() error {
+	look := time.NewTicker(time.Second) // for the end of the gateway
+	defer look.Stop()
+	silence := time.NewTimer(liveAlive)
+	defer silence.Stop()
+	var first *relay.Progress
+	for first == nil {
+		select {
+		case first = <-l.w.C:
+		case <-silence.C:
+			l.rest = append(l.rest[:0], ": alive\n\n"...)
+			return nil
+		case <-look.C:
+			if l.s.draining.Load() {
+				return io.EOF
+			}
+		}
+	}
+	time.Sleep(liveGather)
+	buf := l.add(make([]byte, 0, 4<<10), liveEvent(first))
+	for len(buf) < liveBatch {
+		select {
+		case p := <-l.w.C:
+			buf = l.add(buf, liveEvent(p))
+			continue
+		default:
+		}
+		break
+	}
+	if n := l.w.Dropped(); n > 0 {
+		buf = l.add(buf, api.LiveEvent{Type: api.LiveDropped, Time: l.s.o.Now(), Dropped: n})
+	}
+	l.rest = buf
+	return nil
+}
+
+func (l *liveReader) add(buf []byte, e api.LiveEvent) []byte {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return buf
+	}
+	return append(append(append(append(append(buf, "event: "...), e.Type...), "\ndata: "...), b...), "\n\n"...)
+}
+
+// Close ends the watch.
+func (l *liveReader) Close() error {
+	l.w.Close()
+	return nil
+}
+
+func liveEvent(p *relay.Progress) api.LiveEvent {
+	e := api.LiveEvent{
+		Type: p.Kind, Time: p.At.UTC(), RequestID: p.ID, KeyID: p.KeyID, KeyName: p.KeyName, Operation: p.Operation, Dialect: p.Dialect,
+		Model: p.Model, Stream: p.Stream, Accepted: p.Accepted.UTC(), Provider: p.Provider, Account: p.Account, UpstreamModel: p.UpstreamModel,
+	}
+	if p.TTFT > 0 {
+		ms := float64(p.TTFT.Microseconds()) / 1000
+		e.TTFTMs = &ms
+	}
+	if p.Row != nil {
+		row := admin.LogView(p.Row)
+		e.Row = &row
+	}
+	return e
+}
+
+// inFlight lists the requests in flight.
+func (s *Server) inFlight(c *call) {
+	out := api.InFlightReply{Data: []api.LiveEvent{}}
+	for _, p := range s.relay.Requests() {
+		out.Data = append(out.Data, liveEvent(p))
+	}
+	c.noStore()
+	c.ctx.Response.Header.Set("X-Request-Id", c.id)
+	writeJSON(c, 200, out)
+}
+
+// cancelRequest ends a request in flight.
+func (s *Server) cancelRequest(c *call) {
+	id := c.params["request_id"]
+	if !s.relay.Cancel(id) {
+		c.fail(&providers.Error{Kind: providers.KindNotFound, Code: "not_in_flight", NoRetry: true, Message: "no request " + clip(id, 64) + " is in flight: it has ended, or never was (ai-gateway logs show " + clip(id, 64) + ")"})
+		return
+	}
+	s.o.Admin.Did(c.start, c.who, "request.cancel", id)
+	c.noStore()
+	writeJSON(c, 200, struct{}{})
+}
