@@ -75,6 +75,7 @@ var testOnly = map[string][]string{
 	"providers/catalog":   {"providers/..."},
 	"providers/demo":      {"providers/..."},
 	"tui":                 {"..."},
+	"cmd/ai-gateway":      {"server/api"},
 }
 
 // wiring lists the files of cmd that may open stores, providers and servers;
