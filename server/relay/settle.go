@@ -68,7 +68,7 @@ func (x *exchange) price(end string) {
 	x.row.Provider, x.row.Account, x.row.AccountID, x.row.UpstreamModel = p.Name, t.Account.Name, t.Account.ID, t.Model
 	u := x.usage
 	switch {
-	case x.job.Op == providers.OpCountTokens || x.job.Op == providers.OpInputTokens: // it counts and generates nothing: no vendor charges it
+	case x.job.Op.Counts(): // it counts and generates nothing: no vendor charges it
 		x.row.UsageSource, u = store.SourceNone, providers.Usage{}
 	case x.hasUsage && end == store.EndComplete:
 		x.row.UsageSource = store.SourceProvider
