@@ -53,6 +53,8 @@ type dayFile struct {
 	refs   int
 	used   uint64 // tick of its last use
 	doomed bool   // to be removed when unused
+	// removing: somebody is about it, and has its db
+	removing bool
 }
 
 func (d *days) path(day string) string { return filepath.Join(d.dir, day+".db") }
@@ -132,11 +134,19 @@ func (d *days) take(day string, create bool) (*dayFile, error) {
 
 // release gives f back and closes the files used least recently beyond the bound.
 func (d *days) release(f *dayFile) {
+	if d.letGo(f) {
+		_ = d.remove(f) // the next Retain tries again
+	}
+}
+
+// letGo is release under the lock; true: f is to be removed by the caller.
+func (d *days) letGo(f *dayFile) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f.refs--
-	if f.doomed && f.refs == 0 {
-		_ = d.remove(f) // the next Retain tries again
+	if f.doomed && f.refs == 0 && !f.removing {
+		f.removing = true
+		return true
 	}
 	for len(d.open) > d.max || d.closed {
 		var oldest *dayFile
@@ -146,35 +156,43 @@ func (d *days) release(f *dayFile) {
 			}
 		}
 		if oldest == nil {
-			return
+			return false
 		}
 		delete(d.open, oldest.day)
 		_ = oldest.db.Close() // nothing is lost: each transaction was synced
 	}
+	return false
 }
 
 // drop removes the file of a day, at once or when the last reader lets go of it.
 func (d *days) drop(day string) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	f := d.open[day]
 	if f == nil {
 		f = &dayFile{day: day}
+		d.open[day] = f // so that nobody opens it meanwhile
 	}
 	f.doomed = true
-	if f.refs > 0 {
+	wait := f.refs > 0 || f.removing
+	f.removing = f.removing || !wait
+	d.mu.Unlock()
+	if wait {
 		return nil
 	}
 	return d.remove(f)
 }
 
+// remove unlinks the file of a doomed day. It holds no lock meanwhile: a large file
+// takes a while to give its room back, and others are written to all the time.
 func (d *days) remove(f *dayFile) error {
-	delete(d.open, f.day)
 	var err error
 	if f.db != nil {
 		err = f.db.Close()
 	}
 	err = errors.Join(err, ignoreMissing(os.Remove(d.path(f.day))))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.open, f.day)
 	if err != nil {
 		return fmt.Errorf("cannot remove usage of %s: %w", f.day, err)
 	}
@@ -191,7 +209,7 @@ func (d *days) close() error {
 	d.closed = true
 	var errs []error
 	for day, f := range d.open {
-		if f.refs == 0 {
+		if f.refs == 0 && !f.removing {
 			delete(d.open, day)
 			errs = append(errs, f.db.Close())
 		}
