@@ -235,7 +235,6 @@ func (p *proof) compare(gateway *bbolt.Tx) error {
 	}
 	from := max(slotOf(start), uint32(num64(gateway.Bucket(bMeta).Get(kSumsFrom))))
 	until := slotOf(start) + slotsPerDay
-	p.fold(gateway)
 	reduced := reductionsOf(p.cells) // before their comparison, which uses them up
 	if err := p.compareWith(gateway, bSums, p.cells, from, until); err != nil {
 		return err
@@ -250,6 +249,7 @@ func (p *proof) compare(gateway *bbolt.Tx) error {
 
 // compareWith takes the roll-ups of one bucket from cells.
 func (p *proof) compareWith(gateway *bbolt.Tx, bucket []byte, cells map[cell]*sums, from, until uint32) error {
+	fold(gateway, bucket, cells)
 	series := gateway.Bucket(bSeries)
 	c := gateway.Bucket(bucket).Cursor()
 	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8 && binary.BigEndian.Uint32(k) < until; k, v = c.Next() {
@@ -280,24 +280,25 @@ func (p *proof) compareWith(gateway *bbolt.Tx, bucket []byte, cells map[cell]*su
 	return nil
 }
 
-// fold moves sums of models that have no roll-up of their own to those of "other".
-func (p *proof) fold(gateway *bbolt.Tx) {
-	of, kept := gateway.Bucket(bSeriesOf), gateway.Bucket(bSums)
+// fold moves sums of models that have no roll-up of their own in a bucket to those
+// of "other".
+func fold(gateway *bbolt.Tx, bucket []byte, cells map[cell]*sums) {
+	of, kept := gateway.Bucket(bSeriesOf), gateway.Bucket(bucket)
 	has := func(at cell) bool {
 		id := of.Get(at.dims.encode())
 		return id != nil && kept.Get(append(binary.BigEndian.AppendUint32(nil, at.slot), id...)) != nil
 	}
-	for at, sum := range p.cells {
+	for at, sum := range cells {
 		other := at
 		other.dims.model = otherModel
 		if at.dims.model == otherModel || has(at) || !has(other) {
 			continue
 		}
-		delete(p.cells, at)
-		if into := p.cells[other]; into != nil {
+		delete(cells, at)
+		if into := cells[other]; into != nil {
 			into.add(sum)
 		} else {
-			p.cells[other] = sum
+			cells[other] = sum
 		}
 	}
 }
