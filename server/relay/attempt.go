@@ -290,7 +290,7 @@ func (x *exchange) readError() *providers.Error {
 	case fault == routing.FaultDenied:
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: provider,
 			Message: fmt.Sprintf("provider %s does not let the gateway's key use model %q (%d): ask the vendor for access, then `ai-gateway providers reset %s`", provider, x.target.Model, status, account)}
-	case fault == routing.FaultAuth:
+	case fault == routing.FaultAuth || fault == routing.FaultSuspect && e.Kind == providers.KindAuthentication:
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: provider,
 			Message: fmt.Sprintf("provider %s refused the gateway's own credentials (%d): `ai-gateway providers test %s`", provider, status, account)}
 	case x.same && !x.target.Account.Leaks(string(body)):

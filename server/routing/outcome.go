@@ -39,6 +39,9 @@ const (
 	FaultRegion
 	// FaultDenied: the key is good but may not use this model.
 	FaultDenied
+	// FaultSuspect: the words of a 400 speak of the key or its credit, but may be the
+	// caller's own, repeated: another key is tried, and none rests for it.
+	FaultSuspect
 	// FaultModel: the upstream does not know the model.
 	FaultModel
 	// FaultContext: the prompt does not fit the model.
@@ -54,7 +57,7 @@ const (
 var faultWords = [...]string{
 	FaultNone: "ok", FaultUnsent: "connect", FaultDropped: "dropped", FaultServer: "server_error", FaultWeak: "conflict", FaultTimeout: "timeout",
 	FaultAnswer: "bad_response", FaultBusy: "overloaded", FaultRate: "rate_limited", FaultQuota: "quota", FaultAuth: "auth", FaultRegion: "region_blocked",
-	FaultDenied: "model_denied", FaultModel: "model_not_found", FaultContext: "context_length", FaultPolicy: "content_policy", FaultRequest: "invalid_request", FaultUnfit: "unfit",
+	FaultDenied: "model_denied", FaultSuspect: "key_suspect", FaultModel: "model_not_found", FaultContext: "context_length", FaultPolicy: "content_policy", FaultRequest: "invalid_request", FaultUnfit: "unfit",
 }
 
 // String returns the word that records and metrics use.
@@ -73,7 +76,7 @@ func (f Fault) again() bool {
 // the same account may be tried.
 func (f Fault) keyOnly() bool {
 	switch f {
-	case FaultRate, FaultQuota, FaultAuth, FaultDenied:
+	case FaultRate, FaultQuota, FaultAuth, FaultDenied, FaultSuspect:
 		return true
 	}
 	return false
@@ -109,6 +112,20 @@ var regionWords = []string{
 // modelWords are how vendors say that a good key may not use this model.
 var modelWords = []string{"does not have access to model", "not have access to the model", "access to this model", "access to the model", "model is not available for your", "not authorized to access this model", "not authorized to invoke", "you don't have access to the model"}
 
+// ownWords begin messages of a 400 by which vendors refuse the account itself. Only
+// the beginning counts: further on may stand what the caller sent.
+var ownWords = []struct {
+	words string
+	fault Fault
+}{
+	{"user location is not supported", FaultRegion}, // Gemini
+	{"your credit balance is too low", FaultQuota},  // Anthropic
+	{"incorrect api key provided", FaultAuth},       // xAI
+	{"api key not valid", FaultAuth},                // Gemini
+	{"invalid api key", FaultAuth},
+	{"this organization has been disabled", FaultAuth},
+}
+
 var busyWords = []string{"overloaded", "over capacity", "at capacity", "no capacity", "engine is currently", "temporarily unavailable", "high demand", "try again later due to load", "model is loading"}
 
 func says(text string, words []string) bool {
@@ -129,13 +146,18 @@ func Classify(e *providers.Error, status int) Fault {
 		return FaultContext
 	case providers.KindContentPolicy:
 		return FaultPolicy
+	}
+	if status == 400 || status == 422 || status == 0 {
+		return classifyRequest(e, status)
+	}
+	switch e.Kind {
 	case providers.KindQuota, providers.KindBilling:
 		return FaultQuota
 	}
 	switch {
 	case status >= 500 && status != 501 && status != 508:
 		return FaultServer
-	case status < 500 && says(words, regionWords) && (status == 0 || status == 400 || status == 401 || status == 403 || status == 451):
+	case says(words, regionWords) && (status == 401 || status == 403 || status == 451):
 		return FaultRegion
 	}
 	switch e.Kind {
@@ -173,9 +195,40 @@ func Classify(e *providers.Error, status int) Fault {
 	case status >= 400:
 		return FaultRequest
 	}
+	return FaultAnswer
+}
+
+// classifyRequest tells the fault of an answer that finds the request at fault, or
+// of an error without status.
+func classifyRequest(e *providers.Error, status int) Fault {
+	message := strings.ToLower(strings.TrimSpace(e.Message))
+	for _, own := range ownWords {
+		if strings.HasPrefix(message, own.words) {
+			return own.fault
+		}
+	}
+	exact := e.Code == "invalid_api_key" || e.Code == "API_KEY_INVALID" || e.Code == "insufficient_quota" || e.Code == "UNAUTHENTICATED" ||
+		e.Type == "authentication_error" || e.Type == "billing_error"
 	switch e.Kind {
+	case providers.KindAuthentication, providers.KindPermission:
+		if exact {
+			return FaultAuth
+		}
+		return FaultSuspect
+	case providers.KindQuota, providers.KindBilling:
+		if exact {
+			return FaultQuota
+		}
+		return FaultSuspect
+	case providers.KindRateLimit:
+		return FaultRate
+	case providers.KindModelNotFound, providers.KindNotFound, providers.KindNotImplemented:
+		return FaultModel
 	case providers.KindInvalidRequest, providers.KindTooLarge, providers.KindUnsupportedType:
 		return FaultRequest
 	}
-	return FaultAnswer
+	if status == 0 {
+		return FaultAnswer
+	}
+	return FaultRequest
 }

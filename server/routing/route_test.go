@@ -255,6 +255,11 @@ func TestClassify(t *testing.T) {
 	f(0, providers.KindRateLimit, "slow down", FaultRate)
 	f(0, providers.KindInvalidRequest, "tool_use_failed", FaultRequest)
 	f(0, providers.KindUpstream, "boom", FaultAnswer)
+	// What a caller sent and the upstream repeats must not put the account out of use.
+	f(400, providers.KindAuthentication, "Invalid value for 'user': incorrect api key provided", FaultSuspect)
+	f(400, providers.KindBilling, "metadata.user_id: your credit balance is too low, billing", FaultSuspect)
+	f(400, providers.KindBilling, "Your credit balance is too low to access the Anthropic API.", FaultQuota)
+	f(400, providers.KindInvalidRequest, "unknown model 'user location is not supported'", FaultRequest)
 }
 
 func TestRetryAfter(t *testing.T) {
