@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -318,6 +319,9 @@ func (c trip) reports() bool {
 
 func (c trip) judge(got answered) error {
 	r := c.rec
+	if failed := r.Response.Status >= 400 || c.reports(); failed && got.status >= 400 && strings.Contains(got.body, "(parked: ") {
+		return nil // by an earlier answer of the kind
+	}
 	if status := r.Response.Status; status >= 400 {
 		if status == 401 || status == 403 || strings.Contains(string(r.payload()), "Incorrect API key") {
 			status = 502
@@ -399,18 +403,30 @@ func TestTranslatedResponses(t *testing.T) {
 	g := serve(t, "", nil, "--config", tripConfig(t, up.url, list))
 	key := g.newKey(`{"name":"translate"}`)
 	score := newScoreboard()
-	inParallel(len(list), func(i int) {
-		c := list[i]
-		got, err := play(g, up, key, routeOf[c.to], c.request(), &scene{rec: c.rec, seed: uint64(i)})
-		if err == nil {
-			err = c.judge(got)
-		}
-		if err == nil && !spliced(c.rec) && !c.reports() {
-			usageRow(g, c.rec, got.header.Get("X-Request-Id"), func(f string, a ...any) { err = fmt.Errorf(f, a...) })
-		}
-		score.add(c.row(), c.rec.ID+" to "+c.to, err)
+	// An account whose key or credit an answer says is no good gets no more requests
+	// for a while: such answers come last.
+	failed := func(c trip) bool { return c.rec.Response.Status >= 400 || c.reports() }
+	slices.SortStableFunc(list, func(a, b trip) int {
+		return strings.Compare(fmt.Sprint(failed(a)), fmt.Sprint(failed(b)))
 	})
+	first := slices.IndexFunc(list, failed)
+	inParallel(first, func(i int) { tripOf(g, up, key, list[i], i, score) })
+	for i, c := range list[first:] {
+		tripOf(g, up, key, c, first+i, score)
+	}
 	score.print(t, "recorded answers to and from Responses", 1000)
+}
+
+// tripOf plays one trip and counts it.
+func tripOf(g *gateway, up *stage, key string, c trip, i int, score *scoreboard) {
+	got, err := play(g, up, key, routeOf[c.to], c.request(), &scene{rec: c.rec, seed: uint64(i)})
+	if err == nil {
+		err = c.judge(got)
+	}
+	if err == nil && !spliced(c.rec) && !c.reports() {
+		usageRow(g, c.rec, got.header.Get("X-Request-Id"), func(f string, a ...any) { err = fmt.Errorf(f, a...) })
+	}
+	score.add(c.row(), c.rec.ID+" to "+c.to, err)
 }
 
 // TestTranslatedResponsesCut breaks streams off on the same ways: callers are told.
