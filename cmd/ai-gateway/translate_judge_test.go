@@ -51,6 +51,7 @@ func (j *judge) run(t *testing.T, score *scoreboard) {
 		return
 	}
 	canaries := map[string]string{
+		"gemini":    `{"contents":[{"parts":[{"text":"x","mood":"y"}]}]}`,
 		"openai":    `{"model":"m","messages":[{"role":"user","content":"x"}],"top_k":3}`,
 		"responses": `{"model":"m","input":"x","top_k":3}`,
 		"anthropic": `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"x","mood":"y"}]}]}`,

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/responses"
+	"google.golang.org/genai"
 )
 
 func main() {
@@ -44,6 +46,9 @@ func main() {
 
 // judge reads body into the vendor's type and compares it with what that type writes.
 func judge(vendor string, body []byte) error {
+	if vendor == "gemini" {
+		return judgeGemini(body)
+	}
 	if vendor == "bedrock" {
 		return judgeBedrock(body)
 	}
@@ -101,6 +106,24 @@ func judge(vendor string, body []byte) error {
 		delete(got, name)
 	}
 	return differ("", got, want)
+}
+
+// judgeGemini reads a generateContent request with the types of Google's SDK, which
+// has none for the request as a whole, and refuses members they do not know.
+func judgeGemini(body []byte) error {
+	var r struct {
+		Contents          []*genai.Content
+		SystemInstruction *genai.Content
+		Tools             []*genai.Tool
+		ToolConfig        *genai.ToolConfig
+		GenerationConfig  *genai.GenerationConfig
+		SafetySettings    []*genai.SafetySetting
+		CachedContent     string
+		ServiceTier       genai.ServiceTier
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	return d.Decode(&r)
 }
 
 // foreign finds members that a type keeps only as extra fields.
