@@ -95,7 +95,7 @@ func TestScale(t *testing.T) {
 	if stalled > max(time.Second, most) {
 		t.Errorf("appends stood still for %v", stalled)
 	}
-	within("the proof of the ledger", 3*time.Minute, func() error {
+	within("the proof of the ledger", 15*time.Minute, func() error {
 		v, err := s.Verify(ctx)
 		if err == nil && v.Fault != "" {
 			return fmt.Errorf("%+v", v)
