@@ -178,6 +178,9 @@ func BenchmarkHotPathChunk(b *testing.B) {
 
 // What a request and a chunk may allocate: much of what they cost is the collector's.
 func TestHotPathAllocates(t *testing.T) {
+	if raceOn {
+		t.Skip("allocations are counted without the race detector")
+	}
 	const n = 200
 	f := func(name string, most float64, serve func(n int)) {
 		t.Helper()
