@@ -70,6 +70,16 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		v.count()
 	case path == "/embeddings":
 		v.embed()
+	case path == "/images/generations":
+		v.generate()
+	case path == "/images/edits", path == "/images/variations", path == "/audio/transcriptions", path == "/audio/translations":
+		v.form(path)
+	case path == "/audio/speech":
+		v.speak()
+	case path == "/moderations":
+		v.moderate()
+	case path == "/rerank":
+		v.rerank()
 	default:
 		v.refuse(&refusal{status: 404, code: "unknown_url", message: "The demo engine does not know POST " + path + "."})
 	}

@@ -17,10 +17,11 @@ func Provider() *providers.Provider {
 		Name: "demo", Title: "Demo (built-in, offline)",
 		BaseURL: "http://" + Host,
 		Speaks:  speaks(),
-		Ops:     []providers.Op{providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpModels},
-		Models:  []string{"demo", "demo-*"},
-		Local:   true,
-		Quirks:  quirks,
+		Ops: []providers.Op{providers.OpCountTokens, providers.OpCompletions, providers.OpEmbeddings, providers.OpModels,
+			providers.OpImages, providers.OpAudio, providers.OpModerations, providers.OpRerank},
+		Models: []string{"demo", "demo-*"},
+		Local:  true,
+		Quirks: quirks,
 		URL: func(c *providers.Call) string {
 			return strings.TrimSuffix(strings.TrimRight(c.Base, "/"), "/v1") + "/v1/" + providers.DefaultPath(c)
 		},
