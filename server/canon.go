@@ -104,7 +104,10 @@ func checkHeaders(raw []byte) *providers.Error {
 	for len(raw) > 0 {
 		line, rest, _ := bytes.Cut(raw, []byte{'\n'})
 		raw = rest
-		line = bytes.TrimSuffix(line, []byte{'\r'})
+		line, ended := bytes.CutSuffix(line, []byte{'\r'})
+		if !ended { // others on the way may not see the end of a line here
+			return bad("a line feed without a carriage return")
+		}
 		if len(line) == 0 {
 			continue
 		}

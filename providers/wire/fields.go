@@ -29,7 +29,7 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Msg
 // Fields appends to out a Field for each member of the object body whose name
 // is in want (ASCII names), in the order they occur, in one pass and without
 // decoding anything. It validates the whole document (RFC 8259, UTF-8, at most
-// 64 levels; escapes of lone surrogates are allowed, a byte order mark is not).
+// 64 levels and 1,000 top-level members; escapes of lone surrogates are allowed, a byte order mark is not).
 //
 // JSON readers disagree on which of several spellings of a name counts, so that
 // a body could show one model to the gateway and another to the vendor: for
@@ -55,11 +55,15 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 	names := newNameSet(want)
 	base := len(out)
 	comma := -1 // offset of the comma before the member at hand
+	members := 0
 	i = skipSpace(body, i+1)
 	if i < len(body) && body[i] == '}' {
 		return finish(body, i+1, out)
 	}
 	for {
+		if members++; members > maxMembers {
+			return fail(i, msgMembers)
+		}
 		nameStart, nameEnd, next, escaped, msg := scanName(body, i)
 		if msg != "" {
 			return fail(next, msg)

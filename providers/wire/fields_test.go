@@ -58,6 +58,7 @@ func TestFieldsRefuses(t *testing.T) {
 		}
 	}
 	f(``, 0, "end")
+	f("{"+strings.Repeat(`"a":1,`, 1000)+`"a":1}`, 6001, "more than 1000 members")
 	f(`null`, 0, "object")
 	f(`[]`, 0, "object")
 	f(`"x"`, 0, "object")
@@ -228,7 +229,10 @@ func reference(body []byte) (map[string]json.RawMessage, bool) {
 		return nil, false
 	}
 	found := map[string]json.RawMessage{}
-	for d.More() {
+	for members := 0; d.More(); {
+		if members++; members > 1000 {
+			return nil, false
+		}
 		before := d.InputOffset()
 		name, err := d.Token()
 		if err != nil {

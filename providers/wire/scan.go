@@ -10,6 +10,10 @@ import (
 // (a caller's body is read by recursive decoders later).
 const maxDepth = 64
 
+// maxMembers bounds the members of the root object: the longest request of any
+// vendor has some fifty, and each is compared with all names that are looked for.
+const maxMembers = 1000
+
 // Messages of a SyntaxError that more than one place reports.
 const (
 	msgEnd     = "unexpected end of JSON"
@@ -22,6 +26,7 @@ const (
 	msgControl = "control character in a string"
 	msgEscape  = "malformed escape in a string"
 	msgDepth   = "nested too deeply"
+	msgMembers = "more than 1000 members in the JSON object"
 )
 
 // Words for eight bytes at once: every byte 0x01, 0x80, 0x20, '"' and '\\'.
