@@ -126,6 +126,9 @@ func tellGemini(r *recording) (t told) {
 	}
 	for _, p := range payloads {
 		for _, c := range list(p, "candidates") {
+			if n := string(get(c, "index")); n != "" && n != "0" {
+				continue
+			}
 			for _, part := range list(c, "content", "parts") {
 				switch call := get(part, "functionCall"); {
 				case call != nil:
