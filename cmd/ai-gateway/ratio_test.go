@@ -34,31 +34,8 @@ func TestCPURatio(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", dir+"/", "./mockllm", "./llmload", "./bareproxy")
-	build.Dir = shared(t, "bench")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("cannot build the bench: %v\n%s", err, out)
-	}
-	start := func(name string, args ...string) int {
-		cmd := exec.Command(filepath.Join(dir, name), args...)
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		return cmd.Process.Pid
-	}
-	mock, bare := freeAddr(t), freeAddr(t)
-	mockPID := start("mockllm", "-addr", mock)
-	barePID := start("bareproxy", "-addr", bare, "-up", mock)
-	await(t, "http://"+mock+"/healthz")
-	g := serve(t, "", []string{"OPENAI_API_KEY=sk-x", "AI_GATEWAY_PROVIDER_OPENAI_BASE_URL=http://" + mock + "/v1"})
-	// the mock's models are the account's, by pattern
-	if status, body, _ := g.call("POST", "/v1/admin/provider-accounts", g.admin, `{"provider":"custom","account_name":"bench","api_key":"sk-bench-key","base_url":"http://`+mock+`/v1","models":["mock-*"]}`); status != 201 {
-		t.Fatalf("%d %s", status, body)
-	}
-	key := g.newKey(`{"name":"bench"}`)
+	b := startBench(t)
+	g, key := b.gateway(t)
 	rounds, length := 3, "4s"
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
 		rounds, length = 5, "10s"
@@ -66,9 +43,9 @@ func TestCPURatio(t *testing.T) {
 	for _, row := range ratioGoals {
 		var ratios, ours, floor []float64
 		for range rounds {
-			b := measure(t, dir, row.field, append(row.args, "-url", "http://"+bare, "-pid", strconv.Itoa(barePID), "-aux", strconv.Itoa(mockPID), "-d", length, "-warmup", "1s")...)
-			a := measure(t, dir, row.field, append(row.args, "-url", g.url, "-key", key, "-pid", strconv.Itoa(g.cmd.Process.Pid), "-aux", strconv.Itoa(mockPID), "-d", length, "-warmup", "1s")...)
-			ratios, ours, floor = append(ratios, a/b), append(ours, a), append(floor, b)
+			least := b.measure(t, nil, "", row.field, length, row.args...)
+			own := b.measure(t, g, key, row.field, length, row.args...)
+			ratios, ours, floor = append(ratios, own/least), append(ours, own), append(floor, least)
 		}
 		got := median(ratios)
 		t.Logf("%-30s gateway %6.1f µs, bare proxy %6.1f µs, ratio %.2f (goal %.1f)", row.name, median(ours), median(floor), got, row.goal)
@@ -78,9 +55,57 @@ func TestCPURatio(t *testing.T) {
 	}
 }
 
-func measure(t *testing.T, dir, field string, args ...string) float64 {
+// A bench is the load generator, the mock upstream and the bare proxy, running.
+type bench struct {
+	dir              string
+	mock, bare       string // addresses
+	mockPID, barePID int
+}
+
+func startBench(t *testing.T) *bench {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(dir, "llmload"), append(args, "-json")...).Output()
+	b := &bench{dir: t.TempDir(), mock: freeAddr(t), bare: freeAddr(t)}
+	build := exec.Command("go", "build", "-o", b.dir+"/", "./mockllm", "./llmload", "./bareproxy")
+	build.Dir = shared(t, "bench")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("cannot build the bench: %v\n%s", err, out)
+	}
+	start := func(name string, args ...string) int {
+		cmd := exec.Command(filepath.Join(b.dir, name), args...)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		return cmd.Process.Pid
+	}
+	b.mockPID = start("mockllm", "-addr", b.mock)
+	b.barePID = start("bareproxy", "-addr", b.bare, "-up", b.mock)
+	await(t, "http://"+b.mock+"/healthz")
+	return b
+}
+
+// gateway starts a gateway before the mock and makes a key for it.
+func (b *bench) gateway(t *testing.T, env ...string) (*gateway, string) {
+	t.Helper()
+	g := serve(t, "", append([]string{"OPENAI_API_KEY=sk-x", "AI_GATEWAY_PROVIDER_OPENAI_BASE_URL=http://" + b.mock + "/v1"}, env...))
+	// the mock's models are the account's, by pattern
+	if status, body, _ := g.call("POST", "/v1/admin/provider-accounts", g.admin, `{"provider":"custom","account_name":"bench","api_key":"sk-bench-key","base_url":"http://`+b.mock+`/v1","models":["mock-*"]}`); status != 201 {
+		t.Fatalf("%d %s", status, body)
+	}
+	return g, g.newKey(`{"name":"bench"}`)
+}
+
+// measure loads a gateway, nil: the bare proxy, and returns a figure of the load generator.
+func (b *bench) measure(t *testing.T, g *gateway, key, field, length string, args ...string) float64 {
+	t.Helper()
+	args = append([]string{"-json", "-aux", strconv.Itoa(b.mockPID), "-d", length, "-warmup", "1s"}, args...)
+	if g == nil {
+		args = append(args, "-url", "http://"+b.bare, "-pid", strconv.Itoa(b.barePID))
+	} else {
+		args = append(args, "-url", g.url, "-key", key, "-pid", strconv.Itoa(g.cmd.Process.Pid))
+	}
+	out, err := exec.Command(filepath.Join(b.dir, "llmload"), args...).Output()
 	if err != nil {
 		t.Fatalf("llmload: %v\n%s", err, out)
 	}

@@ -116,6 +116,15 @@ func TestWhy(t *testing.T) {
 	why(g, "budget", "poor", poor, "m", 429, "insufficient_quota", "pennies", "ai-gateway quota")
 	mend(g, "budget", poor, "m", "ai-gateway quota set pennies --tokens 1000000/day")
 
+	daily := g.newKey(`{"name":"daily"}`)
+	if out, err := g.run("ai-gateway quota set once --key daily --requests 1/day"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got, _ := ask(g, daily, "m"); got != 200 {
+		t.Errorf("the first of a day became %d", got)
+	}
+	why(g, "requests a day", "daily", daily, "m", 429, "rate_limit_exceeded", "once", "ai-gateway quota")
+
 	plain := g.newKey(`{"name":"plain"}`)
 	if got, _ := ask(g, plain, "limited-1"); got != 429 {
 		t.Errorf("the upstream's 429 became %d", got)

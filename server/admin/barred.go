@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
@@ -47,42 +48,46 @@ func (a *Admin) barred(k *store.Key, ask *routing.Ask, now time.Time) *api.Error
 	return nil
 }
 
-// overBudget says which limit would refuse a request of the usual size; nil: none.
-func (a *Admin) overBudget(k *store.Key, model string, targets []api.ExplainTarget, now time.Time) *api.ErrorDetail {
+// overLimit says which limit would refuse a request of sampleTokens in and as many
+// out at the dearest of the targets it may go to; nil: none. Limits of accounts are
+// not asked: they exclude a target and refuse no request.
+func (a *Admin) overLimit(k *store.Key, model string, targets []api.ExplainTarget, now time.Time) *api.ErrorDetail {
 	if a.d.Limiter == nil || k == nil {
 		return nil
 	}
-	var dearest api.USD
+	need := limits.Amount{Tokens: 2 * sampleTokens}
 	for _, t := range targets {
 		if t.Eligible && t.EstimatedCostUSD != nil {
-			dearest = max(dearest, *t.EstimatedCostUSD)
+			need.Cost = max(need.Cost, int64(*t.EstimatedCostUSD))
 		}
 	}
-	for _, s := range a.d.Limiter.States(func(p *store.Policy) bool { return limits.For(p, k.ID, k.Group) && limits.FitsModel(p, model) }, now) {
-		need := int64(1)
-		switch s.Limit.Kind {
-		case store.LimitCost:
-			need = max(1, int64(dearest))
-		case store.LimitTokens:
-			need = 2 * sampleTokens
-		}
-		if s.Remaining >= need {
-			continue
-		}
-		v := limitView(&s)
-		code, resets := "rate_limit_exceeded", "never"
-		if s.Limit.Kind == store.LimitCost || s.Limit.Window != store.WindowMinute && s.Limit.Kind != store.LimitConcurrency {
-			code = "insufficient_quota"
-		}
-		if v.ResetsAt != nil {
-			resets = v.ResetsAt.Format(time.RFC3339)
-		}
-		per := v.Window
-		if per == "" {
-			per = "now"
-		}
-		return refusedWith(code, "policy %q (%s) leaves %s of %s %s per %s, and a request of 1,000 tokens in and out needs more: used %s, reserved %s, resets %s. `ai-gateway quota set '%s'` raises it, `ai-gateway quota explain '%s'` shows it",
-			s.Policy.Name, s.Policy.Scope.String(), v.Remaining, v.Limit, v.Kind, per, v.Used, v.Reserved, resets, s.Policy.Name, s.Policy.Name)
+	beyond := int64(0)
+	if m := k.MarkupMillionths(); m != 0 {
+		beyond, _ = providers.Markup(need.Cost, store.MarkupUnit+m)
 	}
-	return nil
+	need.Nano = store.AddNano(need.Cost, beyond)
+	d := a.d.Limiter.Try(limits.Who{KeyID: k.ID, Group: k.Group, Model: model}, need, now)
+	if d == nil {
+		return nil
+	}
+	code, resets, per := "rate_limit_exceeded", "", ""
+	switch { // as the caller would be told
+	case d.TooLarge:
+		code = "request_exceeds_limit"
+	case d.Budget():
+		code, resets = "insufficient_quota", ", never resets"
+	}
+	switch {
+	case !d.Resets.IsZero():
+		resets = ", resets " + d.Resets.Format(time.RFC3339)
+	case d.RetryAfter > 0:
+		resets = fmt.Sprintf(", try again in %s", d.RetryAfter.Round(time.Millisecond))
+	}
+	if w := d.Limit.Window; w != "" {
+		per = " per " + w
+	}
+	kind := d.Limit.Kind
+	return refusedWith(code, "policy %q (%s) allows %s %s%s: used %s, reserved %s, and a request of %d tokens in and %d out needs %s%s. `ai-gateway quota set '%s'` raises it, `ai-gateway quota explain '%s'` shows it",
+		d.Policy.Name, d.Policy.Scope.String(), decimal(kind, d.Limit.Limit), kind, per, decimal(kind, d.Used), decimal(kind, d.Reserved),
+		sampleTokens, sampleTokens, decimal(kind, d.Need), resets, d.Policy.Name, d.Policy.Name)
 }

@@ -77,7 +77,7 @@ func (a *Admin) explain(c *Call) error {
 		reply.Error = a.refusal(plan, ask.Allow, c.Now)
 	}
 	if reply.Error == nil {
-		reply.Error = a.overBudget(key, model, reply.Targets, c.Now)
+		reply.Error = a.overLimit(key, model, reply.Targets, c.Now)
 	}
 	if reply.Error != nil {
 		for i := range reply.Targets {

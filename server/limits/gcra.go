@@ -59,6 +59,11 @@ func (g *gcra) take(r rate, n, now int64) (tat, wait int64, ok bool) {
 	}
 }
 
+// wait returns how many ticks after now n units can be taken; 0: at once. n must fit.
+func (g *gcra) wait(r rate, n, now int64) int64 {
+	return max(0, addSat(max(g.tat.Load(), now), r.cost(n))-now-r.cost(r.burst))
+}
+
 // adjust corrects a taking that set the arrival time to tat: n units were taken,
 // used was right. What time has given back by now is not given back again.
 func (g *gcra) adjust(r rate, n, used, tat, now int64) {

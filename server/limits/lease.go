@@ -100,25 +100,42 @@ func (a *Lease) takeSlots(rules []*rule, d time.Duration) *Denial {
 	start := a.l.o.Now()
 	for _, r := range rules {
 		if !r.slots.take(d - a.l.o.Now().Sub(start)) {
-			return &Denial{Policy: r.policy, Limit: r.lim, Used: r.slots.inUse(), Need: 1, RetryAfter: time.Second}
+			return r.noSlot()
 		}
 		a.held = append(a.held, holding{rule: r, n: 1})
 	}
 	return nil
 }
 
+func (r *rule) noSlot() *Denial {
+	return &Denial{Policy: r.policy, Limit: r.lim, Used: r.slots.inUse(), Need: 1, RetryAfter: time.Second}
+}
+
 // takeRate takes n units of a minute.
 func (a *Lease) takeRate(r *rule, n, now int64) *Denial {
-	if !r.rate.fits(n) {
-		return &Denial{Policy: r.policy, Limit: r.lim, Need: n, TooLarge: r.rate.limit > 0}
+	if d := r.tooLarge(n); d != nil {
+		return d
 	}
 	tat, wait, ok := r.gcra.take(r.rate, n, now)
 	if !ok {
-		used, _ := r.gcra.level(r.rate, now)
-		return &Denial{Policy: r.policy, Limit: r.lim, Need: n, Used: used, RetryAfter: time.Duration((wait + ticksPerNano - 1) / ticksPerNano)}
+		return r.tooFast(n, wait, now)
 	}
 	a.held = append(a.held, holding{rule: r, n: n, tat: tat})
 	return nil
+}
+
+// tooLarge denies n units of a minute that are never there at once.
+func (r *rule) tooLarge(n int64) *Denial {
+	if r.rate.fits(n) {
+		return nil
+	}
+	return &Denial{Policy: r.policy, Limit: r.lim, Need: n, TooLarge: r.rate.limit > 0}
+}
+
+// tooFast denies n units of a minute that are there in wait ticks.
+func (r *rule) tooFast(n, wait, now int64) *Denial {
+	used, _ := r.gcra.level(r.rate, now)
+	return &Denial{Policy: r.policy, Limit: r.lim, Need: n, Used: used, RetryAfter: time.Duration((wait + ticksPerNano - 1) / ticksPerNano)}
 }
 
 // Counts reports whether tokens or money of the request count, so that an estimate

@@ -571,3 +571,38 @@ func TestRead(t *testing.T) {
 		t.Errorf("asked since %s", q.Since)
 	}
 }
+
+// TestTryAgrees: what is asked beforehand is what is denied, by a minute and by slots
+// too (TestModel holds it for windows), and asking takes nothing.
+func TestTryAgrees(t *testing.T) {
+	for _, l := range []store.PolicyLimit{
+		{Kind: store.LimitRequests, Window: store.WindowMinute, Limit: 60, Burst: 2},
+		{Kind: store.LimitTokens, Window: store.WindowMinute, Limit: 60, Burst: 20},
+		{Kind: store.LimitTokens, Window: store.WindowMinute, Limit: 60, Burst: 9}, // never
+		{Kind: store.LimitConcurrency, Limit: 2},
+		lim(store.LimitRequests, store.WindowDay, 2),
+		lim(store.LimitRequests, store.WindowTotal, 2),
+	} {
+		synctest.Test(t, func(t *testing.T) { // a slot is waited for
+			d := newDesk(t, policyOf("p", key("k"), l))
+			w, need := Who{KeyID: "k"}, Amount{Tokens: 10}
+			for n := range 3 {
+				for range 5 {
+					_ = d.l.Try(w, need, d.clock())
+				}
+				asked := d.l.Try(w, need, d.clock())
+				_, no := d.begin(w, need)
+				if (asked == nil) != (no == nil) || n == 2 && no == nil {
+					t.Fatalf("%+v, request %d: asked beforehand %+v, then %+v", l, n, asked, no)
+				}
+				if no != nil {
+					first := *no
+					first.First = false // which asking does not change
+					if *asked != first {
+						t.Errorf("%+v: asked beforehand %+v, then %+v", l, asked, no)
+					}
+				}
+			}
+		})
+	}
+}

@@ -188,8 +188,12 @@ func (w *world) begin() {
 	j := &job{who: Who{KeyID: pick("k1", "k2", "k3"), Group: pick("", "g1", "g2"), Model: pick("m1", "m2", "m3")}, at: w.d.clock()}
 	j.need = Amount{Tokens: w.rnd.Int64N(300), Nano: w.rnd.Int64N(300)}
 	j.need.Cost = j.need.Nano / 2
+	asked := w.d.l.Try(j.who, j.need, j.at)
 	held, fits := w.take(j.who, nil, j.need)
 	lease, no := w.d.begin(j.who, j.need)
+	if (asked == nil) != (no == nil) || asked != nil && (asked.Policy != no.Policy || asked.Limit != no.Limit || asked.Used != no.Used || asked.Budget() != no.Budget()) {
+		w.t.Errorf("%+v of %+v: asked beforehand %+v, denied by %+v", j.need, j.who, asked, no)
+	}
 	if fits != (no == nil) {
 		w.t.Errorf("%+v of %+v: the model says %v, the limiter %+v", j.need, j.who, fits, no)
 		return

@@ -73,8 +73,18 @@ func (r *rule) of(n Amount) int64 {
 	return n.Nano
 }
 
-// check denies n of p if it does not fit; r.mu is held.
+// check denies n of p if it does not fit, and notes that it did; r.mu is held.
 func (r *rule) check(p *period, n int64, now time.Time) *Denial {
+	d := r.lacks(p, n, now)
+	if d != nil {
+		d.First = p.told&toldFull == 0
+		p.told |= toldFull
+	}
+	return d
+}
+
+// lacks denies n of p if it does not fit; r.mu is held.
+func (r *rule) lacks(p *period, n int64, now time.Time) *Denial {
 	if sum(max(0, p.spent), p.reserved, n) <= r.lim.Limit {
 		return nil
 	}
@@ -82,9 +92,65 @@ func (r *rule) check(p *period, n int64, now time.Time) *Denial {
 	if !p.end.IsZero() {
 		d.RetryAfter = max(time.Nanosecond, p.end.Sub(now))
 	}
-	d.First = p.told&toldFull == 0
-	p.told |= toldFull
 	return d
+}
+
+// Try says which limit would deny a request of w at now that may use need, and
+// takes nothing; nil: none. It looks at the limits in the order Begin and Reserve
+// do, and counts as they do. A limit on what runs at a time denies where nothing is
+// free, though a request would wait for that a little.
+func (l *Limiter) Try(w Who, need Amount, now time.Time) *Denial {
+	var stages [3][]*rule // as they are asked: calls a minute; slots; the rest
+	l.set.Load().each(&w, func(r *rule) bool {
+		if !r.fitsModel(w.Model) {
+			return true
+		}
+		i := 2
+		switch {
+		case r.lim.Kind == store.LimitConcurrency:
+			i = 1
+		case r.lim.Kind == store.LimitRequests && r.minute():
+			i = 0
+		}
+		stages[i] = append(stages[i], r)
+		return true
+	})
+	for _, rules := range stages {
+		sortRules(rules)
+		for _, windows := range [...]bool{true, false} { // reserve asks windows before minutes
+			for _, r := range rules {
+				if r.window() != windows {
+					continue
+				}
+				if d := r.would(r.of(need), now, l.ticks(now)); d != nil {
+					return d
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// would says whether n would be denied at now, without taking it.
+func (r *rule) would(n int64, now time.Time, ticks int64) *Denial {
+	switch {
+	case r.lim.Kind == store.LimitConcurrency:
+		if !r.slots.free() {
+			return r.noSlot()
+		}
+	case r.minute():
+		if d := r.tooLarge(n); d != nil {
+			return d
+		}
+		if wait := r.gcra.wait(r.rate, n, ticks); wait > 0 {
+			return r.tooFast(n, wait, ticks)
+		}
+	default:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.lacks(r.now(now), n, now)
+	}
+	return nil
 }
 
 func sortRules(rules []*rule) {

@@ -74,6 +74,13 @@ func (s *slots) take(d time.Duration) bool {
 	return true // it was given in the last moment
 }
 
+// free reports whether a slot could be taken at once.
+func (s *slots) free() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used < s.limit && len(s.queue) == 0
+}
+
 func (s *slots) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
