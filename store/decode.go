@@ -57,6 +57,8 @@ func DecodeEntry(b []byte, e *Entry) error {
 			e.MarkupNano = r.int()
 		case entryUnconfirmed:
 			e.UnconfirmedNano = r.int()
+		case entryUnconfirmedTokens:
+			e.UnconfirmedTokens = r.int()
 		case entryPriceVersion:
 			e.PriceVersion = r.text()
 		case entryPriceSource:
@@ -215,6 +217,10 @@ func (r *reader) hold(h *Hold) {
 			h.ReservedNano = r.int()
 		case holdInput:
 			h.InputNano = r.int()
+		case holdReservedTokens:
+			h.ReservedTokens = r.int()
+		case holdInputTokens:
+			h.InputTokens = r.int()
 		default:
 			r.skip()
 		}
@@ -316,6 +322,8 @@ func (r *reader) rowField(row *UsageRow) {
 		row.CostNano = r.int()
 	case rowReserved:
 		row.ReservedNano = r.int()
+	case rowUnconfirmedTokens:
+		row.UnconfirmedTokens = r.int()
 	case rowMarkup:
 		row.MarkupNano = r.int()
 	case rowAdjusted:

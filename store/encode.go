@@ -43,6 +43,8 @@ const (
 	entryUnconfirmed  protowire.Number = 12
 	entryPriceVersion protowire.Number = 13
 	entryPriceSource  protowire.Number = 14
+
+	entryUnconfirmedTokens protowire.Number = 15
 )
 
 const (
@@ -58,6 +60,9 @@ const (
 	holdStream        protowire.Number = 10
 	holdReserved      protowire.Number = 11
 	holdInput         protowire.Number = 12
+
+	holdReservedTokens protowire.Number = 13
+	holdInputTokens    protowire.Number = 14
 )
 
 const (
@@ -95,7 +100,10 @@ const (
 	rowMarkup          protowire.Number = 32
 	rowAdjusted        protowire.Number = 33
 	rowPriceKind       protowire.Number = 34
-	rowTrace           protowire.Number = 40 // repeated
+
+	rowUnconfirmedTokens protowire.Number = 35
+
+	rowTrace protowire.Number = 40 // repeated
 )
 
 const (
@@ -136,6 +144,7 @@ func AppendEntry(dst []byte, e *Entry) []byte {
 	dst = appendText(dst, entryNote, e.Note)
 	dst = appendUint(dst, entryMarkup, uint64(e.MarkupNano))
 	dst = appendUint(dst, entryUnconfirmed, uint64(e.UnconfirmedNano))
+	dst = appendUint(dst, entryUnconfirmedTokens, uint64(e.UnconfirmedTokens))
 	dst = appendText(dst, entryPriceVersion, e.PriceVersion)
 	return appendText(dst, entryPriceSource, e.PriceSource)
 }
@@ -152,7 +161,9 @@ func appendHold(dst []byte, h *Hold) []byte {
 	dst = appendText(dst, holdUpstreamModel, h.UpstreamModel)
 	dst = appendUint(dst, holdStream, flag(h.Stream))
 	dst = appendUint(dst, holdReserved, uint64(h.ReservedNano))
-	return appendUint(dst, holdInput, uint64(h.InputNano))
+	dst = appendUint(dst, holdInput, uint64(h.InputNano))
+	dst = appendUint(dst, holdReservedTokens, uint64(h.ReservedTokens))
+	return appendUint(dst, holdInputTokens, uint64(h.InputTokens))
 }
 
 // AppendRow appends the stored form of r to dst, bounded and cleaned as AppendEntry says.
@@ -198,6 +209,7 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 	dst = appendUint(dst, rowMarkup, uint64(r.MarkupNano))
 	dst = appendUint(dst, rowAdjusted, uint64(r.AdjustedNano))
 	dst = appendUint(dst, rowReserved, uint64(r.ReservedNano))
+	dst = appendUint(dst, rowUnconfirmedTokens, uint64(r.UnconfirmedTokens))
 	dst = appendText(dst, rowPriceVersion, r.PriceVersion)
 	dst = appendText(dst, rowPriceSource, r.PriceSource)
 	dst = appendText(dst, rowPriceKind, r.PriceKind)

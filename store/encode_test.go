@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func fullRow() *UsageRow {
 	r := typicalRow()
 	r.ClientRequestID, r.Group, r.EndUser, r.Error = "client-1", "team", "user-7", "timeout: none came — 超时"
 	r.Flags = FlagClamped | FlagUnknownPrice
-	r.MarkupNano, r.AdjustedNano, r.PriceKind = -9, 8, "flex"
+	r.MarkupNano, r.AdjustedNano, r.PriceKind, r.UnconfirmedTokens = -9, 8, "flex", 6
 	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
 	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	r.Trace = []string{"found by alias", "went on to b"}
@@ -54,12 +55,12 @@ func TestEncodeEveryField(t *testing.T) {
 	}
 	row := fullRow()
 	everySet(t, reflect.ValueOf(*row))
-	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7, 3}
+	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7, 3, 5, 4}
 	everySet(t, reflect.ValueOf(*hold))
 	f(Entry{Boot: "B", Seq: math.MaxUint64, Kind: EntrySettle, Time: when, RequestID: "r", Row: row})
 	f(Entry{Boot: "B", Seq: 1, Kind: EntryHold, Time: when, RequestID: "r", Hold: hold})
 	f(Entry{Boot: "B", Seq: 2, Kind: EntryVoid, Time: when, RequestID: "r", Note: "nothing was sent"})
-	f(Entry{Boot: "B", Seq: 3, Kind: EntryAdjust, Time: when, RequestID: "r", DeltaNano: -5, MarkupNano: -6, UnconfirmedNano: -7, Day: when.Truncate(24 * time.Hour), PriceVersion: "v", PriceSource: "s"})
+	f(Entry{Boot: "B", Seq: 3, Kind: EntryAdjust, Time: when, RequestID: "r", DeltaNano: -5, MarkupNano: -6, UnconfirmedNano: -7, UnconfirmedTokens: -8, Day: when.Truncate(24 * time.Hour), PriceVersion: "v", PriceSource: "s"})
 	f(Entry{Kind: EntryAdjust, DeltaNano: math.MinInt64})
 	f(Entry{Kind: EntrySettle, Row: &UsageRow{}})
 	f(Entry{Kind: EntryHold, Hold: &Hold{}})
@@ -252,5 +253,37 @@ func TestPeekEntry(t *testing.T) {
 	}
 	if _, _, err := PeekEntry([]byte{99, 1}); err == nil {
 		t.Error("an unknown version is taken")
+	}
+}
+
+// TestOldRecords: what was written before tokens of a crash were kept decodes, without them.
+func TestOldRecords(t *testing.T) {
+	without := func(b []byte, nums ...protowire.Number) []byte {
+		out := b[:1:1] // the version
+		for b = b[1:]; len(b) > 0; {
+			num, _, n := protowire.ConsumeField(b)
+			if n < 0 {
+				t.Fatal(protowire.ParseError(n))
+			}
+			if !slices.Contains(nums, num) {
+				out = append(out, b[:n]...)
+			}
+			b = b[n:]
+		}
+		return out
+	}
+	want, got := fullRow(), UsageRow{}
+	if err := DecodeRow(without(AppendRow(nil, want), rowUnconfirmedTokens), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want.UnconfirmedTokens = 0; !reflect.DeepEqual(&got, want) {
+		t.Errorf("got  %+v\nwant %+v", &got, want)
+	}
+	fix, read := Entry{Kind: EntryAdjust, DeltaNano: 5, UnconfirmedTokens: -8, PriceSource: "s"}, Entry{}
+	if err := DecodeEntry(without(AppendEntry(nil, &fix), entryUnconfirmedTokens), &read); err != nil {
+		t.Fatal(err)
+	}
+	if fix.UnconfirmedTokens = 0; !reflect.DeepEqual(read, fix) {
+		t.Errorf("got  %+v\nwant %+v", read, fix)
 	}
 }

@@ -134,7 +134,9 @@ type Total struct {
 	// crashes left to be charged until it is resolved.
 	MarkupNano      int64
 	UnconfirmedNano int64
-	Duration        time.Duration // sum
+	// UnconfirmedTokens are what crashes left budgets of tokens to count beside Tokens.
+	UnconfirmedTokens int64
+	Duration          time.Duration // sum
 }
 
 // Charged is what the group takes from budgets.

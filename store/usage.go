@@ -33,8 +33,10 @@ type Entry struct {
 	DeltaNano       int64
 	MarkupNano      int64
 	UnconfirmedNano int64
-	Day             time.Time
-	Note            string
+	// UnconfirmedTokens is a change of the row's number of that name.
+	UnconfirmedTokens int64
+	Day               time.Time
+	Note              string
 	// PriceVersion and PriceSource, where set, say what the row is priced by now.
 	PriceVersion, PriceSource string
 }
@@ -51,6 +53,8 @@ type Hold struct {
 	Stream                bool
 	ReservedNano          int64
 	InputNano             int64 // the part of ReservedNano that its input is
+	ReservedTokens        int64 // in and out
+	InputTokens           int64 // the part of ReservedTokens that its input is
 }
 
 // Usage sources: where a row's counts are from.
@@ -100,10 +104,13 @@ type UsageRow struct {
 	MarkupNano   int64 // what the key is charged beyond it; negative for a rebate
 	AdjustedNano int64 // the part of CostNano that corrections made since the end
 	ReservedNano int64
-	PriceVersion string
-	PriceSource  string // "catalogue", "override", "account", "fallback", "provider", "local", "zero", PriceResolved
-	PriceKind    string // providers.Usage.Kind: how the call was served, where that is priced apart
-	Flags        uint32 // Flag…
+	// UnconfirmedTokens are what a crash left budgets of tokens to count, since what
+	// was used is not known; resolved as anything but what was reserved, it is 0.
+	UnconfirmedTokens int64
+	PriceVersion      string
+	PriceSource       string // "catalogue", "override", "account", "fallback", "provider", "local", "zero", PriceResolved
+	PriceKind         string // providers.Usage.Kind: how the call was served, where that is priced apart
+	Flags             uint32 // Flag…
 
 	TTFT     time.Duration // to the first content byte; 0: none was sent
 	Duration time.Duration

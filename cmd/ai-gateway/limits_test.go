@@ -298,7 +298,7 @@ func TestBudgetSurvives(t *testing.T) {
 	key, id := g.keyed("lasting")
 	nano := g.reservation(k)
 	limit := 3*nano + nano/2
-	g.policy(fmt.Sprintf(`{"name":"lasting","scope":{"api_key":"%s"},"limits":[{"kind":"cost_usd","window":"month","limit":%d.%09d}]}`, id, limit/1e9, limit%1e9))
+	g.policy(fmt.Sprintf(`{"name":"lasting","scope":{"api_key":"%s"},"limits":[{"kind":"cost_usd","window":"month","limit":%d.%09d},{"kind":"tokens","window":"day","limit":1000000}]}`, id, limit/1e9, limit%1e9))
 	ask := func(g *gateway) (int, string) {
 		status, body, _ := g.call("POST", "/v1/chat/completions", key, gpt4Ask)
 		return status, body
@@ -313,15 +313,15 @@ func TestBudgetSurvives(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	spent := g.limits(key)[0].Used
+	spent, tokens := g.limits(key)[0].Used, g.limits(key)[1].Used
 	if spent == "0" {
 		t.Fatal("nothing was used")
 	}
 	g.stop()
 
 	g = behind(t, k, g.dir)
-	if l := g.limits(key)[0]; l.Used != spent {
-		t.Errorf("used %s before the stop, %s after it", spent, l.Used)
+	if l := g.limits(key); l[0].Used != spent || l[1].Used != tokens || tokens != "18" {
+		t.Errorf("used %s and %s tokens before the stop, %s and %s after it", spent, tokens, l[0].Used, l[1].Used)
 	}
 	gone := make(chan struct{}, 2)
 	for range 2 { // in flight when it dies
@@ -336,6 +336,7 @@ func TestBudgetSurvives(t *testing.T) {
 	}
 	k.await(t, before+3)
 	time.Sleep(100 * time.Millisecond) // holds are durable after 5 ms and a commit
+	reserved := g.limits(key)[1].Reserved
 	g.kill()
 	<-gone
 	<-gone
@@ -346,6 +347,13 @@ func TestBudgetSurvives(t *testing.T) {
 	now, _ := l.Used.Float64()
 	if got, want := int64((now-earlier)*1e9+0.5), 2*nano; got != want || l.Reserved != "0" {
 		t.Errorf("the kill is charged with %d, want the %d that were reserved: %+v", got, want, l)
+	}
+	all, _ := g.limits(key)[1].Used.Int64()
+	if cut, _ := reserved.Int64(); cut < 200 || all != 18+cut { // 100 of each answer, and the questions
+		t.Errorf("the kill is charged with %d tokens, %d were reserved", all-18, cut)
+	}
+	if out, err := g.run("ai-gateway ledger verify"); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 	done := make(chan int)
 	go func() { status, _ := ask(g); done <- status }()

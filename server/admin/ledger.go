@@ -75,17 +75,17 @@ func (a *Admin) resolve(c *Call) error {
 	if row.Flags&store.FlagCrashRecovered == 0 || row.Flags&store.FlagResolved != 0 {
 		return conflict("not_unconfirmed", "request %s is not one that a crash left open, or it is resolved: `ai-gateway ledger resolve` lists those that are open", row.RequestID)
 	}
-	cost := int64(0)
+	cost, tokens := int64(0), -row.UnconfirmedTokens
 	switch in.Charge {
 	case "":
 		cost = int64(*in.CostUSD)
 	case "reserved":
-		cost = row.Unconfirmed()
+		cost, tokens = row.Unconfirmed(), 0 // the tokens stay counted, too
 	case "nothing":
 	default:
 		return invalid("charge", "must be reserved or nothing, not %q", clip(in.Charge))
 	}
-	e := store.Entry{RequestID: row.RequestID, Day: row.Time, DeltaNano: store.AddNano(cost, -row.CostNano), UnconfirmedNano: -row.Unconfirmed(),
+	e := store.Entry{RequestID: row.RequestID, Day: row.Time, DeltaNano: store.AddNano(cost, -row.CostNano), UnconfirmedNano: -row.Unconfirmed(), UnconfirmedTokens: tokens,
 		PriceVersion: c.Now.UTC().Format(time.RFC3339), PriceSource: store.PriceResolved, Note: cmp.Or(in.Note, "resolved by "+c.Who.actor())}
 	if in.Charge == "" { // what was reserved has the markup in it
 		e.MarkupNano = a.markupOf(row.KeyID, cost)

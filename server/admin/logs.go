@@ -116,7 +116,7 @@ func LogView(r *store.UsageRow) api.LogRow {
 		Attempts: make([]api.Attempt, 0, len(r.Attempts)), PromptTokens: r.Tokens.Prompt(), CompletionTokens: r.Tokens.Completion(),
 		CacheReadTokens: r.Tokens.CacheRead, CacheWriteTokens: r.Tokens.CacheWrite5m + r.Tokens.CacheWrite1h, ReasoningTokens: r.Tokens.Reasoning, Units: unitsOf(&r.Tokens),
 		UsageSource: r.UsageSource, CostUSD: api.USD(r.CostNano), ChargedUSD: api.USD(store.AddNano(r.CostNano, r.MarkupNano)),
-		UnconfirmedUSD: api.USD(r.Unconfirmed()), AdjustedUSD: api.USD(r.AdjustedNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
+		UnconfirmedUSD: api.USD(r.Unconfirmed()), UnconfirmedTokens: r.UnconfirmedTokens, AdjustedUSD: api.USD(r.AdjustedNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
 		PriceSource: r.PriceSource, DurationMs: millis(r.Duration), OverheadUs: r.Overhead.Microseconds(), Error: r.Error, Metadata: r.Metadata,
 	}
 	if r.TTFT > 0 {

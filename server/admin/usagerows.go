@@ -98,7 +98,7 @@ func (s *rowSums) add(row *store.UsageRow) {
 		}
 		s.groups[name] = g
 	}
-	one := store.Total{Requests: 1, Tokens: row.Tokens, CostNano: row.CostNano, MarkupNano: row.MarkupNano, UnconfirmedNano: row.Unconfirmed(), Duration: row.Duration}
+	one := store.Total{Requests: 1, Tokens: row.Tokens, CostNano: row.CostNano, MarkupNano: row.MarkupNano, UnconfirmedNano: row.Unconfirmed(), UnconfirmedTokens: row.UnconfirmedTokens, Duration: row.Duration}
 	if row.Failed() {
 		one.Errors = 1
 	}

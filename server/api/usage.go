@@ -154,20 +154,21 @@ type LogRow struct {
 	CacheWriteTokens  int64     `json:"cache_write_tokens"`
 	ReasoningTokens   int64     `json:"reasoning_tokens"`
 	Units
-	UsageSource    string            `json:"usage_source"`              // provider, provider_partial, estimated, none
-	CostUSD        USD               `json:"cost_usd"`                  // what the upstreams charge
-	ChargedUSD     USD               `json:"charged_usd"`               // what the key is charged: the cost and its markup
-	UnconfirmedUSD USD               `json:"unconfirmed_usd,omitempty"` // what a crash left to be charged until `ledger resolve`
-	AdjustedUSD    USD               `json:"adjusted_usd,omitempty"`    // the part of the cost that later corrections made
-	ReservedUSD    USD               `json:"reserved_usd"`
-	PriceVersion   string            `json:"price_version"`
-	PriceSource    string            `json:"price_source"`
-	Flags          []string          `json:"flags,omitempty"`
-	TTFTMs         *float64          `json:"ttft_ms"` // to the first content byte; null: none was sent
-	DurationMs     float64           `json:"duration_ms"`
-	OverheadUs     int64             `json:"overhead_us"` // total less the wait for the upstream
-	Error          string            `json:"error,omitempty"`
-	Metadata       map[string]string `json:"metadata,omitempty"`
+	UsageSource       string            `json:"usage_source"`                 // provider, provider_partial, estimated, none
+	CostUSD           USD               `json:"cost_usd"`                     // what the upstreams charge
+	ChargedUSD        USD               `json:"charged_usd"`                  // what the key is charged: the cost and its markup
+	UnconfirmedUSD    USD               `json:"unconfirmed_usd,omitempty"`    // what a crash left to be charged until `ledger resolve`
+	UnconfirmedTokens int64             `json:"unconfirmed_tokens,omitempty"` // what it left budgets of tokens to count
+	AdjustedUSD       USD               `json:"adjusted_usd,omitempty"`       // the part of the cost that later corrections made
+	ReservedUSD       USD               `json:"reserved_usd"`
+	PriceVersion      string            `json:"price_version"`
+	PriceSource       string            `json:"price_source"`
+	Flags             []string          `json:"flags,omitempty"`
+	TTFTMs            *float64          `json:"ttft_ms"` // to the first content byte; null: none was sent
+	DurationMs        float64           `json:"duration_ms"`
+	OverheadUs        int64             `json:"overhead_us"` // total less the wait for the upstream
+	Error             string            `json:"error,omitempty"`
+	Metadata          map[string]string `json:"metadata,omitempty"`
 }
 
 // An Attempt is one try at one target.

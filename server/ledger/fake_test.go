@@ -135,7 +135,8 @@ func closeLedger(t testing.TB, l *Ledger) {
 
 func hold(reserved int64) *store.Hold {
 	return &store.Hold{KeyID: "key_01JABCDEFGHJKMNPQRSTVWXYZ0", KeyName: "ci", Operation: "chat", Model: "gpt-4o",
-		Provider: "openai", Account: "openai", AccountID: "acc_01JABCDEFGHJKMNPQRSTVWXYZ0", UpstreamModel: "gpt-4o-2024-08-06", Stream: true, ReservedNano: reserved, InputNano: reserved * 2}
+		Provider: "openai", Account: "openai", AccountID: "acc_01JABCDEFGHJKMNPQRSTVWXYZ0", UpstreamModel: "gpt-4o-2024-08-06", Stream: true, ReservedNano: reserved, InputNano: reserved * 2,
+		ReservedTokens: reserved * 30, InputTokens: reserved * 20}
 }
 
 func usageRow(id string, cost int64) *store.UsageRow {

@@ -21,9 +21,9 @@ import (
 // appended. Then each hold that neither a settle nor a void ended becomes a row:
 // end_reason crash_recovered, usage_source none, status 0, FlagCrashRecovered, the
 // hold's time, and a cost of 0, since what the upstream did is not known. Under
-// charge_reserved the row keeps ReservedNano, and budgets count it as an
-// unconfirmed charge, shown apart, until `ledger resolve`; under charge_input it
-// keeps as much of that as the input is worth, under release nothing.
+// charge_reserved the row keeps ReservedNano and the tokens that were reserved, and
+// budgets count them, unconfirmed and shown apart, until `ledger resolve`; under
+// charge_input it keeps as much of either as the input is, under release nothing.
 //
 // These rows have the seqs that follow the log's last, in the order of their
 // holds, and the time of their holds. So a recovery that is cut short and run
@@ -324,13 +324,13 @@ func crashRow(e *store.Entry, rule string) *store.UsageRow {
 		Operation: h.Operation, Model: h.Model, Stream: h.Stream,
 		Provider: h.Provider, Account: h.Account, AccountID: h.AccountID, UpstreamModel: h.UpstreamModel,
 		EndReason: store.EndCrash, UsageSource: store.SourceNone, Flags: store.FlagCrashRecovered,
-		ReservedNano: h.ReservedNano,
+		ReservedNano: h.ReservedNano, UnconfirmedTokens: h.ReservedTokens,
 	}
 	switch rule {
 	case CrashChargeInput:
-		row.ReservedNano = h.InputNano
+		row.ReservedNano, row.UnconfirmedTokens = h.InputNano, h.InputTokens
 	case CrashRelease:
-		row.ReservedNano = 0
+		row.ReservedNano, row.UnconfirmedTokens = 0, 0
 	}
 	return row
 }

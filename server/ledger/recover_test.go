@@ -84,7 +84,7 @@ func deadLog(t testing.TB, settled, left int) (dir, boot string) {
 }
 
 func TestCrashRows(t *testing.T) {
-	f := func(rule string, reserved int64) {
+	f := func(rule string, reserved, tokens int64) {
 		t.Helper()
 		dir, boot := deadLog(t, 3, 2)
 		s := newMemStore()
@@ -97,7 +97,7 @@ func TestCrashRows(t *testing.T) {
 		closeLedger(t, l)
 		row := s.row(t, "h1")
 		if row.EndReason != store.EndCrash || row.UsageSource != store.SourceNone || row.Flags != store.FlagCrashRecovered ||
-			row.Status != 0 || row.CostNano != 0 || row.ReservedNano != reserved ||
+			row.Status != 0 || row.CostNano != 0 || row.ReservedNano != reserved || row.UnconfirmedTokens != tokens ||
 			!row.Time.Equal(time.Date(2026, 11, 1, 0, 0, 1, 0, time.UTC)) || row.KeyName != "ci" || row.UpstreamModel != "gpt-4o-2024-08-06" {
 			t.Errorf("row %+v", row)
 		}
@@ -111,9 +111,9 @@ func TestCrashRows(t *testing.T) {
 			t.Errorf("left %v", left)
 		}
 	}
-	f("", 1)
-	f(CrashChargeInput, 2)
-	f(CrashRelease, 0)
+	f("", 1, 30)
+	f(CrashChargeInput, 2, 20)
+	f(CrashRelease, 0, 0)
 }
 
 // A recovery that dies anywhere and is run again doubles nothing.

@@ -189,7 +189,7 @@ func (r *rule) used(t *store.Total) int64 {
 	case store.LimitRequests:
 		return t.Requests
 	case store.LimitTokens:
-		return addSat(t.Tokens.Prompt(), t.Tokens.Completion())
+		return addSat(addSat(t.Tokens.Prompt(), t.Tokens.Completion()), t.UnconfirmedTokens)
 	}
 	if r.policy.Scope.Account != "" {
 		return addSat(t.CostNano, t.UnconfirmedNano)

@@ -144,6 +144,9 @@ func (r *Relay) denied(d *limits.Denial) *providers.Error {
 	switch {
 	case e.RetryAfter > 0:
 		e.Message += fmt.Sprintf(". Try again in %s", e.RetryAfter)
+		if d.RetryAfter > time.Minute {
+			e.Message += "; `ai-gateway quota explain` shows all limits"
+		}
 	case d.Limit.Limit == 0:
 		e.NoRetry = true
 		e.Message += ": the limit is zero, nothing is allowed"

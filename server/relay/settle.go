@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/store"
@@ -134,14 +135,13 @@ func priceUnknown(t *routing.Target) *providers.Error {
 		Message: "no price is known for model " + strconv.Quote(clip(t.Model, 200)) + " and this gateway refuses such models (unknown_price: deny)"}
 }
 
-// reserve bounds what the request may be charged at t, in nano-USD: the whole body
+// reserve bounds what the request may use at t and be charged for it: the whole body
 // as prompt, and the output the caller allowed or a usual one. input is the
 // prompt's part of it.
-func (x *exchange) reserve(t *routing.Target) (whole, input int64) {
+func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 	const usualOutput = 4096
 	if !generates(x.job.Op) {
-		whole = t.Charge(x.bound(), x.r.o.UnknownPrice).Nano
-		whole = store.AddNano(whole, x.markup(whole))
+		whole = x.amount(t, x.bound())
 		return whole, whole
 	}
 	out := x.job.Peek.MaxTokens
@@ -152,10 +152,15 @@ func (x *exchange) reserve(t *routing.Target) (whole, input int64) {
 		out = min(out, t.Entry.MaxOutput)
 	}
 	u := providers.Usage{Input: estimateTokens(x.job.Body)}
-	input = t.Charge(u, x.r.o.UnknownPrice).Nano
-	u.Output = out * max(1, x.job.Peek.N)
-	whole = t.Charge(u, x.r.o.UnknownPrice).Nano
-	return store.AddNano(whole, x.markup(whole)), store.AddNano(input, x.markup(input))
+	input = x.amount(t, u)
+	u.Output = times(out, max(1, x.job.Peek.N))
+	return x.amount(t, u), input
+}
+
+// amount is what u takes of limits at t.
+func (x *exchange) amount(t *routing.Target, u providers.Usage) limits.Amount {
+	cost := t.Charge(u, x.r.o.UnknownPrice).Nano
+	return limits.Amount{Tokens: store.AddNano(u.Prompt(), u.Completion()), Nano: store.AddNano(cost, x.markup(cost)), Cost: cost}
 }
 
 // report counts the request and tells who listens.

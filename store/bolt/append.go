@@ -322,6 +322,7 @@ func (w *dayWriter) adjust(e *store.Entry, st *bootState, b *batch, again bool) 
 	row.CostNano = store.AddNano(row.CostNano, e.DeltaNano)
 	row.AdjustedNano = store.AddNano(row.AdjustedNano, e.DeltaNano)
 	row.MarkupNano = store.AddNano(row.MarkupNano, e.MarkupNano)
+	row.UnconfirmedTokens = store.AddNano(row.UnconfirmedTokens, e.UnconfirmedTokens)
 	if e.UnconfirmedNano != 0 || e.PriceSource == store.PriceResolved {
 		row.Flags |= store.FlagResolved
 	}

@@ -62,16 +62,17 @@ type sums struct {
 	requests, errors, estimated, cost, duration int64
 	tokens                                      store.Tokens
 	markup, unconfirmed                         int64
+	heldTokens                                  int64 // UsageRow.UnconfirmedTokens
 }
 
-func (s *sums) list() [21]*int64 {
+func (s *sums) list() [22]*int64 {
 	t := &s.tokens
-	return [21]*int64{
+	return [22]*int64{
 		&s.requests, &s.errors, &s.estimated, &s.cost, &s.duration,
 		&t.Input, &t.Output, &t.CacheRead, &t.Reasoning, &t.CacheWrite5m, &t.CacheWrite1h,
 		&t.InputAudio, &t.InputImage, &t.OutputAudio, &t.OutputImage,
 		&t.Images, &t.AudioMs, &t.Characters, &t.Searches,
-		&s.markup, &s.unconfirmed,
+		&s.markup, &s.unconfirmed, &s.heldTokens,
 	}
 }
 
@@ -93,6 +94,7 @@ func (s *sums) addRow(r *store.UsageRow) {
 	s.cost = store.AddNano(s.cost, r.CostNano)
 	s.markup = store.AddNano(s.markup, r.MarkupNano)
 	s.unconfirmed = store.AddNano(s.unconfirmed, r.Unconfirmed())
+	s.heldTokens = store.AddNano(s.heldTokens, r.UnconfirmedTokens)
 	s.duration = store.AddNano(s.duration, int64(r.Duration))
 	s.tokens.Add(&r.Tokens)
 }
@@ -250,6 +252,7 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 			sum.cost = store.AddNano(sum.cost, a.entry.DeltaNano)
 			sum.markup = store.AddNano(sum.markup, a.entry.MarkupNano)
 			sum.unconfirmed = store.AddNano(sum.unconfirmed, a.entry.UnconfirmedNano)
+			sum.heldTokens = store.AddNano(sum.heldTokens, a.entry.UnconfirmedTokens)
 		}
 	}
 	return cells, names

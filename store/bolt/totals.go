@@ -195,7 +195,7 @@ func (t *tally) totals(tx *bbolt.Tx) []store.Total {
 		out[i] = store.Total{
 			Group: make(map[string]string, len(g.values)), Requests: sum.requests, Errors: sum.errors, Estimated: sum.estimated,
 			Tokens: sum.tokens, CostNano: sum.cost,
-			MarkupNano: sum.markup, UnconfirmedNano: sum.unconfirmed, Duration: time.Duration(sum.duration),
+			MarkupNano: sum.markup, UnconfirmedNano: sum.unconfirmed, UnconfirmedTokens: sum.heldTokens, Duration: time.Duration(sum.duration),
 		}
 		for j, name := range t.q.GroupBy {
 			out[i].Group[name] = g.values[j]

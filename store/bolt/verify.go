@@ -349,6 +349,6 @@ func (c cell) String() string {
 }
 
 func (s *sums) String() string {
-	return fmt.Sprintf("%d requests, %d tokens in, %d out, %s USD cost, %s markup, %s unconfirmed", s.requests, s.tokens.Prompt(), s.tokens.Completion(),
-		store.FormatUSD(s.cost), store.FormatUSD(s.markup), store.FormatUSD(s.unconfirmed))
+	return fmt.Sprintf("%d requests, %d tokens in, %d out, %s USD cost, %s markup, %s and %d tokens unconfirmed", s.requests, s.tokens.Prompt(), s.tokens.Completion(),
+		store.FormatUSD(s.cost), store.FormatUSD(s.markup), store.FormatUSD(s.unconfirmed), s.heldTokens)
 }

@@ -109,6 +109,15 @@ func TestVerifyFindsFaults(t *testing.T) {
 		sum.cost++
 		return gateway.Bucket(bSums).Put(k, sum.append(nil))
 	})
+	f("tokens unconfirmed", func(_ *Store, gateway, _ *bbolt.Tx) error { // tokens that no crash left
+		k, v := first(gateway.Bucket(bSums))
+		var sum sums
+		if err := sum.decode(v); err != nil {
+			return err
+		}
+		sum.heldTokens++
+		return gateway.Bucket(bSums).Put(k, sum.append(nil))
+	})
 	f("its rows come to", func(_ *Store, gateway, _ *bbolt.Tx) error { // a roll-up that is gone
 		k, _ := first(gateway.Bucket(bSums))
 		return gateway.Bucket(bSums).Delete(k)

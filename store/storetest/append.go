@@ -171,7 +171,7 @@ func appendAdjust(t *testing.T, s store.Store) {
 func appendResolve(t *testing.T, s store.Store) {
 	crashed := settle("A", 1, 0, func(r *store.UsageRow) {
 		r.EndReason, r.UsageSource, r.Flags = store.EndCrash, store.SourceNone, store.FlagCrashRecovered
-		r.CostNano, r.ReservedNano = 0, 900
+		r.CostNano, r.ReservedNano, r.UnconfirmedTokens = 0, 900, 70
 	})
 	marked := settle("A", 2, 0, func(r *store.UsageRow) { r.CostNano, r.MarkupNano = 1000, -200 })
 	appendAll(t, s, crashed, marked)
@@ -183,18 +183,18 @@ func appendResolve(t *testing.T, s store.Store) {
 		}
 		return got[0]
 	}
-	if x := sum(); x.CostNano != 1000 || x.MarkupNano != -200 || x.UnconfirmedNano != 900 || x.Charged() != 1700 {
+	if x := sum(); x.CostNano != 1000 || x.MarkupNano != -200 || x.UnconfirmedNano != 900 || x.UnconfirmedTokens != 70 || x.Charged() != 1700 {
 		t.Errorf("before: %+v, charged %d", x, x.Charged())
 	}
 	fix := store.Entry{Boot: "A", Seq: 3, Kind: store.EntryAdjust, RequestID: crashed.RequestID, Day: start, DeltaNano: 350, MarkupNano: 35,
-		UnconfirmedNano: -900, PriceVersion: "v2", PriceSource: "resolved"}
+		UnconfirmedNano: -900, UnconfirmedTokens: -70, PriceVersion: "v2", PriceSource: "resolved"}
 	appendAll(t, s, fix)
 	appendAll(t, s, fix)
-	if x := sum(); x.CostNano != 1350 || x.MarkupNano != -165 || x.UnconfirmedNano != 0 || x.Charged() != 1185 {
+	if x := sum(); x.CostNano != 1350 || x.MarkupNano != -165 || x.UnconfirmedNano != 0 || x.UnconfirmedTokens != 0 || x.Charged() != 1185 {
 		t.Errorf("after: %+v, charged %d", x, x.Charged())
 	}
 	row := page(t, s, store.UsageQuery{RequestID: crashed.RequestID}).Rows[0]
-	if row.CostNano != 350 || row.AdjustedNano != 350 || row.MarkupNano != 35 || row.Unconfirmed() != 0 || row.Charged() != 385 ||
+	if row.CostNano != 350 || row.AdjustedNano != 350 || row.MarkupNano != 35 || row.Unconfirmed() != 0 || row.UnconfirmedTokens != 0 || row.Charged() != 385 ||
 		row.Flags != store.FlagCrashRecovered|store.FlagResolved || row.PriceVersion != "v2" || row.PriceSource != "resolved" {
 		t.Errorf("the resolved row is %+v", row)
 	}
