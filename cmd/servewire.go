@@ -67,6 +67,8 @@ type gateway struct {
 	health   *routing.Health
 	capture  *capture.Recorder
 	captures *bolt.Captures
+	memory   *vault.Disk
+	vault    *bolt.Vault
 	keys     *store.KeyIndex
 	sealer   *store.Sealer
 	demo     *demo.Server
@@ -144,12 +146,14 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	})
 	g.metrics = telemetry.NewMetrics(Version)
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
-	kept := vault.New(vault.Options{Sealer: g.sealer, Now: now})
-	refers := threads.New(kept, vault.Options{Sealer: g.sealer, Now: now})
+	g.vault = bolt.NewVault(cfg.DataDir, log)
+	g.memory = vault.NewDisk(vault.DiskOptions{Put: g.vault.Put, Get: g.vault.Get, Drop: g.vault.Drop, Now: now, Log: log})
+	kept := vault.New(vault.Options{Sealer: g.sealer, Disk: g.memory, Space: "conversations", Now: now})
+	refers := threads.New(kept, vault.Options{Sealer: g.sealer, Disk: g.memory, Now: now})
 	g.health = routing.NewHealth(routing.HealthOptions{
 		Window: cfg.Routing.Window, Open: cfg.Routing.Open, ProbeEvery: cfg.Routing.ProbeEvery, Park: cfg.Routing.Park, Changed: logHealth(log),
 	})
-	g.captures = bolt.NewCaptures(cfg.DataDir)
+	g.captures = bolt.NewCaptures(cfg.DataDir, log)
 	g.capture = capture.New(capture.Options{Sealer: g.sealer, Put: g.captures.Put, Get: g.captures.Get, Drop: g.captures.Drop, Keep: cfg.Retention.Bodies, Now: now, Log: log})
 	g.metrics.WatchTargets(func() map[string]int { return accountStates(g.server.Table(), now()) })
 	var panicked func(string, any)
@@ -222,6 +226,7 @@ func (g *gateway) start() {
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "model listing", g.server.Panicked, g.runtime.Watch) })
 	g.running.Go(func() { watchdog(ctx) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "load watch", g.server.Panicked, g.server.Watch) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "memory", g.server.Panicked, g.memory.Run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "captures", g.server.Panicked, g.capture.Run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
@@ -252,16 +257,32 @@ func (g *gateway) handOver(ctx context.Context) {
 		g.log.Warn("the store stays open until all requests have ended", "error", err)
 		return
 	}
+	if err := g.closeSides(); err != nil { // before the store, which the successor waits for
+		g.log.Error("cannot close the files beside the store", "error", err)
+	}
 	if err := g.store.Close(); err != nil {
 		g.log.Error("cannot close the store", "error", err)
 	}
-	_ = g.captures.Close()
 	g.store = nil
 	g.log.Info("let the store go, requests in flight go on", "in_flight", g.server.InFlight())
 }
 
 // handOverAfter is how long requests have to end before the store is let go.
 const handOverAfter = 200 * time.Millisecond
+
+// closeSides closes the files beside the store. What is remembered of conversations
+// is remembered by this process alone from then on.
+func (g *gateway) closeSides() error {
+	var errs []error
+	if g.memory != nil {
+		g.memory.Close()
+		errs = append(errs, g.vault.Close())
+	}
+	if g.captures != nil {
+		errs = append(errs, g.captures.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // close ends what openGateway opened, the ledger before the store it feeds.
 func (g *gateway) close(ctx context.Context) error {
@@ -279,9 +300,7 @@ func (g *gateway) close(ctx context.Context) error {
 	if g.ledger != nil {
 		errs = append(errs, g.ledger.Close(ctx))
 	}
-	if g.captures != nil {
-		errs = append(errs, g.captures.Close())
-	}
+	errs = append(errs, g.closeSides())
 	if g.store != nil {
 		errs = append(errs, g.store.Close())
 	}

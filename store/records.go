@@ -108,6 +108,14 @@ type Capture struct {
 	Sealed    []byte
 }
 
+// A Kept is an entry of server/vault, sealed. Its id is unique within its space.
+type Kept struct {
+	Space   string
+	ID      []byte
+	Expires time.Time // kept to the millisecond
+	Sealed  []byte
+}
+
 // An AuditRow tells who changed what, with secrets redacted.
 type AuditRow struct {
 	ID     string          `json:"id"` // ULID

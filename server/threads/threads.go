@@ -3,8 +3,9 @@
 // conversation itself. An id of another key is not found, so that keys which share
 // an account do not share what it keeps.
 //
-// All of it lives in memory, sealed and bounded, and is forgotten: a reference to
-// what is gone is answered with an error, never with less than was said.
+// All of it is sealed and bounded, outlives the process where its vaults do, and is
+// forgotten in time: a reference to what is gone is answered with an error, never
+// with less than was said.
 package threads
 
 import (
@@ -32,9 +33,9 @@ type Store struct {
 }
 
 // New returns a store that keeps conversations in items, which it may share, and
-// what it knows of accounts in a vault of its own with the sealer and clock of o.
+// what it knows of accounts in a vault of its own with the sealer, clock and disk of o.
 func New(items *vault.Vault, o vault.Options) *Store {
-	o.MaxBytes, o.TTL = accountsBytes, accountsTTL
+	o.MaxBytes, o.TTL, o.Space = accountsBytes, accountsTTL, "accounts"
 	return &Store{accounts: vault.New(o), items: items}
 }
 

@@ -2,8 +2,10 @@
 // lose between two requests of one conversation: above all the signed thinking
 // that went before a tool call, which its vendor wants back with the result.
 //
-// It lives in memory alone, holds at most a stated number of bytes, and forgets.
-// Who asks it must be able to go on without an answer.
+// It holds at most a stated number of bytes, and forgets. Where it is given a Disk,
+// what it keeps is written there behind its callers, so that it outlives the process,
+// and looked for there when memory does not hold it. Who asks it must be able to go
+// on without an answer.
 package vault
 
 import (
@@ -30,6 +32,9 @@ const overhead = 320
 type Options struct {
 	// Sealer seals every entry. nil: one with a key of this process's own.
 	Sealer *store.Sealer
+	// Disk is where entries outlive the process, in a Space of their own; nil: nowhere.
+	Disk  *Disk
+	Space string
 	// MaxBytes bounds all entries together, their overhead included; 0: DefaultMaxBytes.
 	MaxBytes int64
 	// TTL is the life of an entry from its Put; 0: DefaultTTL.
@@ -118,24 +123,33 @@ func (v *Vault) Put(keyID, callID, toolName string, args, value []byte) {
 	if err != nil {
 		return // no randomness: nothing is kept rather than kept in the open
 	}
+	e := &entry{id: at, sealed: sealed, expires: v.o.Now().Add(v.o.TTL)}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.expire()
-	e := &entry{id: at, sealed: sealed, expires: v.o.Now().Add(v.o.TTL)}
-	if old := v.index[at]; old != nil {
+	if v.hold(e) && v.o.Disk != nil {
+		v.o.Disk.put(v.o.Space, e)
+	}
+}
+
+// hold takes e in, in place of what had its id; it reports false if e is too large.
+// v.mu is held.
+func (v *Vault) hold(e *entry) bool {
+	if old := v.index[e.id]; old != nil {
 		v.remove(old)
 	}
 	if e.cost() > v.o.MaxBytes {
 		v.stats.Refused++
-		return
+		return false
 	}
 	for v.bytes+e.cost() > v.o.MaxBytes {
 		v.remove(v.recent.Back().Value.(*entry))
 		v.stats.Evicted++
 	}
-	v.index[at] = e
+	v.index[e.id] = e
 	e.recent, e.age = v.recent.PushFront(e), v.ages.PushBack(e)
 	v.bytes += e.cost()
+	return true
 }
 
 // Get returns what was put under the same key and call, and whether there is any.
@@ -161,6 +175,9 @@ func (v *Vault) Get(keyID, callID, toolName string, args []byte) ([]byte, bool) 
 		return nil, false
 	}
 	v.stats.Hits++
+	if e.recent == nil && v.index[at] == nil { // from the disk
+		v.hold(e)
+	}
 	return []byte(plain.Reveal()), true
 }
 
@@ -176,6 +193,9 @@ func (v *Vault) Stats() Stats {
 
 // empty spares a gateway that never keeps anything the hashing.
 func (v *Vault) empty() bool {
+	if v.o.Disk != nil {
+		return false
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.index) == 0 {
@@ -187,17 +207,32 @@ func (v *Vault) empty() bool {
 
 // find returns the living entry and marks it used; nil if there is none.
 func (v *Vault) find(at id) *entry {
+	e := v.held(at)
+	if e == nil && v.o.Disk != nil {
+		if e = v.o.Disk.get(v.o.Space, at); e != nil && !v.o.Now().Before(e.expires) {
+			e = nil
+		}
+	}
+	if e == nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.stats.Misses++
+	}
+	return e
+}
+
+// held returns the living entry that memory holds, and marks it used; nil if there is none.
+func (v *Vault) held(at id) *entry {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.expire()
 	e := v.index[at]
-	if e != nil && !v.o.Now().Before(e.expires) {
+	switch {
+	case e == nil:
+		return nil
+	case !v.o.Now().Before(e.expires):
 		v.remove(e)
 		v.stats.Expired++
-		e = nil
-	}
-	if e == nil {
-		v.stats.Misses++
 		return nil
 	}
 	v.recent.MoveToFront(e.recent)
@@ -205,8 +240,8 @@ func (v *Vault) find(at id) *entry {
 }
 
 // expire removes what has outlived its time, the oldest first: all entries live
-// equally long. Where the clock was set back in between, an entry may stay behind
-// a younger one; find does not give it out.
+// equally long. Where the clock was set back in between, or an entry was found on
+// the disk, it may stay behind a younger one; find does not give it out.
 func (v *Vault) expire() {
 	now := v.o.Now()
 	for at := v.ages.Front(); at != nil; at = v.ages.Front() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 func TestCaptures(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
-	c := NewCaptures(dir)
+	c := NewCaptures(dir, slog.New(slog.DiscardHandler))
 	defer func() { _ = c.Close() }()
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	put := func(c *Captures, from, to int) {
@@ -44,7 +45,7 @@ func TestCaptures(t *testing.T) {
 	if info, err := os.Stat(dir + "/captures.db"); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info, err)
 	}
-	full := NewCaptures(dir)
+	full := NewCaptures(dir, slog.New(slog.DiscardHandler))
 	full.most = 1 << 20
 	defer func() { _ = full.Close() }()
 	has(full, 9, true)
