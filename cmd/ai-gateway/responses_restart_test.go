@@ -1,0 +1,167 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestResponsesStateSurvives: answers are gone on from after a restart and after a
+// crash; with another master key, or when the file is damaged, they are unknown,
+// and the gateway starts and remembers anew.
+func TestResponsesStateSurvives(t *testing.T) {
+	up := startVendor(t)
+	config := filepath.Join(t.TempDir(), "gateway.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, sdkConfig, up.url), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "vault.db")
+	g := serve(t, dir, nil, "--config", config)
+	key := g.newKey(`{"name":"one"}`)
+	models := []string{"gpt-4.1", "claude-opus-4-8"} // kept by the vendor; kept here
+	ids := map[string]string{}
+	ask := func(model, previous string, want int) string {
+		t.Helper()
+		body := fmt.Sprintf(`{"model":%q,"input":"one"}`, model)
+		if previous != "" {
+			body = fmt.Sprintf(`{"model":%q,"input":"two","previous_response_id":%q}`, model, previous)
+		}
+		status, answer, _ := g.call("POST", "/v1/responses", key, body)
+		if status != want || status == 400 && str(json.RawMessage(answer), "error", "code") != "previous_response_not_found" {
+			t.Fatalf("%s going on from %q: %d %s, want %d", model, previous, status, answer, want)
+		}
+		return str(json.RawMessage(answer), "id")
+	}
+	all := func(want int) {
+		t.Helper()
+		for _, model := range models {
+			ask(model, ids[model], want)
+		}
+	}
+	begin := func() {
+		t.Helper()
+		for _, model := range models {
+			ids[model] = ask(model, "", 200)
+		}
+		all(200)
+	}
+	begin()
+	g.stop()
+	if b, err := os.ReadFile(file); err != nil || bytes.Contains(b, []byte("two")) || bytes.Contains(b, []byte(ids[models[1]])) {
+		t.Errorf("%v, or what was said is in the open", err)
+	}
+	g = serve(t, dir, nil, "--config", config)
+	all(200)
+
+	begin()
+	asked := time.Now()
+	for until := asked.Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if info, err := os.Stat(file); err == nil && info.ModTime().After(asked) {
+			break
+		} else if time.Now().After(until) {
+			t.Fatal("nothing was written")
+		}
+	}
+	time.Sleep(100 * time.Millisecond) // the writing seen may have been the one before
+	g.kill()
+	g = serve(t, dir, nil, "--config", config)
+	all(200)
+
+	g.stop()
+	if out, err := g.run(`ai-gateway secrets rotate`); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	g = serve(t, dir, nil, "--config", config)
+	all(400)
+	begin()
+	g.stop()
+	if err := os.WriteFile(file, bytes.Repeat([]byte("no database "), 10_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g = serve(t, dir, nil, "--config", config)
+	all(400)
+	begin()
+	g.stop()
+	if !strings.Contains(g.log.String(), "set aside") {
+		t.Errorf("nobody was told of the damage:\n%s", g.log)
+	}
+	g = serve(t, dir, nil, "--config", config)
+	all(200)
+}
+
+// TestResponsesStateIsHandedOver: a successor on the same socket goes on from what
+// its predecessor answered, while that one still serves a stream.
+func TestResponsesStateIsHandedOver(t *testing.T) {
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	socket, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	dir, log := t.TempDir(), &syncBuffer{}
+	running := activated(t, dir, socket, log)
+	url := "http://" + ln.Addr().String()
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(body string) (string, error) {
+		req, _ := http.NewRequest("POST", url+"/v1/responses", strings.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+lifecycleKey)
+		resp, err := client.Do(req)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		var answer struct{ ID string }
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != 200 || answer.ID == "" {
+			return "", fmt.Errorf("status %d, %w", resp.StatusCode, err)
+		}
+		return answer.ID, nil
+	}
+	first, err := ask(`{"model":"demo-fast","input":"one"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := startChats(url, 2, 1) // so that something is in flight
+	next := activated(t, dir, socket, log)
+	if err := running.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- running.Wait() }()
+	for over := false; !over; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("the predecessor ended with %v", err)
+			}
+			over = true
+		case <-time.After(20 * time.Millisecond):
+		}
+		if _, err := ask(fmt.Sprintf(`{"model":"demo-fast","input":"two","previous_response_id":%q}`, first)); err != nil {
+			t.Errorf("going on: %v", err)
+			break
+		}
+	}
+	load.end(t)
+	if err := next.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Wait(); err != nil {
+		t.Errorf("the successor ended with %v", err)
+	}
+	if t.Failed() || strings.Contains(log.String(), "set aside") {
+		t.Errorf("log: %s", log)
+	}
+}
