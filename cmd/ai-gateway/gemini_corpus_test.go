@@ -13,14 +13,15 @@ import (
 
 var geminiEndpoints = []string{"gemini_generate", "gemini_stream", "gemini_embed", "gemini_count_tokens"}
 
-// geminiConfig gives Google's two hosts an account each.
+// geminiConfig gives Google's two hosts an account each, and one to the recorded rate limits.
 func geminiConfig(t *testing.T, url string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	text := fmt.Sprintf(`accounts:
   - {provider: gemini, account_name: rec-gemini, api_key: sk-replayed-secret, base_url: %q, models: ["*"]}
+  - {provider: gemini, account_name: rec-gemini-limited, api_key: sk-replayed-secret, base_url: %q, models: ["*"]}
   - {provider: vertex, account_name: rec-vertex, api_key: sk-replayed-secret, base_url: %q, models: ["*"], options: {project: PROJECT}}
-`, url, url)
+`, url, url, url)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,11 @@ func TestRecordedGeminiRelay(t *testing.T) {
 
 // withProvider names the account by the gateway's own member.
 func withProvider(r *recording) string {
-	return strings.TrimSuffix(strings.TrimSpace(string(r.Request.Body)), "}") + `,"provider":"` + accountOf(r) + `"}`
+	account := accountOf(r)
+	if r.Response.Status == 429 { // an account that refused a model is not asked for it again for a while
+		account += "-limited"
+	}
+	return strings.TrimSuffix(strings.TrimSpace(string(r.Request.Body)), "}") + `,"provider":"` + account + `"}`
 }
 
 func geminiRelayed(r *recording, status int, body string, h http.Header, sent []byte, fail func(string, ...any)) bool {

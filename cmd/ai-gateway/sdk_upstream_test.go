@@ -292,7 +292,7 @@ func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
 	if rest, ok := strings.CutPrefix(path, "openai/deployments/"); ok { // Azure: the deployment is the model
 		_, path, _ = strings.Cut(rest, "/")
 		if r.Header.Get("api-key") != "azure-secret" || r.URL.Query().Get("api-version") != "2024-12-01-preview" {
-			http.Error(w, `{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint."}}`, 401)
+			http.Error(w, `{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint."}}`, http.StatusUnauthorized)
 			return
 		}
 		r.Header.Set("Authorization", "Bearer sk-vendor-openai-secret")

@@ -96,7 +96,7 @@ func (t *told) responsesItem(item json.RawMessage) {
 func tellResponsesStream(sse string) (t told) {
 	type call struct {
 		toldCall
-		custom, ended bool
+		custom bool
 	}
 	calls := map[string]*call{}
 	var order []*call
@@ -228,9 +228,7 @@ type trip struct {
 // trips are all recorded answers of Responses to the two other formats, and of those to Responses.
 func trips(t *testing.T) (out []trip) {
 	recs := append(answers(t), recordings(t, "openai_responses")...)
-	for _, r := range responsesFragments(t) {
-		recs = append(recs, r)
-	}
+	recs = append(recs, responsesFragments(t)...)
 	for _, r := range recs {
 		to := []string{"openai_responses"}
 		if r.Endpoint == "openai_responses" {

@@ -48,8 +48,8 @@ func spellings(provider, model string) []spelling {
 	}
 	out = append(out, spelling{provider, name})
 	if maker == "" && named[provider] {
-		if m, rest, ok := strings.Cut(name, "/"); ok {
-			maker, name = m, rest
+		if m, _, ok := strings.Cut(name, "/"); ok {
+			maker = m
 		}
 	}
 	if maker != "" {

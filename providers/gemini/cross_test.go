@@ -14,8 +14,7 @@ import (
 
 // spoken gathers what must not get lost of a conversation: words, calls, results and tools, in order.
 func spoken(r *providers.Request) (list []string) {
-	var blocks func(in []providers.Block)
-	blocks = func(in []providers.Block) {
+	blocks := func(in []providers.Block) {
 		for i := range in {
 			switch b := &in[i]; b.Kind {
 			case providers.KindText, providers.KindRefusal:
