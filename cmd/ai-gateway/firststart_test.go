@@ -351,11 +351,11 @@ func TestSettingsInForce(t *testing.T) {
 	}
 	addr := strings.TrimPrefix(g.url, "http://")
 	start := time.Now()
-	if s, _, closed := raw(t, addr, "GET /livez HTTP/1.1\r\nHost: x\r\nX: ", 5*time.Second); !closed || len(s) == 1 && s[0] == 200 || time.Since(start) > 3*time.Second {
+	if s, _, closed := raw(t, addr, "GET /livez HTTP/1.1\r\nHost: x\r\nX: ", 9*time.Second); !closed || len(s) == 1 && s[0] == 200 || time.Since(start) > 8*time.Second {
 		t.Errorf("timeouts.read_header: %v after %v, closed %v", s, time.Since(start), closed)
 	}
 	start = time.Now()
-	if s, _, closed := raw(t, addr, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 5*time.Second); !closed || len(s) != 1 || s[0] != 200 || time.Since(start) < 500*time.Millisecond || time.Since(start) > 3*time.Second {
+	if s, _, closed := raw(t, addr, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 9*time.Second); !closed || len(s) != 1 || s[0] != 200 || time.Since(start) < 500*time.Millisecond || time.Since(start) > 8*time.Second {
 		t.Errorf("timeouts.keep_alive: %v after %v, closed %v", s, time.Since(start), closed)
 	}
 	resp, err := http.Get("http://" + metrics + "/metrics")

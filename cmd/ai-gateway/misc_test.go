@@ -43,7 +43,7 @@ func TestLoopToItself(t *testing.T) {
 			if status != 508 || json.Unmarshal([]byte(out), &e) != nil || !strings.Contains(e.Error.Message, "base_url leads back to this gateway") || (path == "/v1/messages") != (e.Type == "error") {
 				t.Errorf("%s, stream %v: %d %s", path, stream, status, out)
 			}
-			if d := time.Since(start); d > 2*time.Second {
+			if d := time.Since(start); d > 20*time.Second {
 				t.Errorf("%s, stream %v: it took %v", path, stream, d)
 			}
 		}

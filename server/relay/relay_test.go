@@ -37,7 +37,7 @@ func replies(status int, body string) http.HandlerFunc {
 // reason on is with the caller before the row is durable, while the content is.
 func TestSettledBeforeTheEnd(t *testing.T) {
 	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: answers(first, hello, stopped, usageChunk, doneChunk)})
-	b.book.slow = 300 * time.Millisecond
+	b.book.slow = time.Second
 	start := time.Now()
 	var content, end time.Time
 	err := lines(t, b.url, "/v1/chat/completions", streamAsk, func(line string) {
@@ -53,12 +53,12 @@ func TestSettledBeforeTheEnd(t *testing.T) {
 	if err != nil || end.IsZero() || content.IsZero() {
 		t.Fatalf("err %v, content %v, end %v", err, content, end)
 	}
-	if content.Sub(start) > 200*time.Millisecond {
-		t.Errorf("the content waited %v for the ledger", content.Sub(start))
-	}
 	b.book.mu.Lock()
 	settled := b.book.at[0]
 	b.book.mu.Unlock()
+	if !content.Before(settled) {
+		t.Errorf("the content waited for the ledger, %v in all", content.Sub(start))
+	}
 	if end.Before(settled) {
 		t.Errorf("the end was with the caller %v before its entry was durable", settled.Sub(end))
 	}
@@ -241,13 +241,13 @@ func TestHangUp(t *testing.T) {
 			if r.EndReason != store.EndClientGone {
 				t.Errorf("end reason %q", r.EndReason)
 			}
-			for range 100 {
+			for range 500 {
 				if gone.Load() != 0 {
 					break
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
-			if took := time.Duration(gone.Load() - left.UnixNano()); gone.Load() == 0 || took > 500*time.Millisecond {
+			if took := time.Duration(gone.Load() - left.UnixNano()); gone.Load() == 0 || took > 5*time.Second {
 				t.Errorf("the upstream was stopped after %v", took)
 			}
 			if len(pieces) > 0 && r.Tokens.Completion() == 0 {
@@ -264,11 +264,11 @@ func TestHangUp(t *testing.T) {
 // while, and another target may still take over.
 func TestEarlyCommit(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 5 s")
+		t.Skip("takes 8 s")
 	}
 	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(5500 * time.Millisecond)
+		time.Sleep(8 * time.Second)
 		w.WriteHeader(503)
 	}}, target{dialect: asChat, handler: answers(first, hello, stopped, usageChunk, doneChunk)})
 	start := time.Now()
@@ -277,7 +277,7 @@ func TestEarlyCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if took := time.Since(start); resp.StatusCode != 200 || took < 4500*time.Millisecond || took > 5400*time.Millisecond {
+	if took := time.Since(start); resp.StatusCode != 200 || took < 4500*time.Millisecond || took > 7500*time.Millisecond {
 		t.Errorf("status %d after %v", resp.StatusCode, took)
 	}
 	if resp.Header.Get("X-Gateway-Provider") != "" {

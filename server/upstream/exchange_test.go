@@ -167,7 +167,7 @@ func TestUnreachable(t *testing.T) {
 	if _, err := c.Start(post("http://no-such-host.invalid")); kindOf(err) != DNS {
 		t.Errorf("got %v, want DNS", err)
 	}
-	if d := time.Since(start); d > 3500*time.Millisecond {
+	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("took %v", d)
 	}
 }

@@ -140,10 +140,10 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	}
 	select {
 	case <-closed:
-	case <-time.After(time.Second):
+	case <-time.After(10 * time.Second):
 		t.Fatal("the idle connection stays")
 	}
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.hosts) != 0 || c.timer != nil {
