@@ -270,16 +270,24 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 		x.emit(piece)
 	} else {
 		s.held = append(s.held, piece...)
-		if len(s.held) > maxHeld {
-			s.err = badResponse("its events before any content exceed the limit")
+		switch {
+		case s.phase == phasePreamble && !s.closing && len(s.held) > maxPreamble:
+			x.emit(s.held) // no other target is worth holding that much for
+			s.held, s.phase = s.held[:0], phaseContent
+		case len(s.held) > maxHeld:
+			s.err = badResponse("its events after the end exceed the limit")
 			return false
 		}
 	}
 	return true
 }
 
-// maxHeld bounds what is held of a stream before its first content and after its end.
-const maxHeld = 32 << 20
+// Bounds of what is held of a stream: before its first content, beyond which the
+// answer is committed all the same, and after its end.
+const (
+	maxPreamble = 8 << 20
+	maxHeld     = 32 << 20
+)
 
 // complete settles a whole answer and then lets its last bytes go.
 func (x *exchange) complete() error {
