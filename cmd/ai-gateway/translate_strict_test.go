@@ -119,7 +119,7 @@ func strictChat(body json.RawMessage, vendor string) error {
 	if err := json.Unmarshal(body, &top); err != nil {
 		return err
 	}
-	known := []string{"model", "messages", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "stop", "n", "seed", "stream", "stream_options", "user", "service_tier", "response_format", "reasoning_effort"}
+	known := []string{"model", "messages", "tools", "tool_choice", "parallel_tool_calls", "temperature", "top_p", "stop", "n", "seed", "stream", "stream_options", "user", "service_tier", "response_format", "reasoning_effort", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "modalities"}
 	limit := "max_completion_tokens"
 	if vendor != "openai" {
 		limit = "max_tokens"

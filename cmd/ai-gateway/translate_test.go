@@ -100,6 +100,17 @@ func shortAnswer(w http.ResponseWriter, path string, body []byte) {
 		_, _ = io.WriteString(w, converseWhole(say))
 		return
 	}
+	const generated = `{"candidates":[{"content":{"parts":[{"text":"Yes."}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"totalTokenCount":3},"modelVersion":"m","responseId":"r"}`
+	switch {
+	case strings.HasSuffix(path, ":generateContent"):
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, generated)
+		return
+	case strings.HasSuffix(path, ":streamGenerateContent"):
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: "+generated+"\r\n\r\n")
+		return
+	}
 	messages, stream := strings.HasSuffix(path, "/messages"), string(get(body, "stream")) == "true"
 	w.Header().Set("Content-Type", map[bool]string{true: "text/event-stream", false: "application/json"}[stream])
 	const response = `{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"Yes.","annotations":[]}]}],"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}`

@@ -38,9 +38,9 @@ func (w *requestWriter) writeTools() {
 // unusable reports whether a tool is left out: another vendor's own, or one the caller's choice excludes.
 func (w *requestWriter) unusable(t providers.Tool) bool {
 	if len(t.Raw) > 0 && !t.Custom {
-		name := "opaque"
-		if s := stringAt(t.Raw, "type"); s != "" {
-			name = s
+		name := stringAt(t.Raw, "type")
+		if name == "" {
+			name = t.Name
 		}
 		w.drop("tools." + name)
 		return true

@@ -61,7 +61,7 @@ func (w *requestWriter) unusable(t providers.Tool) bool {
 	if len(t.Raw) > 0 && !t.Custom {
 		name := stringAt(t.Raw, "type")
 		if name == "" {
-			name = "opaque"
+			name = t.Name
 		}
 		w.drop("tools." + name)
 		return true

@@ -72,9 +72,15 @@ func appendJSONSchema(dst []byte, v []byte, depth int) []byte {
 	return append(dst, '}')
 }
 
+// numberedTypes are the types by their number, as clients on gRPC's types send them.
+var numberedTypes = [...]string{"", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"}
+
 // appendType writes a type in JSON Schema's spelling.
 func appendType(dst []byte, v []byte, nullable bool) []byte {
 	s, ok := wire.String(v)
+	if n, isNumber := wire.Int(v); isNumber && n > 0 && int(n) < len(numberedTypes) {
+		s, ok = numberedTypes[n], true
+	}
 	if !ok {
 		return appendRaw(dst, v)
 	}

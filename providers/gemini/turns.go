@@ -239,6 +239,9 @@ func (w *requestWriter) media(b *providers.Block) bool {
 		b.MediaType = strings.TrimSpace(strings.SplitN(b.MediaType, ";", 2)[0])
 	case b.Text != "": // a document given as its text
 		b.Data, b.MediaType = []byte(b.Text), "text/plain"
+		if b.Filename != "" { // the API takes no name beside it
+			b.Data = []byte(b.Filename + "\n\n" + b.Text)
+		}
 	case b.FileID != "":
 		w.fail("file_id", "a file stored at another provider cannot be used with this model; send its content")
 		return false
