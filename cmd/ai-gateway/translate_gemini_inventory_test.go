@@ -96,7 +96,7 @@ func (v *inventory) geminiContent(r *run, c json.RawMessage, kind string, open *
 			sig = "" // Google's stand-ins for none
 		}
 		thought := string(get(p, "thought")) == "true"
-		if sig != "" && !thought {
+		if opaque := get(p, "executableCode") != nil || get(p, "codeExecutionResult") != nil || get(p, "toolCall") != nil || get(p, "toolResponse") != nil; sig != "" && !thought && !opaque {
 			v.note("messages.signature")
 		}
 		v.odd("messages.", p, "text", "thought", "thoughtSignature", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult", "toolCall", "toolResponse")

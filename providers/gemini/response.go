@@ -140,6 +140,9 @@ func decodeCandidate(raw []byte, seed string, place int) (providers.Choice, erro
 		case "finishMessage":
 			message, _ = wire.String(v)
 			c.Extra = member(c.Extra, name, v)
+		case "logprobsResult":
+			c.Logprobs = chatLogprobs(v)
+			c.Extra = member(c.Extra, name, v)
 		default:
 			c.Extra = member(c.Extra, name, v)
 		}

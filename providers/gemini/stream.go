@@ -248,6 +248,7 @@ func (d *decoder) candidate(elem []byte) {
 		}
 		return true
 	})
+	first := len(d.events)
 	if isObject(content) {
 		d.part(c, content)
 	}
@@ -255,6 +256,9 @@ func (d *decoder) candidate(elem []byte) {
 		d.part(c, part)
 		return d.err == nil
 	})
+	if list := chatLogprobs(at(elem, "logprobsResult")); list != nil {
+		withLogprobs(d.events[first:], c.index, list)
+	}
 	if grounding := at(elem, "groundingMetadata"); grounding != nil {
 		d.cite(c, grounding)
 	}

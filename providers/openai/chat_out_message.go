@@ -127,7 +127,7 @@ func opaqueName(b *providers.Block) string {
 	if t := textAt(b.Raw, "type"); t != "" {
 		return t
 	}
-	return "block"
+	return "opaque"
 }
 
 // writeContent writes blocks as the content: a list of parts where there is

@@ -17,7 +17,7 @@ func (w *requestWriter) writeTools() {
 		start := len(w.dst)
 		w.dst = append(key(w.dst, "tools"), '[')
 		for i := range r.Tools {
-			if !w.barred(r.Tools[i].Name) && w.writeTool(&r.Tools[i]) {
+			if !w.barred(&r.Tools[i]) && w.writeTool(&r.Tools[i]) {
 				sent++
 			}
 		}
@@ -41,11 +41,14 @@ func (w *requestWriter) writeTools() {
 	}
 }
 
-// barred reports whether the choice leaves the tool out. Only OpenAI knows
+// barred reports whether the choice leaves a function out. Only OpenAI knows
 // allowed_tools; elsewhere the other tools are not sent.
-func (w *requestWriter) barred(name string) bool {
+func (w *requestWriter) barred(t *providers.Tool) bool {
 	c := &w.r.ToolChoice
-	return c.Mode == providers.ToolAllowed && !w.own && !w.openAI() && !slices.Contains(c.Allowed, name)
+	if t.Raw != nil && t.Schema == nil && !t.Custom { // another vendor's own, which is reported
+		return false
+	}
+	return c.Mode == providers.ToolAllowed && !w.own && !w.openAI() && !slices.Contains(c.Allowed, t.Name)
 }
 
 // writeTool writes one tool; it reports false for another vendor's own tool, which means nothing here.
