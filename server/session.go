@@ -164,7 +164,9 @@ func (s *Server) fromSession(ctx *fasthttp.RequestCtx, id []byte, now time.Time)
 		if subtle.ConstantTimeCompare(ctx.Request.Header.Peek(csrfHeader), []byte(one.csrf)) != 1 {
 			return nil, forbidden("csrf", "the request lacks the session's "+csrfHeader)
 		}
-		if !isJSON(ctx.Request.Header.ContentType()) && ctx.Request.Header.ContentLength() != 0 && !strings.HasPrefix(string(ctx.Request.Header.ContentType()), "multipart/form-data") {
+		kind := ctx.Request.Header.ContentType()
+		upload := strings.HasPrefix(string(kind), "multipart/form-data") && !strings.HasPrefix(string(ctx.Path()), "/v1/admin/")
+		if !isJSON(kind) && ctx.Request.Header.ContentLength() != 0 && !upload {
 			return nil, forbidden("content_type", "with a session, bodies must be application/json")
 		}
 	}
