@@ -90,6 +90,9 @@ func runServe(ctx context.Context, cfg *config.Config, load func() (*config.Conf
 	}
 	defer g.local.withdraw(cfg.DataDir)
 	failed := make(chan error, len(doors.open)+1)
+	signals := make(chan os.Signal, 2) // heard before the first request is, or it would be cut off
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
 	for _, d := range doors.open {
 		go func() { failed <- g.server.Serve(d.ln, d.plane) }()
 	}
@@ -103,17 +106,14 @@ func runServe(ctx context.Context, cfg *config.Config, load func() (*config.Conf
 	g.start()
 	g.greet(stderr, terminal)
 	notifySystemd("READY=1")
-	cause := g.wait(ctx, failed)
+	cause := g.wait(ctx, signals, failed)
 	notifySystemd("STOPPING=1")
 	ended = true
 	return errors.Join(cause, g.shutdown(terminal))
 }
 
 // wait returns when the gateway is to stop: nil when it was asked to.
-func (g *gateway) wait(ctx context.Context, failed <-chan error) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	defer signal.Stop(signals)
+func (g *gateway) wait(ctx context.Context, signals <-chan os.Signal, failed <-chan error) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

@@ -118,7 +118,7 @@ func activated(t *testing.T, dir string, socket *os.File, log io.Writer) *exec.C
 	cmd := exec.Command("sh", "-c", "LISTEN_PID=$$ exec ai-gateway serve")
 	cmd.Env = []string{
 		"PATH=" + binary(t) + ":" + os.Getenv("PATH"), "HOME=" + dir, "AI_GATEWAY_DATA_DIR=" + dir, "AI_GATEWAY_ADMIN_KEY=" + lifecycleKey,
-		"AI_GATEWAY_DRAIN_DELAY=200ms", "LISTEN_FDS=1", "LISTEN_FDNAMES=http", "AI_GATEWAY_LOG_LEVEL=warn",
+		"AI_GATEWAY_DRAIN_DELAY=200ms", "NOTIFY_SOCKET=" + filepath.Join(dir, "notify"), "LISTEN_FDS=1", "LISTEN_FDNAMES=http", "AI_GATEWAY_LOG_LEVEL=warn",
 	}
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -147,10 +147,30 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 	defer socket.Close()
 	dir, log := t.TempDir(), &syncBuffer{}
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notify.Close()
+	ready := func() { // one that is told to end while it starts ends at once
+		t.Helper()
+		buf := make([]byte, 256)
+		_ = notify.SetReadDeadline(time.Now().Add(time.Minute))
+		for {
+			n, err := notify.Read(buf)
+			if err != nil {
+				t.Fatalf("no gateway got ready: %v\n%s", err, log)
+			}
+			if strings.Contains(string(buf[:n]), "READY=1") {
+				return
+			}
+		}
+	}
 	running := activated(t, dir, socket, log)
 	load := startChats("http://"+ln.Addr().String(), 8, 8)
 	var ended sync.WaitGroup
 	for range restarts {
+		ready()
 		time.Sleep(time.Second)
 		next := activated(t, dir, socket, log)
 		if err := running.Process.Signal(syscall.SIGTERM); err != nil {
@@ -164,6 +184,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		})
 		running = next
 	}
+	ready()
 	time.Sleep(time.Second)
 	load.end(t)
 	if err := running.Process.Signal(syscall.SIGTERM); err != nil {
