@@ -195,7 +195,7 @@ func (a *Admin) priceRow(c *Call, in *api.PriceRow) (*store.PriceRow, error) {
 		return nil, invalid("tiers", "may be at most 16")
 	}
 	row := &store.PriceRow{Provider: p.Name, Model: in.Model, Operation: in.Operation, Context: in.Context, MaxOutput: in.MaxOutput,
-		Rates: ratesOf(in.Rates), Source: cmp.Or(in.Source, "set by hand"), SetAt: c.Now.UTC().Truncate(time.Second), SetBy: c.Who.actor()}
+		Rates: ratesOf(in.Rates), Source: cmp.Or(in.Source, "set by hand"), SetAt: c.Now.UTC().Truncate(time.Millisecond), SetBy: c.Who.actor()}
 	for _, t := range in.Tiers {
 		row.Tiers = append(row.Tiers, store.PriceTier{Above: t.Above, Rates: ratesOf(t.Rates)})
 	}

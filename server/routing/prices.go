@@ -26,7 +26,7 @@ func Model(row *store.PriceRow) (providers.Model, error) {
 	m := providers.Model{
 		ID: row.Model, Provider: row.Provider, Op: providers.Op(cmp.Or(row.Operation, string(providers.OpChat))),
 		Context: row.Context, MaxOutput: row.MaxOutput, Priced: true, Source: row.Source, AsOf: row.SetAt.UTC().Format(time.DateOnly),
-		PriceFrom: providers.PriceOverride, PriceVersion: row.SetAt.UTC().Format(time.RFC3339),
+		PriceFrom: providers.PriceOverride, PriceVersion: row.SetAt.UTC().Format(time.RFC3339Nano),
 	}
 	fail := func(err error) (providers.Model, error) {
 		return m, fmt.Errorf("price of %s %s: %w", strconv.Quote(store.CleanText(row.Provider, 64)), strconv.Quote(store.CleanText(row.Model, 128)), err)
