@@ -224,7 +224,9 @@ func strictGemini(body json.RawMessage) error {
 // TestRecordedRequestsToGeminiAndBack sends every recorded request of the other
 // formats to Gemini, those of Responses to Bedrock, and Gemini's to all of them: what
 // arrives passes the checks of its format, is known to the vendor's own types, and
-// loses nothing but what the answer's header names.
+// loses nothing but what the answer's header names. The exceptions are two requests,
+// gemini_generate-0a97290b9be6 and -3171ef0f6e26, with a signature on a plain text of
+// the model: other vendors' models get the text without it, which is not reported.
 func TestRecordedRequestsToGeminiAndBack(t *testing.T) {
 	all := deliveries(t)
 	up := startStage(t)
