@@ -87,6 +87,21 @@ type Framed interface {
 	AppendRestError(dst []byte, e *Error) []byte
 }
 
+// Numbered is an Ingress whose streams number their events, so that an error behind
+// events that were relayed has to go on from them.
+type Numbered interface {
+	// Follow notes how far a relayed stream has come, by the next of its events.
+	Follow(f *Followed, data []byte)
+	// AppendFollowingError writes what AppendStreamError does, behind those events.
+	AppendFollowingError(dst []byte, e *Error, f *Followed) []byte
+}
+
+// Followed is how far a relayed stream has come. The zero value is its beginning.
+type Followed struct {
+	Next int64  // the number of the next event
+	ID   string // of the answer; "": not told
+}
+
 // EncodeOptions are what an encoder must know of the request.
 type EncodeOptions struct {
 	Model        string // the model name the caller is to see; empty: the upstream's

@@ -101,7 +101,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		Op: c.route.op, Dialect: in.Dialect(), Model: peek.Model, Provider: peek.Provider, Fallback: peek.Fallbacks, Allow: allow,
 	})
 	if perr == nil && c.refers.account != "" {
-		plan, perr = keptBy(plan, c.refers.account, c.refers.previous)
+		plan, perr = keptBy(plan, &c.refers)
 	}
 	if perr != nil {
 		release()

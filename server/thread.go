@@ -22,6 +22,7 @@ const fetchPatience = 30 * time.Second
 type threaded struct {
 	body     []byte // to be sent: an earlier conversation kept here stands in it whole
 	previous string // the id of that answer
+	item     string // the id of an item that the account keeps, where no answer is gone on from
 	account  string // id of the account that keeps the answer it goes on from; "": any
 	thread   *relay.Thread
 }
@@ -67,6 +68,9 @@ func (s *Server) threadOf(c *call, body []byte) (threaded, *providers.Error) {
 			return t, e
 		}
 	}
+	if t.account == "" && s.o.Threads != nil {
+		t.account, t.item = s.itemKeeper(c, said)
+	}
 	t.thread.Keep = stored && s.o.Threads != nil
 	return t, nil
 }
@@ -74,16 +78,14 @@ func (s *Server) threadOf(c *call, body []byte) (threaded, *providers.Error) {
 // resolved returns an input whose references to items that are kept here are those
 // items; nil: it has none.
 func (s *Server) resolved(c *call, input json.RawMessage) json.RawMessage {
-	if s.o.Threads == nil || input[0] != '[' || !bytes.Contains(input, []byte(`"item_reference"`)) {
+	if s.o.Threads == nil {
 		return nil
 	}
 	var edits []wire.Edit
-	wire.EachElement(input, func(item []byte) bool {
-		if id := stringAt(item, "id"); id != "" && stringAt(item, "type") == "item_reference" {
-			if kept, ok := s.o.Threads.Item(c.keyID(), id); ok {
-				start := cap(input) - cap(item) // item is a part of input
-				edits = append(edits, wire.Edit{Start: start, End: start + len(item), New: kept})
-			}
+	eachReference(input, func(item []byte, id string) bool {
+		if kept, ok := s.o.Threads.Item(c.keyID(), id); ok {
+			start := cap(input) - cap(item) // item is a part of input
+			edits = append(edits, wire.Edit{Start: start, End: start + len(item), New: kept})
 		}
 		return true
 	})
@@ -91,6 +93,32 @@ func (s *Server) resolved(c *call, input json.RawMessage) json.RawMessage {
 		return nil
 	}
 	return wire.Splice(nil, input, edits)
+}
+
+// itemKeeper returns the account that keeps the first item an input refers to, and
+// the item's id; "" where none does as far as is known.
+func (s *Server) itemKeeper(c *call, input json.RawMessage) (account, id string) {
+	eachReference(input, func(_ []byte, ref string) bool {
+		var ok bool
+		if account, ok = s.o.Threads.ItemAccount(c.keyID(), ref); ok {
+			id = ref
+		}
+		return !ok
+	})
+	return account, id
+}
+
+// eachReference calls f with the references to items in an input, until it says no.
+func eachReference(input json.RawMessage, f func(item []byte, id string) bool) {
+	if len(input) == 0 || input[0] != '[' || !bytes.Contains(input, []byte(`"item_reference"`)) {
+		return
+	}
+	wire.EachElement(input, func(item []byte) bool {
+		if id := stringAt(item, "id"); id != "" && stringAt(item, "type") == "item_reference" {
+			return f(item, id)
+		}
+		return true
+	})
 }
 
 func stringAt(obj []byte, name string) string {
@@ -143,18 +171,24 @@ func lostResponse(id, why string) *providers.Error {
 	return e
 }
 
-// keptBy leaves in a plan the account alone that keeps the answer gone on from.
-func keptBy(p *routing.Plan, account, id string) (*routing.Plan, *providers.Error) {
+// keptBy leaves in a plan the account alone that keeps what is referred to.
+func keptBy(p *routing.Plan, refers *threaded) (*routing.Plan, *providers.Error) {
 	kept := *p
 	kept.Targets = nil
 	for _, t := range p.Targets {
-		if t.Account.ID == account {
+		if t.Account.ID == refers.account {
 			t.When, t.Tier = routing.CauseFirst, 0
 			kept.Targets = append(kept.Targets, t)
 		}
 	}
 	if len(kept.Targets) == 0 {
-		return nil, lostResponse(id, " It is kept by an account that is no longer there or does not serve this model: send the conversation in `input` instead.")
+		const why = " It is kept by an account that is no longer there or does not serve this model: send the conversation in `input` instead."
+		if refers.item != "" {
+			e := refuse(400, "item_not_found", "Item with id '"+endUser(refers.item)+"' not found."+why)
+			e.Param = "input"
+			return nil, e
+		}
+		return nil, lostResponse(refers.previous, why)
 	}
 	return &kept, nil
 }

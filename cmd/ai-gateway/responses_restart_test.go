@@ -165,3 +165,81 @@ func TestResponsesStateIsHandedOver(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 }
+
+// TestResponsesFailureIsNumbered: the events that tell of a failure go on from
+// those before them, relayed and translated, and are of the same answer.
+func TestResponsesFailureIsNumbered(t *testing.T) {
+	up := startVendor(t)
+	config := filepath.Join(t.TempDir(), "gateway.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, sdkConfig, up.url), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := serve(t, "", nil, "--config", config)
+	key := g.newKey(`{"name":"one"}`)
+	for _, model := range []string{"gpt-cut", "claude-cut", "chat-cut"} {
+		_, answer, _ := g.call("POST", "/v1/responses", key, fmt.Sprintf(`{"model":%q,"stream":true,"input":"one"}`, model))
+		all := events(answer)
+		if len(all) < 5 {
+			t.Errorf("%s: %s", model, answer)
+			continue
+		}
+		for i, e := range all {
+			if n := string(get(json.RawMessage(e), "sequence_number")); n != fmt.Sprint(i) {
+				t.Errorf("%s: event %d has the number %s: %s", model, i, n, e)
+			}
+		}
+		first, last := json.RawMessage(all[0]), json.RawMessage(all[len(all)-1])
+		if str(last, "type") != "response.failed" || str(last, "response", "id") == "" || str(first, "response", "id") != str(last, "response", "id") {
+			t.Errorf("%s: it begins with %s and ends with %s", model, first, last)
+		}
+	}
+}
+
+// TestItemReferencePins: a reference to an item goes to the account that keeps it,
+// and to no other.
+func TestItemReferencePins(t *testing.T) {
+	vendors := map[string]*vendor{"a": startVendor(t), "b": startVendor(t), "c": startVendor(t)}
+	text := "accounts:\n"
+	for name, v := range vendors {
+		text += fmt.Sprintf("  - {provider: openai, account_name: %s, api_key: sk-vendor-openai-secret, base_url: %q, models: [gpt-4.1]}\n", name, v.url+"/ok/v1")
+	}
+	text += fmt.Sprintf("  - {provider: anthropic, account_name: d, api_key: sk-vendor-anthropic-secret, base_url: %q, models: [claude-opus-4-8]}\n", vendors["a"].url+"/ok")
+	config := filepath.Join(t.TempDir(), "gateway.yaml")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := serve(t, "", nil, "--config", config)
+	for _, stream := range []bool{false, true} {
+		key := g.newKey(fmt.Sprintf(`{"name":"key-%v"}`, stream))
+		refer := func(model string) (int, string, string) {
+			status, answer, h := g.call("POST", "/v1/responses", key, fmt.Sprintf(`{"model":%q,"input":[{"role":"user","content":"one"},{"type":"item_reference","id":"msg_1"},{"role":"user","content":"two"}]}`, model))
+			return status, answer, h.Get("X-Gateway-Account")
+		}
+		status, answer, h := g.call("POST", "/v1/responses", key, fmt.Sprintf(`{"model":"gpt-4.1","input":"one","stream":%v}`, stream))
+		if status != 200 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		keeper := h.Get("X-Gateway-Account")
+		served := map[string]int{}
+		for name, v := range vendors {
+			served[name] = v.count("responses")
+		}
+		for range 12 {
+			if status, answer, account := refer("gpt-4.1"); status != 200 || account != keeper {
+				t.Fatalf("kept by %q, asked %q: %d %s", keeper, account, status, answer)
+			}
+		}
+		moved := 0
+		for name, v := range vendors {
+			if v.count("responses") != served[name] {
+				moved++
+			}
+		}
+		if moved != 1 {
+			t.Errorf("%d accounts were asked", moved)
+		}
+		if status, answer, _ := refer("claude-opus-4-8"); status != 400 || str(json.RawMessage(answer), "error", "code") != "item_not_found" {
+			t.Errorf("another vendor's model: %d %s", status, answer)
+		}
+	}
+}

@@ -2,7 +2,9 @@ package openai
 
 import (
 	"bytes"
+	"math"
 	"sort"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -401,6 +403,25 @@ func putFailure(dst []byte, err *providers.Error) []byte {
 // AppendStreamError writes what ends a failed stream whose events were not written
 // here, so that neither its id nor its numbers are known.
 func (in responsesIngress) AppendStreamError(dst []byte, err *providers.Error) []byte {
+	return in.AppendFollowingError(dst, err, &providers.Followed{})
+}
+
+// Follow reads sequence_number; some vendors write none.
+func (responsesIngress) Follow(f *providers.Followed, data []byte) {
+	if f.Next == 0 { // response.created, with which every stream begins
+		if start, end, ok := wire.Path(data, "response", "id"); ok {
+			f.ID, _ = wire.String(data[start:end])
+		}
+	}
+	f.Next++
+	if n, err := strconv.ParseInt(string(at(data, "sequence_number")), 10, 64); err == nil && n >= 0 && n < math.MaxInt64-2 {
+		f.Next = n + 1
+	}
+}
+
+// AppendFollowingError writes what ends a failed stream behind relayed events.
+func (in responsesIngress) AppendFollowingError(dst []byte, err *providers.Error, f *providers.Followed) []byte {
 	e := in.NewEncoder(providers.EncodeOptions{RequestID: err.RequestID}).(*responsesEncoder)
+	e.seq, e.id = f.Next, f.ID
 	return e.Fail(dst, err)
 }

@@ -93,3 +93,7 @@ func (p *arrayPipe) end(put func([]byte, providers.FrameInfo) bool) error {
 }
 
 func (p *arrayPipe) terminal(dst []byte) []byte { return dst }
+
+func (p *arrayPipe) fail(dst []byte, e *providers.Error) []byte {
+	return streamError(dst, p.x.job.In, e, true)
+}

@@ -81,6 +81,7 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 	if x.same {
 		if x.keepsThread() {
 			x.keptAt(body)
+			x.keptItemsAt(body)
 		}
 		if r, ok := x.frames.(providers.Refitter); ok {
 			fit, e := r.Refit(x.job.Body, body)

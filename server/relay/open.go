@@ -74,3 +74,6 @@ func (p rawPipe) end(put func([]byte, providers.FrameInfo) bool) error {
 }
 
 func (p rawPipe) terminal(dst []byte) []byte { return dst }
+
+// fail says nothing: bytes have no room for it.
+func (rawPipe) fail(dst []byte, _ *providers.Error) []byte { return dst }

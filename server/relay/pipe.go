@@ -19,6 +19,9 @@ type pipe interface {
 	end(put func(piece []byte, info providers.FrameInfo) bool) error
 	// terminal returns the bytes that complete the caller's stream, if the pipe makes them itself.
 	terminal(dst []byte) []byte
+	// fail writes the error that ends the caller's stream instead, behind the
+	// content that has been put.
+	fail(dst []byte, e *providers.Error) []byte
 }
 
 // A relayPipe passes events on as they are.
@@ -28,16 +31,19 @@ type relayPipe struct {
 	model    []byte // the name to show, quoted; nil: leave the upstream's
 	cutUsage bool   // the caller did not ask for the usage event
 	finished bool
-	kept     bool // where the answer can be asked for again is remembered
-	whole    bool // the terminal event was seen
-	noDone   bool // the vendor may leave it out
-	closing  bool // there is none in this format
+	kept     bool               // where the answer can be asked for again is remembered
+	whole    bool               // the terminal event was seen
+	noDone   bool               // the vendor may leave it out
+	closing  bool               // there is none in this format
+	numbered providers.Numbered // nil: events of this format have no numbers
+	followed providers.Followed
 	scratch  []byte
 }
 
 func (x *exchange) newRelayPipe() *relayPipe {
 	t := x.target
 	p := &relayPipe{x: x, cutUsage: x.addsUsage(t), noDone: x.job.Open || t.Account.Provider.Quirks.NoDone}
+	p.numbered, _ = x.job.In.(providers.Numbered)
 	if x.shownModel() != "" {
 		p.model = wire.AppendString(nil, x.shownModel())
 	}
@@ -87,9 +93,15 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 	p.closing = p.closing || info&providers.FrameClosing != 0
 	if info&providers.FrameTerminal != 0 {
 		p.whole = true
+		if x.keepsThread() {
+			x.keptItemsAt(ev.Data)
+		}
 	}
 	if info&providers.FrameError != 0 {
 		return put(ev.Data, info)
+	}
+	if p.numbered != nil && !p.whole { // the last one goes out only where nothing can fail any more
+		p.numbered.Follow(&p.followed, ev.Data)
 	}
 	if p.cutUsage && info&providers.FrameUsageOnly != 0 {
 		return put(nil, info)
@@ -162,6 +174,13 @@ func (p *relayPipe) cut(ev *wire.Event) bool {
 }
 
 func (p *relayPipe) terminal(dst []byte) []byte { return dst }
+
+func (p *relayPipe) fail(dst []byte, e *providers.Error) []byte {
+	if p.numbered != nil {
+		return p.numbered.AppendFollowingError(dst, e, &p.followed)
+	}
+	return streamError(dst, p.x.job.In, e, true)
+}
 
 // A translatePipe goes through the neutral events.
 type translatePipe struct {
@@ -247,6 +266,8 @@ func (p *translatePipe) end(put func([]byte, providers.FrameInfo) bool) error {
 	put(nil, providers.FrameTerminal)
 	return nil
 }
+
+func (p *translatePipe) fail(dst []byte, e *providers.Error) []byte { return p.enc.Fail(dst, e) }
 
 func (p *translatePipe) terminal(dst []byte) []byte {
 	dst = p.enc.End(dst)

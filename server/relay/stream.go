@@ -436,7 +436,11 @@ func (x *exchange) failStream(w io.Writer, begun bool) error {
 	if x.stream.raw {
 		return errCutShort
 	}
-	x.out = streamError(x.out[:0], x.job.In, x.fail, begun)
+	if x.stream.phase == phasePreamble {
+		x.out = streamError(x.out[:0], x.job.In, x.fail, begun)
+	} else {
+		x.out = x.stream.pipe.fail(x.out[:0], x.fail)
+	}
 	x.stream.phase = phaseDone
 	_, err := w.Write(x.out)
 	x.out = x.out[:0]

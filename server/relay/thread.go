@@ -44,6 +44,26 @@ func (x *exchange) keptAt(data []byte) {
 	}
 }
 
+// keptItemsAt remembers the account for the items of a whole answer, or of the event
+// that ends it: they can be referred to one by one.
+func (x *exchange) keptItemsAt(data []byte) {
+	start, end, ok := wire.Path(data, "response", "output")
+	if !ok {
+		start, end, ok = wire.Path(data, "output")
+	}
+	if !ok {
+		return
+	}
+	wire.EachElement(data[start:end], func(item []byte) bool {
+		if at, to, ok := wire.Path(item, "id"); ok {
+			if id, ok := wire.String(item[at:to]); ok && id != "" {
+				x.r.o.Threads.KeepItemAt(x.job.KeyID, id, x.target.Account.ID)
+			}
+		}
+		return true
+	})
+}
+
 // keepConversation remembers a conversation whose last answer was made here.
 func (x *exchange) keepConversation(response []byte) {
 	start, end, ok := wire.Path(response, "id")

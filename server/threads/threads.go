@@ -62,6 +62,17 @@ func (s *Store) Account(keyID, id string) (string, bool) {
 	return string(b), ok && len(b) > 0
 }
 
+// KeepItemAt remembers that the account keeps an item of an answer.
+func (s *Store) KeepItemAt(keyID, id, account string) {
+	s.accounts.Put(keyID, id, itemKind, nil, []byte(account))
+}
+
+// ItemAccount returns the account that keeps an item.
+func (s *Store) ItemAccount(keyID, id string) (string, bool) {
+	b, ok := s.accounts.Get(keyID, id, itemKind, nil)
+	return string(b), ok && len(b) > 0
+}
+
 // Keep remembers a conversation.
 func (s *Store) Keep(keyID, id string, c *Conversation) {
 	if len(c.Input)+len(c.Response) > maxConversation {
