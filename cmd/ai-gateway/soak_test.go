@@ -152,14 +152,20 @@ func (g *gateway) sampleRSS(stop <-chan struct{}, after time.Duration) (out [][2
 	}
 }
 
-// rssOf reads the resident memory of a process, in bytes; 0 if it cannot be read.
+// rssOf reads the resident memory of a process that is its own, in bytes; 0 if it
+// cannot be read. The pages of its files are left out: bbolt maps the store, which
+// grows with every row, and the kernel takes those pages back when it wants to.
 func rssOf(pid int) int64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	pages, _ := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
-	return pages * int64(os.Getpagesize())
+	_, rest, ok := strings.Cut(string(b), "RssAnon:")
+	if !ok {
+		return 0
+	}
+	kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	return kb << 10
 }
 
 // slopeOf fits a line by least squares and returns its rise a minute.
