@@ -287,7 +287,7 @@ func (v *inventory) plainSchemas() *inventory {
 		}
 	}
 	if f := v.params["format"]; strings.HasPrefix(f, "{") {
-		v.params["format"] = plainSchema(f)
+		v.params["format"] = openSchema(plainSchema(f))
 	}
 	return v
 }
@@ -305,6 +305,32 @@ func plainSchema(s string) string {
 			return `{"type":"object"}`
 		}
 	}
+	b, _ := json.Marshal(x)
+	return string(b)
+}
+
+// openSchema leaves out that objects are closed: Claude's API demands it of a format,
+// so it is said there also where the caller did not.
+func openSchema(s string) string {
+	var x any
+	_ = json.Unmarshal([]byte(s), &x)
+	var walk func(any)
+	walk = func(x any) {
+		switch x := x.(type) {
+		case []any:
+			for _, e := range x {
+				walk(e)
+			}
+		case map[string]any:
+			if x["additionalProperties"] == false {
+				delete(x, "additionalProperties")
+			}
+			for _, e := range x {
+				walk(e)
+			}
+		}
+	}
+	walk(x)
 	b, _ := json.Marshal(x)
 	return string(b)
 }

@@ -271,7 +271,11 @@ func (w *requestWriter) writeOutputConfig() {
 	}
 	if schema {
 		w.dst = putString(append(key(w.dst, "format"), '{'), "type", "json_schema")
-		w.dst = append(putRaw(w.dst, "schema", f.Schema), '}')
+		answer := f.Schema
+		if !w.own {
+			answer = ClosedSchema(answer)
+		}
+		w.dst = append(putRaw(w.dst, "schema", answer), '}')
 	}
 	w.dst = append(w.dst, '}')
 }

@@ -99,7 +99,7 @@ func TestRequestFromChat(t *testing.T) {
 	f("tier unknown here", func(r *providers.Request) { r.ServiceTier = "flex" }, `{}`, "service_tier")
 	f("json schema", func(r *providers.Request) {
 		r.Format = &providers.Format{Kind: "json_schema", Name: "x", Schema: json.RawMessage(`{"type":"object","b":1,"a":2}`), Strict: ptr(true)}
-	}, `{"output_config":{"format":{"type":"json_schema","schema":{"type":"object","b":1,"a":2}}}}`)
+	}, `{"output_config":{"format":{"type":"json_schema","schema":{"type":"object","b":1,"a":2,"additionalProperties":false}}}}`)
 	f("json object", func(r *providers.Request) { r.Format = &providers.Format{Kind: "json_object"} },
 		`{"system":[{"type":"text","text":"Answer with one valid JSON object and nothing else."}]}`, "response_format")
 	f("cache mark", func(r *providers.Request) {
