@@ -209,6 +209,19 @@ func watchdog(ctx context.Context) {
 	}
 }
 
+// accepting runs the loop of a listener and tells failed how it ended. A panic in it
+// ends the gateway as a failure of the listener does: drained, settled and closed.
+func accepting(failed chan<- error, serve func() error) {
+	defer func() {
+		if v := recover(); v != nil {
+			failed <- fmt.Errorf("panic while accepting: %v", v)
+		}
+	}()
+	if err := serve(); err != nil {
+		failed <- err
+	}
+}
+
 // serveMetrics opens /metrics on a listener of its own.
 func serveMetrics(addr string, s *server.Server, failed chan<- error) (stop func(), err error) {
 	ln, err := net.Listen("tcp", addr)
@@ -216,11 +229,7 @@ func serveMetrics(addr string, s *server.Server, failed chan<- error) (stop func
 		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
 	}
 	srv := &fasthttp.Server{Handler: s.MetricsHandler, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, Concurrency: 64, NoDefaultServerHeader: true, CloseOnShutdown: true}
-	go func() {
-		if err := srv.Serve(ln); err != nil {
-			failed <- err
-		}
-	}()
+	go accepting(failed, func() error { return srv.Serve(ln) })
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

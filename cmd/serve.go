@@ -94,7 +94,7 @@ func runServe(ctx context.Context, cfg *config.Config, load func() (*config.Conf
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
 	for _, d := range doors.open {
-		go func() { failed <- g.server.Serve(d.ln, d.plane) }()
+		go accepting(failed, func() error { return g.server.Serve(d.ln, d.plane) })
 	}
 	if cfg.MetricsListen != "" {
 		stop, err := serveMetrics(cfg.MetricsListen, g.server, failed)
