@@ -36,7 +36,7 @@ func TestAgentGeminiCLI(t *testing.T) {
 	modules := tool(t, "AI_GATEWAY_TEST_NODE", "a folder whose node_modules has the packages of .ci/package.json")
 	bin := filepath.Join(modules, "node_modules", ".bin", "gemini")
 	if _, err := os.Stat(bin); err != nil {
-		t.Skipf("SKIPPED: Gemini CLI is not there: %v", err)
+		t.Fatalf("the Gemini CLI is not among the packages of .ci/package.json: %v", err)
 	}
 	for _, format := range geminiUpstreams {
 		t.Run("upstream "+format, func(t *testing.T) { runGeminiCLI(t, bin, format) })
