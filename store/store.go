@@ -111,18 +111,19 @@ type UsagePage struct {
 // A TotalsQuery selects and groups roll-ups.
 type TotalsQuery struct {
 	Since, Until time.Time      // UTC; widened to 15-minute borders
-	GroupBy      []string       // of: model, key, provider, account, end_reason, group, day, hour
+	GroupBy      []string       // of: model, key, provider, account, end_reason, group, day, hour, quarter
 	Zone         *time.Location // for day and hour; nil = UTC
 	KeyID        string         // "" = all
 	Model        string
 	Provider     string
+	Account      string
 }
 
 // A Total is the sum of one group, counted in Tokens' disjoint buckets.
 type Total struct {
 	// Group holds a value by each name of GroupBy: key is the key's id, day is
-	// "2006-01-02" and hour RFC 3339, its start in the zone (two in the hour that
-	// daylight saving repeats differ by their offset).
+	// "2006-01-02", hour and the quarter of it RFC 3339, their start in the zone (two
+	// in the hour that daylight saving repeats differ by their offset).
 	Group     map[string]string
 	KeyName   string // where grouped by key
 	Requests  int64

@@ -36,7 +36,7 @@ type Options struct {
 	Log      *slog.Logger // nil: silent
 
 	schema     uint64                           // for tests of migration; 0 = the constant
-	migrations map[uint64]func(*bucketTx) error // from version → to the next
+	migrations map[uint64]func(*bucketTx) error // from version → to the next; nil = upgrades
 	between    func() error                     // for tests: between the day files' commits and gateway.db's
 }
 
@@ -44,7 +44,10 @@ type Options struct {
 type bucketTx = bbolt.Tx
 
 // schema is the version of gateway.db and of the day files that this program writes.
-const schema = 1
+const schema = 2
+
+// upgrades lead from each older schema of gateway.db to the next.
+var upgrades = map[uint64]func(*bucketTx) error{1: addHistograms}
 
 // Names of the buckets of gateway.db.
 var (
@@ -63,19 +66,22 @@ var (
 	bSums     = []byte("sums")      // slot, series → sums
 	bLean     = []byte("sums_lean") // the same without keys, see reductions
 	bKeyed    = []byte("sums_key")  // and by key alone
+	bLatency  = []byte("latency")   // slot, series → histograms
 	bSeries   = []byte("series")    // series → dims
 	bSeriesOf = []byte("series_of") // dims → series
 	bModels   = []byte("models")    // models that have series of their own
 	bKeyNames = []byte("key_names") // key id → name last seen in a row
 )
 
-var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bPolicies, bPolNames, bAudit, bApplied, bSums, bLean, bKeyed, bSeries, bSeriesOf, bModels, bKeyNames}
+var gatewayBuckets = [][]byte{bMeta, bValues, bKeys, bHashes, bAccounts, bNames, bMappings, bAliases, bPolicies, bPolNames, bAudit, bApplied, bSums, bLean, bKeyed, bLatency, bSeries, bSeriesOf, bModels, bKeyNames}
 
 var (
 	kSchema    = []byte("schema")
 	kClean     = []byte("clean")
 	kRev       = []byte("rev")
 	kNewModels = []byte("new_models") // day (4 bytes), how many came on it (4 bytes)
+	// kLatencyFrom is the first slot whose histograms are whole, in a store that had none.
+	kLatencyFrom = []byte("latency_from")
 )
 
 // A Store is a store.Store in the files of one directory.
@@ -93,7 +99,10 @@ type Store struct {
 	names   map[string]string // some of bKeyNames
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store     = (*Store)(nil)
+	_ store.Latencies = (*Store)(nil)
+)
 
 // lockWait is how long Open waits for another process to let go of the store.
 const lockWait = 800 * time.Millisecond
@@ -117,6 +126,9 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	}
 	if o.schema == 0 {
 		o.schema = schema
+	}
+	if o.migrations == nil {
+		o.migrations = upgrades
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

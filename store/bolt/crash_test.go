@@ -187,7 +187,7 @@ func TestLockedByAnother(t *testing.T) {
 
 func TestSchemas(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir, Options{})
+	s := open(t, dir, Options{schema: 1})
 	if _, err := s.Apply(context.Background(), store.Change{Meta: &store.MetaValue{Name: "n", Value: []byte("old")}}); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An unknown way leaves the file as it is.
-	if _, err := Open(context.Background(), dir, Options{schema: 2}); err == nil {
+	if _, err := Open(context.Background(), dir, Options{schema: 2, migrations: map[uint64]func(*bucketTx) error{}}); err == nil {
 		t.Fatal("a migration that is not known passes")
 	}
 	up := map[uint64]func(*bucketTx) error{

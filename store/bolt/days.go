@@ -289,7 +289,7 @@ func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int
 	if err := s.mark(kSumsFrom, be64(uint64(slotOf(before)))); err != nil {
 		return 0, err
 	}
-	for _, name := range [][]byte{bSums, bLean, bKeyed} {
+	for _, name := range [][]byte{bSums, bLean, bKeyed, bLatency} {
 		for n := some; n == some; {
 			if err := ctx.Err(); err != nil {
 				return removed, err

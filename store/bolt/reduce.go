@@ -44,8 +44,8 @@ func source(q *store.TotalsQuery) []byte {
 	if !byKey {
 		return bLean
 	}
-	timesOnly := !slices.ContainsFunc(q.GroupBy, func(g string) bool { return g != "key" && g != "day" && g != "hour" })
-	if timesOnly && q.Model == "" && q.Provider == "" {
+	timesOnly := !slices.ContainsFunc(q.GroupBy, func(g string) bool { return g != "key" && !slices.Contains(timeNames, g) })
+	if timesOnly && q.Model == "" && q.Provider == "" && q.Account == "" {
 		return bKeyed
 	}
 	return bSums

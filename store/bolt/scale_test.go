@@ -62,6 +62,22 @@ func TestScale(t *testing.T) {
 			return err
 		})
 	}
+	for _, by := range [][]string{{"model"}, {"account", "quarter"}} {
+		within(fmt.Sprintf("latencies of 24 hours by %v", by), 100*time.Millisecond, func() error {
+			got, err := s.Latency(ctx, store.LatencyQuery{Since: end.AddDate(0, 0, -1), Until: end, GroupBy: by})
+			if err == nil && len(got) < 12 {
+				return fmt.Errorf("%d groups", len(got))
+			}
+			return err
+		})
+	}
+	within("latencies of 7 days by hour", 100*time.Millisecond, func() error {
+		got, err := s.Latency(ctx, store.LatencyQuery{Since: since, Until: end, GroupBy: []string{"hour"}})
+		if err == nil && len(got) < 168 {
+			return fmt.Errorf("%d groups", len(got))
+		}
+		return err
+	})
 	page := func(what string, q store.UsageQuery, want int) (next string) {
 		bound := 100 * time.Millisecond
 		if q.RequestID != "" { // of eight characters: any day may have it

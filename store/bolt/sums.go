@@ -177,6 +177,9 @@ func (s *Store) appendSums(b *batch) error {
 				return err
 			}
 		}
+		if err := w.addLatency(tx.Bucket(bLatency), b); err != nil {
+			return err
+		}
 		if w.counted {
 			v := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w.day), w.count)
 			if err := w.meta.Put(kNewModels, v); err != nil {

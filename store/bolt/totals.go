@@ -27,38 +27,57 @@ var columns = map[string]func(*dims) string{
 // A tally is one Totals on its way.
 type tally struct {
 	q      store.TotalsQuery
-	zone   *time.Location
 	series map[uint32]int32 // series → its place in parts; -1: not asked for
 	places map[string]int32
 	parts  [][]string // by place, then by the names of GroupBy; times are ""
+	times  timeLabels
+	sums   map[[2]int32]*sums
+}
+
+// Groupings by time, the coarsest first.
+var timeNames = []string{"day", "hour", "quarter"}
+
+// timeLabels name slots by the groupings of time that are asked for.
+type timeLabels struct {
+	by     []string // of a query; those of time count
+	zone   *time.Location
 	timed  bool
 	slot   uint32 // the slot that label is of
 	label  int32
-	times  map[string]int32
-	labels []string // "2006-01-02" or RFC 3339, or both joined by NUL
-	sums   map[[2]int32]*sums
+	places map[string]int32
+	labels []string // values by timeNames, joined by NUL
+}
+
+// timesOf checks a query's groupings: each must be of time or known, and there once.
+func timesOf(by []string, zone *time.Location, known func(string) bool) (timeLabels, error) {
+	l := timeLabels{by: by, zone: zone, places: map[string]int32{}}
+	if l.zone == nil {
+		l.zone = time.UTC
+	}
+	for i, name := range by {
+		if slices.Contains(timeNames, name) {
+			l.timed = true
+		} else if !known(name) {
+			return l, fmt.Errorf("cannot group by %q: %w", name, store.ErrQuery)
+		}
+		if slices.Contains(by[:i], name) {
+			return l, fmt.Errorf("cannot group by %q twice: %w", name, store.ErrQuery)
+		}
+	}
+	return l, nil
 }
 
 // Totals sums the roll-ups from Since, widened down to a quarter of an hour, to
 // Until, widened up; a zero time is no bound. The sums come in the order of their
 // group's values; without grouping there is one, or none if there were no requests.
 func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
-	t := &tally{q: q, zone: q.Zone, series: map[uint32]int32{}, places: map[string]int32{}, times: map[string]int32{}, sums: map[[2]int32]*sums{}}
-	if t.zone == nil {
-		t.zone = time.UTC
+	times, err := timesOf(q.GroupBy, q.Zone, func(name string) bool { return columns[name] != nil })
+	if err != nil {
+		return nil, err
 	}
-	for i, name := range q.GroupBy {
-		if name == "day" || name == "hour" {
-			t.timed = true
-		} else if columns[name] == nil {
-			return nil, fmt.Errorf("cannot group by %q: %w", name, store.ErrQuery)
-		}
-		if slices.Contains(q.GroupBy[:i], name) {
-			return nil, fmt.Errorf("cannot group by %q twice: %w", name, store.ErrQuery)
-		}
-	}
+	t := &tally{q: q, times: times, series: map[uint32]int32{}, places: map[string]int32{}, sums: map[[2]int32]*sums{}}
 	var out []store.Total
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *bbolt.Tx) error {
 		if err := t.walk(ctx, tx); err != nil {
 			return err
 		}
@@ -71,14 +90,20 @@ func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total,
 	return out, nil
 }
 
+// slotsOf returns the slots from since, widened down, to until, widened up.
+func slotsOf(since, until time.Time) (from, to uint32) {
+	to = 1<<32 - 1
+	if since.Unix() > 0 {
+		from = slotOf(since)
+	}
+	if !until.IsZero() {
+		to = uint32((max(0, until.Add(-1).Unix()) + slotSeconds) / slotSeconds)
+	}
+	return from, to
+}
+
 func (t *tally) walk(ctx context.Context, tx *bbolt.Tx) error {
-	var from, to uint32 = 0, 1<<32 - 1
-	if t.q.Since.Unix() > 0 {
-		from = slotOf(t.q.Since)
-	}
-	if !t.q.Until.IsZero() {
-		to = uint32((max(0, t.q.Until.Add(-1).Unix()) + slotSeconds) / slotSeconds)
-	}
+	from, to := slotsOf(t.q.Since, t.q.Until)
 	names := tx.Bucket(bSeries)
 	c := tx.Bucket(source(&t.q)).Cursor()
 	var one sums
@@ -104,7 +129,7 @@ func (t *tally) walk(ctx context.Context, tx *bbolt.Tx) error {
 		if err := one.decode(v); err != nil {
 			return err
 		}
-		g := [2]int32{place, t.labelOf(slot)}
+		g := [2]int32{place, t.times.labelOf(slot)}
 		sum := t.sums[g]
 		if sum == nil {
 			if len(t.sums) == maxGroups {
@@ -126,7 +151,7 @@ func (t *tally) place(names *bbolt.Bucket, id []byte) (int32, error) {
 	}
 	q := &t.q
 	place := int32(-1)
-	if (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) {
+	if (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account) {
 		values := make([]string, len(q.GroupBy))
 		for i, name := range q.GroupBy {
 			if column := columns[name]; column != nil {
@@ -145,25 +170,42 @@ func (t *tally) place(names *bbolt.Bucket, id []byte) (int32, error) {
 	return place, nil
 }
 
-// labelOf returns the place of the day and hour of a slot. Slots come in order, so
-// it is worked out once a slot.
-func (t *tally) labelOf(slot uint32) int32 {
-	if !t.timed || len(t.labels) > 0 && slot == t.slot {
-		return t.label
+// labelOf returns the place of what a slot is called. Slots come in order, so it is
+// worked out once a slot.
+func (l *timeLabels) labelOf(slot uint32) int32 {
+	if !l.timed || len(l.labels) > 0 && slot == l.slot {
+		return l.label
 	}
-	at := time.Unix(int64(slot)*slotSeconds, 0).In(t.zone)
-	label := at.Format(dayLayout)
-	if slices.Contains(t.q.GroupBy, "hour") {
-		label += "\x00" + at.Format("2006-01-02T15:00:00Z07:00")
+	at := time.Unix(int64(slot)*slotSeconds, 0).In(l.zone)
+	label := at.Format(dayLayout) + "\x00"
+	if slices.Contains(l.by, "hour") {
+		label += at.Format("2006-01-02T15:00:00Z07:00")
 	}
-	place, known := t.times[label]
+	label += "\x00"
+	if slices.Contains(l.by, "quarter") {
+		label += at.Format(time.RFC3339)
+	}
+	place, known := l.places[label]
 	if !known {
-		place = int32(len(t.labels))
-		t.times[label] = place
-		t.labels = append(t.labels, label)
+		place = int32(len(l.labels))
+		l.places[label] = place
+		l.labels = append(l.labels, label)
 	}
-	t.slot, t.label = slot, place
+	l.slot, l.label = slot, place
 	return place
+}
+
+// put writes the times of a label into the values of a group.
+func (l *timeLabels) put(values []string, label int32) {
+	if !l.timed {
+		return
+	}
+	times := strings.Split(l.labels[label], "\x00")
+	for i, name := range l.by {
+		if k := slices.Index(timeNames, name); k >= 0 {
+			values[i] = times[k]
+		}
+	}
 }
 
 func (t *tally) totals(tx *bbolt.Tx) []store.Total {
@@ -174,17 +216,7 @@ func (t *tally) totals(tx *bbolt.Tx) []store.Total {
 	groups := make([]group, 0, len(t.sums))
 	for at, sum := range t.sums {
 		values := slices.Clone(t.parts[at[0]])
-		if t.timed {
-			day, hour, _ := strings.Cut(t.labels[at[1]], "\x00")
-			for i, name := range t.q.GroupBy {
-				switch name {
-				case "day":
-					values[i] = day
-				case "hour":
-					values[i] = hour
-				}
-			}
-		}
+		t.times.put(values, at[1])
 		groups = append(groups, group{values, sum})
 	}
 	slices.SortFunc(groups, func(a, b group) int { return slices.CompareFunc(a.values, b.values, cmp.Compare) })

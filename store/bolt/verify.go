@@ -32,10 +32,11 @@ type proof struct {
 	out store.Verification
 
 	// of the day in hand
-	day    string
-	cells  map[cell]*sums
-	fixes  map[string]int64 // corrections of cost by request
-	hashes []uint64         // of request ids
+	day     string
+	cells   map[cell]*sums
+	timings timings
+	fixes   map[string]int64 // corrections of cost by request
+	hashes  []uint64         // of request ids
 }
 
 // Verify recomputes every roll-up from the rows and their corrections, one day at
@@ -83,6 +84,7 @@ func (p *proof) oneDay(ctx context.Context, day string) error {
 	defer p.s.days.release(f.file)
 	defer func() { _ = errors.Join(f.tx.Rollback(), gateway.Rollback()) }() // of reading
 	p.day, p.cells, p.fixes, p.hashes = day, map[cell]*sums{}, map[string]int64{}, p.hashes[:0]
+	p.timings = timings{map[cell]uint32{}, map[timingBucket]int64{}}
 	p.out.Days++
 	if err := p.readFixes(f.tx); err != nil {
 		return err
@@ -190,6 +192,7 @@ func (p *proof) readRow(key []byte, row *store.UsageRow) error {
 		p.cells[at] = sum
 	}
 	sum.addRow(row)
+	p.timings.add(row)
 	return nil
 }
 
@@ -244,7 +247,7 @@ func (p *proof) compare(gateway *bbolt.Tx) error {
 			return err
 		}
 	}
-	return nil
+	return p.compareLatency(gateway, from, until)
 }
 
 // compareWith takes the roll-ups of one bucket from cells.

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"TotalsAgainstRows", totalsAgainstRows},
 		{"TotalsDaylightSaving", totalsDaylightSaving},
 		{"TotalsBorders", totalsBorders},
+		{"LatencyAgainstRows", latencyAgainstRows},
 		{"Concurrency", concurrency},
 		{"Cancelled", cancelled},
 	} {

@@ -29,12 +29,13 @@ func naive(rows []*store.UsageRow, q store.TotalsQuery) []store.Total {
 		if !q.Since.IsZero() && at.Before(q.Since.Truncate(quarter)) || !q.Until.IsZero() && !at.Before(q.Until) {
 			continue
 		}
-		if q.KeyID != "" && q.KeyID != r.KeyID || q.Model != "" && q.Model != r.Model || q.Provider != "" && q.Provider != r.Provider {
+		if q.KeyID != "" && q.KeyID != r.KeyID || q.Model != "" && q.Model != r.Model || q.Provider != "" && q.Provider != r.Provider || q.Account != "" && q.Account != r.Account {
 			continue
 		}
 		of := map[string]string{
 			"key": r.KeyID, "model": r.Model, "provider": r.Provider, "account": r.Account, "end_reason": r.EndReason, "group": r.Group,
 			"day": r.Time.In(zone).Format("2006-01-02"), "hour": r.Time.In(zone).Format("2006-01-02T15:00:00Z07:00"),
+			"quarter": at.In(zone).Format(time.RFC3339),
 		}
 		group, name := map[string]string{}, ""
 		for _, by := range q.GroupBy {
@@ -128,7 +129,7 @@ func totalsAgainstRows(t *testing.T, s store.Store) {
 	}
 	for _, name := range []string{"UTC", "Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"} {
 		z := zone(t, name)
-		for _, by := range [][]string{nil, {"model"}, {"key"}, {"provider", "account"}, {"end_reason"}, {"group"}, {"day"}, {"hour"}, {"day", "model"}, {"key", "hour", "day"}} {
+		for _, by := range [][]string{nil, {"model"}, {"key"}, {"provider", "account"}, {"end_reason"}, {"group"}, {"day"}, {"hour"}, {"day", "model"}, {"key", "hour", "day"}, {"quarter", "model"}, {"hour", "quarter"}} {
 			compare(t, s, rows, store.TotalsQuery{GroupBy: by, Zone: z})
 			since := start.Add(time.Duration(rnd.Int64N(int64(24 * time.Hour))))
 			compare(t, s, rows, store.TotalsQuery{GroupBy: by, Zone: z, Since: since, Until: since.Add(time.Duration(rnd.Int64N(int64(24 * time.Hour))))})
@@ -137,6 +138,8 @@ func totalsAgainstRows(t *testing.T, s store.Store) {
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"model"}, KeyID: "key1"})
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"key"}, Model: "模型", Provider: "openai"})
 	compare(t, s, rows, store.TotalsQuery{KeyID: "nobody"})
+	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"key"}, Account: "b"})
+	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"day"}, Account: "a", KeyID: "key2"})
 	for _, by := range [][]string{{"colour"}, {"model", "model"}, {""}} {
 		if _, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by}); !errors.Is(err, store.ErrQuery) {
 			t.Errorf("grouping by %q: %v, want ErrQuery", by, err)

@@ -1,0 +1,313 @@
+package bolt
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// latencyColumns are the dims that histograms are kept apart by.
+var latencyColumns = map[string]func(*dims) string{"model": columns["model"], "provider": columns["provider"], "account": columns["account"]}
+
+func latencyDims(d dims) dims { return dims{model: d.model, provider: d.provider, account: d.account} }
+
+// maxLatencies bounds the groups of one Latency; each takes 4 KB.
+const maxLatencies = 10_000
+
+// A timing is the histograms of one roll-up: of durations and of times to the first byte.
+type timing [2]store.Histogram
+
+func (t *timing) append(dst []byte) []byte {
+	return t[1].Append(t[0].Append(append(dst, recordVersion)))
+}
+
+// addEncoded adds what append wrote.
+func (t *timing) addEncoded(b []byte) (err error) {
+	if len(b) == 0 || b[0] != recordVersion {
+		return fmt.Errorf("unknown histogram: %w", store.ErrCorrupt)
+	}
+	b = b[1:]
+	for i := range t {
+		if b, err = t[i].AddEncoded(b); err != nil {
+			return fmt.Errorf("histogram cut short: %w", err)
+		}
+	}
+	return nil
+}
+
+// clear empties t for its next use.
+func (t *timing) clear() {
+	clear(t[0])
+	clear(t[1])
+}
+
+// An observation is one duration that a row adds to a histogram.
+type observation struct {
+	key    uint64 // slot and series
+	which  uint8  // of a timing
+	bucket uint8
+}
+
+// observe calls each for what a row adds to the histograms of its roll-up.
+func observe(r *store.UsageRow, each func(which, bucket uint8)) {
+	if !r.Timed() {
+		return
+	}
+	each(0, uint8(store.BucketOf(r.Duration)))
+	if r.TTFT > 0 {
+		each(1, uint8(store.BucketOf(r.TTFT)))
+	}
+}
+
+// addLatency adds the durations of a batch's rows to the histograms.
+func (w *sumsWriter) addLatency(into *bbolt.Bucket, b *batch) error {
+	into.FillPercent = 0.9
+	var all []observation
+	for i, r := range b.rows {
+		var key uint64
+		if r.Timed() {
+			c := cell{slotOf(b.times[i]), latencyDims(dimsOf(r))}
+			id, err := w.seriesID(c)
+			if err != nil {
+				return err
+			}
+			key = uint64(c.slot)<<32 | uint64(id)
+		}
+		observe(r, func(which, bucket uint8) { all = append(all, observation{key, which, bucket}) })
+	}
+	slices.SortFunc(all, func(a, b observation) int { return cmp.Compare(a.key, b.key) })
+	var sum timing
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].key == all[0].key {
+			n++
+		}
+		sum.clear()
+		key := be64(all[0].key)
+		if v := into.Get(key); v != nil {
+			if err := sum.addEncoded(v); err != nil {
+				return err
+			}
+		}
+		for _, o := range all[:n] {
+			sum[o.which].Add(int(o.bucket), 1)
+		}
+		if err := into.Put(key, sum.append(nil)); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// Latency returns the histograms of the times that a query asks for, widened as
+// those of Totals are, in the order of their group's values.
+func (s *Store) Latency(ctx context.Context, q store.LatencyQuery) ([]store.Latency, error) {
+	times, err := timesOf(q.GroupBy, q.Zone, func(name string) bool { return latencyColumns[name] != nil })
+	if err != nil {
+		return nil, err
+	}
+	t := &latencyTally{q: q, times: times, series: map[uint32]int32{}, places: map[string]int32{}, sums: map[[2]int32]*timing{}}
+	if err := s.db.View(func(tx *bbolt.Tx) error { return t.walk(ctx, tx) }); err != nil {
+		return nil, fmt.Errorf("cannot read latencies: %w", err)
+	}
+	return t.all(), nil
+}
+
+// A latencyTally is one Latency on its way; see tally.
+type latencyTally struct {
+	q      store.LatencyQuery
+	series map[uint32]int32
+	places map[string]int32
+	parts  [][]string
+	times  timeLabels
+	sums   map[[2]int32]*timing
+}
+
+func (t *latencyTally) walk(ctx context.Context, tx *bbolt.Tx) error {
+	from, to := slotsOf(t.q.Since, t.q.Until)
+	names := tx.Bucket(bSeries)
+	c := tx.Bucket(bLatency).Cursor()
+	n := 0
+	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8 && binary.BigEndian.Uint32(k) < to; k, v = c.Next() {
+		if n++; n%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		place, known := t.series[binary.BigEndian.Uint32(k[4:])]
+		if !known {
+			var err error
+			if place, err = t.place(names, k[4:]); err != nil {
+				return err
+			}
+		}
+		if place < 0 {
+			continue
+		}
+		g := [2]int32{place, t.times.labelOf(binary.BigEndian.Uint32(k))}
+		sum := t.sums[g]
+		if sum == nil {
+			if len(t.sums) == maxLatencies {
+				return fmt.Errorf("more than %d groups: %w", maxLatencies, store.ErrQuery)
+			}
+			sum = new(timing)
+			t.sums[g] = sum
+		}
+		if err := sum.addEncoded(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place decides, once a query, which group a series belongs to; -1: none.
+func (t *latencyTally) place(names *bbolt.Bucket, id []byte) (int32, error) {
+	d, err := decodeDims(names.Get(id))
+	if err != nil {
+		return 0, err
+	}
+	q, place := &t.q, int32(-1)
+	if (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account) {
+		values := make([]string, len(q.GroupBy))
+		for i, name := range q.GroupBy {
+			if column := latencyColumns[name]; column != nil {
+				values[i] = column(&d)
+			}
+		}
+		joined := strings.Join(values, "\x00")
+		var known bool
+		if place, known = t.places[joined]; !known {
+			place = int32(len(t.parts))
+			t.places[joined] = place
+			t.parts = append(t.parts, values)
+		}
+	}
+	t.series[binary.BigEndian.Uint32(id)] = place
+	return place, nil
+}
+
+func (t *latencyTally) all() []store.Latency {
+	type group struct {
+		values []string
+		sum    *timing
+	}
+	groups := make([]group, 0, len(t.sums))
+	for at, sum := range t.sums {
+		values := slices.Clone(t.parts[at[0]])
+		t.times.put(values, at[1])
+		groups = append(groups, group{values, sum})
+	}
+	slices.SortFunc(groups, func(a, b group) int { return slices.CompareFunc(a.values, b.values, cmp.Compare) })
+	out := make([]store.Latency, len(groups))
+	for i, g := range groups {
+		out[i] = store.Latency{Group: make(map[string]string, len(g.values)), Duration: g.sum[0], TTFT: g.sum[1]}
+		for j, name := range t.q.GroupBy {
+			out[i].Group[name] = g.values[j]
+		}
+	}
+	return out
+}
+
+// addHistograms is the migration from schema 1, which had none: those of slots that
+// have rows already stay incomplete, and are not proven.
+func addHistograms(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucketIfNotExists(bLatency); err != nil {
+		return err
+	}
+	last, _ := tx.Bucket(bSums).Cursor().Last()
+	if len(last) != 8 {
+		return nil
+	}
+	return tx.Bucket(bMeta).Put(kLatencyFrom, be64(uint64(binary.BigEndian.Uint32(last))+1))
+}
+
+// timings are the histograms that the rows of a day come to, bucket by bucket.
+type timings struct {
+	cells map[cell]uint32
+	count map[timingBucket]int64
+}
+
+type timingBucket struct {
+	cell          uint32
+	which, bucket uint8
+}
+
+func (t *timings) add(r *store.UsageRow) {
+	if !r.Timed() {
+		return
+	}
+	at := cell{slotOf(r.Time), latencyDims(dimsOf(r))}
+	id, known := t.cells[at]
+	if !known {
+		id = uint32(len(t.cells))
+		at.dims = at.dims.clone()
+		t.cells[at] = id
+	}
+	observe(r, func(which, bucket uint8) { t.count[timingBucket{id, which, bucket}]++ })
+}
+
+// compareLatency takes a day's histograms from what its rows come to.
+func (p *proof) compareLatency(gateway *bbolt.Tx, from, until uint32) error {
+	from = max(from, uint32(num64(gateway.Bucket(bMeta).Get(kLatencyFrom))))
+	made := p.timingsByKey(gateway)
+	c := gateway.Bucket(bLatency).Cursor()
+	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8 && binary.BigEndian.Uint32(k) < until; k, v = c.Next() {
+		var kept timing
+		if err := kept.addEncoded(v); err != nil {
+			return p.fault(fmt.Sprintf("histogram %x", k), "it cannot be read: %v", err)
+		}
+		p.out.RollUps++
+		want := made[binary.BigEndian.Uint64(k)]
+		if want == nil || !slices.Equal(kept[0], want[0]) || !slices.Equal(kept[1], want[1]) {
+			if want == nil {
+				want = new(timing)
+			}
+			return p.fault(fmt.Sprintf("histogram %x of %s", k, time.Unix(int64(binary.BigEndian.Uint32(k))*slotSeconds, 0).UTC().Format(time.RFC3339)),
+				"it counts %d requests and %d first bytes; its rows come to %d and %d", kept[0].Count(), kept[1].Count(), want[0].Count(), want[1].Count())
+		}
+		delete(made, binary.BigEndian.Uint64(k))
+	}
+	for k := range made {
+		if uint32(k>>32) >= from {
+			return p.fault(fmt.Sprintf("histogram %x", k), "it is missing")
+		}
+	}
+	return nil
+}
+
+// timingsByKey returns the day's histograms by their keys; those of models without a
+// series of their own are part of "other".
+func (p *proof) timingsByKey(gateway *bbolt.Tx) map[uint64]*timing {
+	of, kept := gateway.Bucket(bSeriesOf), gateway.Bucket(bLatency)
+	keys := make([]uint64, len(p.timings.cells))
+	for at, i := range p.timings.cells {
+		other := at
+		other.dims.model = otherModel
+		for _, c := range []cell{at, other} {
+			id := of.Get(c.dims.encode())
+			key := append(binary.BigEndian.AppendUint32(nil, c.slot), id...)
+			if len(key) == 8 && kept.Get(key) != nil {
+				keys[i] = binary.BigEndian.Uint64(key)
+				break
+			}
+			keys[i] = uint64(at.slot)<<32 | 1<<32 - 1 // of no series: missing
+		}
+	}
+	out := map[uint64]*timing{}
+	for at, n := range p.timings.count {
+		t := out[keys[at.cell]]
+		if t == nil {
+			t = new(timing)
+			out[keys[at.cell]] = t
+		}
+		t[at.which].Add(int(at.bucket), n)
+	}
+	return out
+}
