@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func stdinTerminal(r io.Reader) bool {
@@ -80,32 +82,8 @@ func (a *app) paint(w io.Writer, sgr, text string) string {
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 }
 
-// cleanText makes text harmless on a terminal: one line, no control characters,
-// nothing that turns the writing direction.
-func cleanText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r == '\r' {
-			return ' '
-		}
-		return visible(r)
-	}, s)
-}
+// cleanText makes text harmless on a terminal, in one line.
+func cleanText(s string) string { return locales.Clean(s) }
 
 // cleanLines is cleanText that keeps line ends and tabs.
-func cleanLines(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		return visible(r)
-	}, s)
-}
-
-func visible(r rune) rune {
-	switch {
-	case r < ' ' || r >= 0x7f && r < 0xa0,
-		r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f:
-		return -1
-	}
-	return r
-}
+func cleanLines(s string) string { return locales.CleanLines(s) }

@@ -1,0 +1,83 @@
+package locales
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var place = regexp.MustCompile(`\{\d\}`)
+
+// TestCatalogues: every language has the same keys with the same places for values.
+func TestCatalogues(t *testing.T) {
+	base := Load("en")
+	if len(base.Keys()) < 5 {
+		t.Fatalf("only %d texts", len(base.Keys()))
+	}
+	for _, lang := range Languages[1:] {
+		c := Load(lang)
+		for _, k := range c.Keys() {
+			if !base.Has(k) {
+				t.Errorf("%s: %q is no key of en", lang, k)
+			}
+		}
+		for _, k := range base.Keys() {
+			if !c.Has(k) {
+				t.Errorf("%s: %q is missing", lang, k)
+				continue
+			}
+			a, b := place.FindAllString(base.T(k), -1), place.FindAllString(c.T(k), -1)
+			slices.Sort(a)
+			slices.Sort(b)
+			if !slices.Equal(a, b) {
+				t.Errorf("%s: %q has places %v, en has %v", lang, k, b, a)
+			}
+			if strings.TrimSpace(c.T(k)) == "" {
+				t.Errorf("%s: %q is empty", lang, k)
+			}
+		}
+	}
+}
+
+func TestPick(t *testing.T) {
+	f := func(want string, tags ...string) {
+		t.Helper()
+		if got := Pick(tags...); got != want {
+			t.Errorf("Pick(%q) = %q, want %q", tags, got, want)
+		}
+	}
+	f("en")
+	f("en", "")
+	f("zh-CN", "", "zh_CN.UTF-8")
+	f("zh-CN", "zh")
+	f("zh-CN", "zh-Hans")
+	f("en", "C.UTF-8", "zh")
+	f("en", "de_DE")
+}
+
+func TestT(t *testing.T) {
+	c := &Catalogue{text: map[string]string{"a": "{1} of {0}"}, base: map[string]string{"b": "B"}}
+	if got := c.T("a", 3, "x") + c.T("b") + c.T("c"); got != "x of 3Bc" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestFormats(t *testing.T) {
+	f := func(got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f(Money(0), "$0.00")
+	f(Money(12_340_000_000), "$12.34")
+	f(Money(-1_234_567), "-$0.001235")
+	f(Money(9_999_999_999_999), "$10,000.00")
+	f(Short(999), "999")
+	f(Short(12_345), "12.3k")
+	f(Percent(1, 3), "33.3%")
+	f(Percent(1, 0), "–")
+	f(Clean("a\x1b[31mb\nc\u202e"), "a[31mb c")
+	f(CleanLines("a\nb\x07"), "a\nb")
+}
