@@ -24,8 +24,9 @@ folder itself, while no gateway runs.`
 	o.add(c)
 	rotate := &cobra.Command{
 		Use: "rotate", Short: "Make a new master key and seal everything with it", Args: cobra.NoArgs,
-		Long: `Make a new master key and seal all provider keys with it. The key before it is kept
-beside the new one until you delete it: backups made before need it.`,
+		Long: `Make a new master key and seal with it all provider keys, captured bodies, answers
+kept for repeated requests and what is remembered of conversations. The key before it
+is kept beside the new one until you delete it: backups made before need it.`,
 		RunE: func(*cobra.Command, []string) error { return a.rotateSecrets(&o, to) },
 	}
 	rotate.Flags().StringVar(&to, "to", "", "write the new key to this file; needed where the key is not the data folder's own")
@@ -112,6 +113,9 @@ func (a *app) rotateSecrets(o *offline, to string) (err error) {
 	}
 	if _, err := st.Apply(a.ctx, changes...); err != nil {
 		return fmt.Errorf("cannot keep what was sealed anew: %w", err)
+	}
+	if err := resealSides(cfg.DataDir, old, next); err != nil {
+		a.line("%s Some of what is kept of conversations, bodies and answers is still sealed with the key before it, and will not be found: %v", a.paint(a.stderr, yellow, "warning:"), err)
 	}
 	if to == "" {
 		kept := own + ".old-" + old.KeyID()

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSecretsRotate changes the master key: accounts work on, the old key opens
@@ -30,6 +31,29 @@ func TestSecretsRotate(t *testing.T) {
 		}
 	}
 	works()
+	// What lies beside the store is sealed with the same key: a captured body and an answer that is kept.
+	key := g.newKey(`{"name":"kept","log_bodies":"all"}`)
+	again := func() (id string) {
+		t.Helper()
+		status, body, head := g.call("POST", "/v1/chat/completions", key, `{"model":"gpt-4o","messages":[{"role":"user","content":"word-of-the-caller"}]}`, "Idempotency-Key", "once")
+		if status != 200 || !strings.Contains(body, "Hello there.") {
+			t.Errorf("%d %s", status, body)
+		}
+		return head.Get("X-Request-Id")
+	}
+	request, called := again(), up.count()
+	captured := func() {
+		t.Helper()
+		var out string
+		for range 100 { // bodies are kept behind the answer
+			if _, out, _ = g.call("GET", "/v1/admin/usage/logs/"+request+"/bodies", g.admin, ""); strings.Contains(out, "word-of-the-caller") {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Errorf("the captured bodies: %s", out)
+	}
+	captured()
 	if out, err := g.run(`ai-gateway secrets rotate`); err == nil || !strings.Contains(out, "stop it first") {
 		t.Errorf("rotating under a running gateway: %v\n%s", err, out)
 	}
@@ -42,7 +66,13 @@ func TestSecretsRotate(t *testing.T) {
 	if string(before) == string(after) || len(kept) != 1 {
 		t.Fatalf("the key was not changed, or the old one not kept: %v", kept)
 	}
+	admin := g.admin
 	g = serve(t, dir, nil)
+	g.admin = admin
+	captured()
+	if again(); up.count() != called {
+		t.Error("an answer that was kept is not found: the upstream was called again")
+	}
 	works()
 	g.stop()
 

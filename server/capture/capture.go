@@ -151,10 +151,11 @@ func (r *Recorder) seal(rec *Record) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode record: %w", err)
 	}
-	return r.o.Sealer.Seal(store.NewSecret(string(b)), place(rec.RequestID))
+	return r.o.Sealer.Seal(store.NewSecret(string(b)), Place(rec.RequestID))
 }
 
-func place(requestID string) string { return "capture/" + requestID }
+// Place is what the record of a request is sealed for.
+func Place(requestID string) string { return "capture/" + requestID }
 
 // Read returns the record of a request; ErrNone if there is none.
 func (r *Recorder) Read(ctx context.Context, requestID string) (*Record, error) {
@@ -165,7 +166,7 @@ func (r *Recorder) Read(ctx context.Context, requestID string) (*Record, error) 
 	if sealed == nil {
 		return nil, ErrNone
 	}
-	plain, err := r.o.Sealer.Open(sealed, place(requestID))
+	plain, err := r.o.Sealer.Open(sealed, Place(requestID))
 	if err != nil {
 		return nil, fmt.Errorf("cannot open record: %w", err)
 	}

@@ -182,6 +182,46 @@ func (b *Book) load(at id) (head record, body []byte, err error) {
 
 const draftExt = ".new"
 
+// Reseal seals the answers kept in dir anew, while no Book has it open. What cannot be
+// opened stays as it is. It returns how many answers were sealed anew.
+func Reseal(dir string, old, next *store.Sealer) (n int, err error) {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot list answers: %w", err)
+	}
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name())
+		info, err := f.Info()
+		if err != nil || !info.Mode().IsRegular() || len(f.Name()) != hex.EncodedLen(len(id{})) {
+			continue
+		}
+		sealed, err := os.ReadFile(path)
+		if err != nil {
+			return n, fmt.Errorf("cannot read answer: %w", err)
+		}
+		if sealed, err = next.Reseal(sealed, f.Name(), old); err != nil {
+			continue
+		}
+		if err := replace(path, sealed); err != nil {
+			return n, fmt.Errorf("cannot write answer: %w", err)
+		}
+		_ = os.Chtimes(path, info.ModTime(), info.ModTime()) // its age counts from when it was given
+		n++
+	}
+	return n, nil
+}
+
+// replace writes a file, whole or not at all.
+func replace(path string, b []byte) error {
+	if err := os.WriteFile(path+draftExt, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+draftExt, path)
+}
+
 // keep writes an entry. It is in its place whole or not at all.
 func (b *Book) keep(at id, head record, body []byte) error {
 	first, err := json.Marshal(head)
@@ -192,11 +232,7 @@ func (b *Book) keep(at id, head record, body []byte) error {
 	if err != nil {
 		return err
 	}
-	path := b.path(at)
-	if err := os.WriteFile(path+draftExt, sealed, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(path+draftExt, path); err != nil {
+	if err := replace(b.path(at), sealed); err != nil {
 		return err
 	}
 	b.mu.Lock()

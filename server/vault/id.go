@@ -15,7 +15,10 @@ import (
 type id [sha256.Size]byte
 
 // place binds a sealed entry to its id: moved to another one it does not open.
-func (i id) place() string { return "vault/" + string(i[:]) }
+func (i id) place() string { return Place(i[:]) }
+
+// Place is what the entry of an id is sealed for.
+func Place(id []byte) string { return "vault/" + string(id) }
 
 // identify computes the id of a call of one key.
 func identify(keyID, callID, toolName string, args []byte) id {
