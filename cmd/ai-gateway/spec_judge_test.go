@@ -12,7 +12,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -34,12 +33,13 @@ func startSpecJudge(t *testing.T) *specJudge {
 	cmd := exec.Command(filepath.Join(modules, "node_modules", ".bin", "steady"), "-q", "--host", "127.0.0.1", "-p", strconv.Itoa(port), spec)
 	var log syncBuffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.SysProcAttr, cmd.WaitDelay = &syscall.SysProcAttr{Setpgid: true}, time.Second
+	cmd.WaitDelay = time.Second
+	kill := ownGroup(cmd) // the command is a script that starts the program
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // the command is a script that starts the program
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	t.Cleanup(func() {
+		kill()
 		_ = cmd.Wait()
 	})
 	j := &specJudge{"http://127.0.0.1:" + strconv.Itoa(port)}
