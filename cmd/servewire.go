@@ -228,6 +228,10 @@ func (g *gateway) start() {
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "load watch", g.server.Panicked, g.server.Watch) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "memory", g.server.Panicked, g.memory.Run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "captures", g.server.Panicked, g.capture.Run) })
+	let := g.store.Trim
+	g.running.Go(func() {
+		runGuarded(ctx, restartAfter, "pages", g.server.Panicked, func(ctx context.Context) { trim(ctx, let, g.log) })
+	})
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 }

@@ -152,15 +152,14 @@ func (g *gateway) sampleRSS(stop <-chan struct{}, after time.Duration) (out [][2
 	}
 }
 
-// rssOf reads the resident memory of a process that is its own, in bytes; 0 if it
-// cannot be read. The pages of its files are left out: bbolt maps the store, which
-// grows with every row, and the kernel takes those pages back when it wants to.
+// rssOf reads the resident memory of a process, in bytes, with the pages of the files
+// it maps; 0 if it cannot be read.
 func rssOf(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, ok := strings.Cut(string(b), "RssAnon:")
+	_, rest, ok := strings.Cut(string(b), "VmRSS:")
 	if !ok {
 		return 0
 	}
