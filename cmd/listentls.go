@@ -56,6 +56,9 @@ func loadCertificate(cert, key, clientCA string, log *slog.Logger) (*certificate
 
 func (c *certificate) listener(ln net.Listener) net.Listener { return tls.NewListener(ln, c.base) }
 
+// ends is when the certificate in use ends.
+func (c *certificate) ends() time.Time { return c.now.Load().Leaf.NotAfter }
+
 // read takes the files as they are.
 func (c *certificate) read() error {
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)

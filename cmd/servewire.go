@@ -145,6 +145,9 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Dial: map[string]func() (net.Conn, error){"http://" + demo.Host: func() (net.Conn, error) { return g.demo.Dial(context.Background(), "", "") }},
 	})
 	g.metrics = telemetry.NewMetrics(Version)
+	if tls := g.doors.tls; tls != nil {
+		g.metrics.WatchCertificate(tls.ends)
+	}
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
 	g.vault = bolt.NewVault(cfg.DataDir, log)
 	g.memory = vault.NewDisk(vault.DiskOptions{Put: g.vault.Put, Get: g.vault.Get, Drop: g.vault.Drop, Now: now, Log: log})

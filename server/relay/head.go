@@ -58,6 +58,7 @@ func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 	}
 	if len(x.dropped) > 0 {
 		h.SetCanonical(hDropped, []byte(clean(strings.Join(x.dropped, ", "))))
+		x.countDropped()
 	}
 	if x.row.UpstreamID != "" {
 		h.SetCanonical(hUpstream, append(buf[:0], clean(x.row.UpstreamID)...))
@@ -70,6 +71,19 @@ func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 			h.Set(name, clean(value))
 		}
 	})
+}
+
+// countDropped tells the metrics how many members were left out, and between which formats.
+func (x *exchange) countDropped() {
+	from, to := string(x.job.Op), string(x.job.Op)
+	if x.job.In != nil {
+		from = string(x.job.In.Dialect())
+		to = from
+	}
+	if !x.same && x.target.Egress != nil {
+		to = string(x.target.Egress.Dialect())
+	}
+	x.r.o.Metrics.Dropped.WithLabelValues(from, to).Add(float64(len(x.dropped)))
 }
 
 // answerError writes x.fail in the caller's dialect. It must be settled already.

@@ -55,6 +55,9 @@ type series struct {
 
 var latencyBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 
+// limitKinds are what policies limit.
+var limitKinds = []string{"requests", "tokens", "cost_usd", "concurrency"}
+
 // NewMetrics registers all metrics in a registry of their own.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{
@@ -79,6 +82,10 @@ func NewMetrics(version string) *Metrics {
 		m.byToken[i] = m.tokens.WithLabelValues(t)
 	}
 	m.attemptOK = m.attempts.WithLabelValues("ok")
+	for _, kind := range limitKinds { // from zero, or the first would be no increase to an alert
+		m.limited.WithLabelValues(kind)
+		m.soft.WithLabelValues(kind)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited, m.budget, m.soft,
