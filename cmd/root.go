@@ -100,7 +100,7 @@ Start with:
 	}
 	add("use", a.chatCommand(), a.usageCommand(), a.logsCommand(), a.modelsCommand(), a.whoamiCommand(), a.connectCommand(), a.launchCommand())
 	add("manage", a.providersCommand(), a.apiKeyCommand(), a.quotaCommand(), a.routeCommand(), a.configCommand())
-	add("run", newServeCommand(a), a.healthCommand(), a.ledgerCommand(), a.storeCommand(), a.migrateCommand(), a.mockCommand(), a.adminCommand(), a.secretsCommand())
+	add("run", newServeCommand(a), a.healthCommand(), a.doctorCommand(), a.ledgerCommand(), a.storeCommand(), a.migrateCommand(), a.mockCommand(), a.adminCommand(), a.secretsCommand())
 	root.AddCommand(a.versionCommand(), exitCodesTopic())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

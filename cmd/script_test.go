@@ -30,10 +30,14 @@ func TestMain(m *testing.M) {
 //	fake hang        serves nothing, ever
 //	code N           requires the exit code N of the command behind it
 //	mode FILE MODE   requires the file's rights, in octal
+//	vendor STATUS [OFFSET]   serves an upstream; sets VENDOR
+//	buffering URL    serves a proxy before URL that hands on whole answers; sets PROXY
+//	disk SIZE DIR    makes DIR a file system of so many MB; disk fill DIR fills it
 //	takes MAX        requires the command behind it to end within MAX
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:       "testdata/script",
+		Condition: scriptCondition,
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
@@ -44,6 +48,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": scriptAwait, "port": scriptPort, "fake": scriptFake, "code": scriptCode, "mode": scriptMode, "takes": scriptTakes,
+			"vendor": scriptVendor, "buffering": scriptBuffering, "disk": scriptDisk,
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"time"
 
@@ -62,8 +63,13 @@ func (r *Runtime) Test(ctx context.Context, a *routing.Account, model string) ap
 	}
 	res := api.TestResult{Model: model}
 	start := r.Now()
-	err := r.tryChat(ctx, a, model)
+	f, err := r.tryChat(ctx, a, model)
 	res.LatencyMs = r.Now().Sub(start).Milliseconds()
+	res.Status = f.status
+	if date, err := http.ParseTime(f.date); err == nil {
+		ahead := int64(f.at.Sub(date) / time.Second)
+		res.ClockAheadS = &ahead
+	}
 	if err != nil {
 		res.Error = err.Error()
 		return res
@@ -93,45 +99,57 @@ func (r *Runtime) testModel(a *routing.Account) string {
 	return "test"
 }
 
-func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string) error {
+func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string) (f fetched, err error) {
 	speaks := slices.DeleteFunc(slices.Clone(a.Speaks()), func(e providers.Egress) bool { return !a.Provider.Serves(model, e.Dialect()) })
 	if len(speaks) == 0 {
-		return errors.New("the provider serves no chat")
+		return f, errors.New("the provider serves no chat")
 	}
 	one := int64(1)
 	eg := speaks[0]
 	body, _, err := eg.AppendRequest(nil, &providers.Request{Model: model, MaxTokens: &one,
 		Messages: []providers.Message{{Role: providers.RoleUser, Blocks: []providers.Block{{Kind: providers.KindText, Text: "ping"}}}}})
 	if err != nil {
-		return err
+		return f, err
 	}
 	call := &providers.Call{Op: providers.OpChat, Dialect: eg.Dialect(), Model: model, Base: a.BaseFor(eg.Dialect()), Options: a.Options, Body: body}
 	if len(a.Secrets) > 0 {
 		call.Secret = a.Secrets[0].Reveal()
 	}
 	call.Set("Content-Type", "application/json")
-	status, answer, err := r.Fetch(ctx, a, "POST", call)
-	if err != nil {
-		return err
+	if f, err = r.fetch(ctx, a, "POST", call); err != nil {
+		return f, err
 	}
-	if status < 200 || status > 299 {
-		e := eg.DecodeError(status, answer)
-		return fmt.Errorf("%d: %s", status, a.Scrub(e.Message))
+	if f.status < 200 || f.status > 299 {
+		e := eg.DecodeError(f.status, f.body)
+		return f, fmt.Errorf("%d: %s", f.status, a.Scrub(e.Message))
 	}
-	if _, err := eg.DecodeResponse(answer); err != nil {
-		return fmt.Errorf("the answer is malformed: %w", err)
+	if _, err := eg.DecodeResponse(f.body); err != nil {
+		return f, fmt.Errorf("the answer is malformed: %w", err)
 	}
-	return nil
+	return f, nil
 }
 
 // Fetch does one buffered exchange with an account.
 func (r *Runtime) Fetch(ctx context.Context, a *routing.Account, method string, call *providers.Call) (int, []byte, error) {
+	f, err := r.fetch(ctx, a, method, call)
+	return f.status, f.body, err
+}
+
+// A fetched is a whole answer of an upstream.
+type fetched struct {
+	status int
+	body   []byte
+	date   string    // its Date header
+	at     time.Time // when that came
+}
+
+func (r *Runtime) fetch(ctx context.Context, a *routing.Account, method string, call *providers.Call) (f fetched, err error) {
 	for name, value := range a.Headers {
 		call.Set(name, value)
 	}
 	if a.Provider.Shape != nil {
 		if err := a.Provider.Shape(call); err != nil {
-			return 0, nil, err
+			return f, err
 		}
 	}
 	if a.Provider.URL != nil {
@@ -144,7 +162,7 @@ func (r *Runtime) Fetch(ctx context.Context, a *routing.Account, method string, 
 		sign = providers.DefaultSign
 	}
 	if err := sign(call); err != nil {
-		return 0, nil, err
+		return f, err
 	}
 	until := r.Now().Add(probePatience)
 	if d, ok := ctx.Deadline(); ok && d.Before(until) {
@@ -152,25 +170,26 @@ func (r *Runtime) Fetch(ctx context.Context, a *routing.Account, method string, 
 	}
 	x, err := r.Upstream.Start(&upstream.Request{Method: method, URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: upstream.Defaults, Proxy: a.Proxy})
 	if err != nil {
-		return 0, nil, err
+		return f, err
 	}
 	defer x.Close()
 	defer context.AfterFunc(ctx, x.Cancel)()
 	if err := x.Header(until); err != nil {
-		return 0, nil, err
+		return f, err
 	}
-	var body []byte
+	f.date, f.at = x.ResponseHeader("Date"), r.Now()
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := x.Read(buf, until)
-		body = append(body, buf[:n]...)
+		f.body = append(f.body, buf[:n]...)
 		switch {
-		case len(body) > probeBody:
-			return 0, nil, errors.New("the answer is too large")
+		case len(f.body) > probeBody:
+			return f, errors.New("the answer is too large")
 		case errors.Is(err, io.EOF):
-			return x.Status(), body, nil
+			f.status = x.Status()
+			return f, nil
 		case err != nil:
-			return 0, nil, err
+			return f, err
 		}
 	}
 }

@@ -207,6 +207,9 @@ type TestResult struct {
 	Error     string `json:"error,omitempty"`
 	Note      string `json:"note,omitempty"` // what is unusual about the address
 	CostUSD   USD    `json:"cost_usd"`
+	// ClockAheadS is how many seconds the gateway's clock is before the upstream's,
+	// negative behind it; null: the upstream does not tell its time.
+	ClockAheadS *int64 `json:"clock_ahead_s,omitempty"`
 }
 
 // A ProviderInfo describes one type of provider that accounts can be made for.

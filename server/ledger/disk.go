@@ -26,7 +26,7 @@ func realDisk() *disk {
 		write:    func(f *os.File, b []byte, off int64) (int, error) { return f.WriteAt(b, off) },
 		datasync: datasync,
 		allocate: allocate,
-		free:     freeBytes,
+		free:     FreeBytes,
 	}
 }
 

@@ -26,7 +26,8 @@ func lockFile(f *os.File) (bool, error) {
 	}
 }
 
-func freeBytes(dir string) (int64, error) {
+// FreeBytes returns how much an unprivileged user may still write to the file system of dir.
+func FreeBytes(dir string) (int64, error) {
 	p, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, fmt.Errorf("cannot read free space of %q: %w", dir, err)
