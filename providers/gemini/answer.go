@@ -107,7 +107,7 @@ func appendPart(dst []byte, b *providers.Block) []byte {
 		dst = append(putString(append(comma(dst), '{'), "text", b.Text), `,"thought":true`...)
 	case providers.KindRedacted: // thinking nobody can read is an empty thought with a proof
 		dst = append(comma(dst), `{"text":"","thought":true`...)
-		dst = putString(dst, "thoughtSignature", markSignature(redactedMark+string(b.Data), b.SignatureOrigin))
+		dst = putString(dst, "thoughtSignature", markRedacted(b.Data, b.SignatureOrigin))
 		return append(dst, '}')
 	case providers.KindToolCall:
 		dst = appendCall(append(comma(dst), '{'), b.ID, b.ToolName, callArgs(b))
@@ -131,9 +131,6 @@ func appendPart(dst []byte, b *providers.Block) []byte {
 	}
 	return append(dst, '}')
 }
-
-// redactedMark tells opaque thinking from a signature, inside the mark of foreign ones.
-const redactedMark = "redacted."
 
 // appendCall writes the functionCall member of a part.
 func appendCall(dst []byte, id, name string, args json.RawMessage) []byte {

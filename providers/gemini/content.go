@@ -74,7 +74,7 @@ func decodePart(raw []byte) (providers.Block, error) {
 		}
 		return err == nil
 	})
-	if data, ok := strings.CutPrefix(b.Signature, redactedMark); ok && b.Kind == providers.KindThinking && b.SignatureOrigin != dialect {
+	if data, ok := strings.CutPrefix(b.Signature, redactedMark); ok && b.Kind == providers.KindThinking {
 		b.Kind, b.Data, b.Signature = providers.KindRedacted, []byte(data), ""
 	}
 	if b.Kind == providers.KindOpaque { // its signature is a part of the whole

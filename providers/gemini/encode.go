@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/your-org/ai-api-gateway/providers"
 )
@@ -118,8 +119,12 @@ func (e *encoder) part(dst []byte, choice int, b *providers.Block) []byte {
 	if len(p) == 1 {
 		return dst
 	}
-	dst = append(e.open(dst), `"candidates":[{"content":{"parts":`...)
-	dst = append(append(dst, p...), `],"role":"model"}`...)
+	dst = append(e.open(dst), `"candidates":[`...)
+	if choice > 0 { // clients read the first of the list, whatever its index says
+		dst = append(dst, `{"content":{"parts":[{"text":""}],"role":"model"},"index":0},`...)
+	}
+	dst = append(append(dst, `{"content":{"parts":`...), p...)
+	dst = append(dst, `],"role":"model"}`...)
 	dst = append(putInt(dst, "index", int64(choice)), "}]"...)
 	return e.shut(dst)
 }
@@ -252,6 +257,7 @@ func (e *encoder) said() bool { return len(e.blocks) > 0 }
 // finishes writes why each candidate has stopped.
 func (e *encoder) finishes(dst []byte) []byte {
 	dst = append(key(dst, "candidates"), '[')
+	slices.SortStableFunc(e.finish, func(a, b providers.Event) int { return a.Choice - b.Choice })
 	for i := range e.finish {
 		f := &e.finish[i]
 		dst = append(comma(dst), `{"content":{"parts":[{"text":""}],"role":"model"}`...)

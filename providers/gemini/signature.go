@@ -25,7 +25,17 @@ func markSignature(signature string, origin providers.Dialect) string {
 	if origin == dialect || signature == "" {
 		return signature
 	}
+	return mark(signature, origin)
+}
+
+func mark(signature string, origin providers.Dialect) string {
 	return base64.StdEncoding.EncodeToString([]byte(foreignMark + string(origin) + "." + signature))
+}
+
+// markRedacted returns the signature that shows opaque thinking, marked whoever issued
+// it: a vendor that serves Google's models in another format tells their proofs so too.
+func markRedacted(data []byte, origin providers.Dialect) string {
+	return mark(redactedMark+string(data), origin)
 }
 
 // readSignature reads a thoughtSignature and whose it is.
@@ -41,6 +51,10 @@ func readSignature(s string) (signature string, origin providers.Dialect) {
 	}
 	return s, dialect
 }
+
+// redactedMark tells opaque thinking from a signature, inside the mark. No signature
+// of Google's starts so: those are base64.
+const redactedMark = "redacted."
 
 // unsigned stands for the signature of a call that the model did not make itself
 // (another vendor's turn): Google's documentation of thought signatures names it

@@ -5,7 +5,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/your-org/ai-api-gateway/providers"
-	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // maxThinkingKept bounds the thinking an encoder keeps for thinking_blocks, in bytes.
@@ -30,9 +29,8 @@ type encoder struct {
 	hasUsage    bool
 	begun       map[int]bool // choices whose first chunk was sent
 	blocks      map[int]*outBlock
-	calls       map[int]int64 // choice → tool calls so far
-	thoughts    map[int]int64 // choice → thinking blocks so far
-	said        map[int]int64 // choice → characters of text so far
+	lists       map[listOf]int64 // entries so far
+	said        map[int]int64    // choice → characters of text so far
 }
 
 // An outBlock is a block on its way to the caller.
@@ -89,7 +87,7 @@ func (e *encoder) start(ev *providers.Event) {
 		e.usage, e.hasUsage = ev.Usage, true
 	}
 	e.begun, e.blocks = map[int]bool{}, map[int]*outBlock{}
-	e.calls, e.thoughts, e.said = map[int]int64{}, map[int]int64{}, map[int]int64{}
+	e.lists, e.said = map[listOf]int64{}, map[int]int64{}
 }
 
 // envelope writes the members every chunk has, up to the choices.
@@ -146,11 +144,9 @@ func (e *encoder) blockStart(dst []byte, ev *providers.Event) []byte {
 	e.blocks[ev.Index] = o
 	switch ev.Block.Kind {
 	case providers.KindThinking, providers.KindRedacted:
-		o.slot = e.thoughts[ev.Choice]
-		e.thoughts[ev.Choice]++
+		o.slot = e.next(ev.Choice, "reasoning_details")
 	case providers.KindToolCall:
-		o.slot = e.calls[ev.Choice]
-		e.calls[ev.Choice]++
+		o.slot = e.next(ev.Choice, "tool_calls")
 		dst = append(key(e.head(dst, ev.Choice), "tool_calls"), "[{"...)
 		dst = putInt(dst, "index", o.slot)
 		dst = putString(dst, "id", ev.Block.ID)
@@ -201,8 +197,7 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 	case providers.KindAudio:
 		dst = e.audio(dst, ev)
 	case providers.KindImage:
-		dst = append(key(e.head(dst, ev.Choice), "images"), '[')
-		dst = tail(append(putImage(dst, b), ']'), nil)
+		dst = e.image(dst, ev.Choice, b)
 	}
 	return dst
 }
@@ -215,29 +210,8 @@ func (e *encoder) text(dst []byte, ev *providers.Event) []byte {
 		e.said[ev.Choice] += int64(utf8.RuneCountInString(b.Text))
 		dst = tail(putString(e.head(dst, ev.Choice), "content", b.Text), ev.Logprobs)
 	}
-	switch {
-	case len(b.Citations) == 0:
-	case b.Origin == dialect || ev.Origin == dialect:
-		dst = tail(putRaw(e.head(dst, ev.Choice), "annotations", b.Citations), nil)
-	default:
-		from := len(dst)
-		dst = append(key(e.head(dst, ev.Choice), "annotations"), '[')
-		any := false
-		one := func(c []byte) bool {
-			if textAt(c, "url") != "" {
-				any = true
-				dst = putCitation(comma(dst), c, start, e.said[ev.Choice])
-			}
-			return true
-		}
-		if isArray(b.Citations) {
-			wire.EachElement(b.Citations, one)
-		} else {
-			one(b.Citations)
-		}
-		if dst = tail(append(dst, ']'), nil); !any {
-			dst = dst[:from]
-		}
+	if len(b.Citations) > 0 {
+		dst = e.citations(dst, ev, start, e.said[ev.Choice])
 	}
 	if b.Signature != "" && b.SignatureOrigin == providers.Gemini {
 		dst = tail(putThoughtSignature(e.head(dst, ev.Choice), b.Signature), nil)
@@ -324,8 +298,7 @@ func (e *encoder) blockStop(dst []byte, ev *providers.Event) []byte {
 	case providers.KindThinking, providers.KindRedacted:
 		if anthropicMade(&o.block) && !o.overlong {
 			o.block.Text = string(o.thought)
-			dst = append(key(e.head(dst, ev.Choice), "thinking_blocks"), '[')
-			dst = tail(append(putThinkingBlock(dst, &o.block), ']'), nil)
+			dst = e.thinkingBlock(dst, ev.Choice, &o.block)
 		}
 	}
 	return dst
