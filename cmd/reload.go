@@ -28,14 +28,14 @@ func (g *gateway) reload(ctx context.Context) (api.Reload, error) {
 		g.log.Error("cannot reload, the configuration before it stays in force", "error", err)
 		return api.Reload{}, err
 	}
-	g.revision++
-	out := api.Reload{Revision: g.revision, RestartNeeded: needRestart(g.cfg, next)}
+	revision := g.inForce.Load().revision + 1
+	out := api.Reload{Revision: revision, RestartNeeded: needRestart(g.cfg, next)}
 	g.level.Set(levelOf(next))
 	g.server.Trust(next.TrustedProxies)
 	if g.doors.tls != nil {
 		g.doors.tls.again(time.Now())
 	}
-	g.effective.Store(effectiveJSON(next))
+	g.inForce.Store(&inForce{next, revision})
 	for _, w := range next.Warnings {
 		g.log.Warn(w)
 	}

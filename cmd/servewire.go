@@ -27,6 +27,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server"
 	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/server/capture"
 	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/server/ledger"
@@ -79,9 +80,8 @@ type gateway struct {
 
 	load      func() (*config.Config, error)
 	reloading sync.Mutex
-	revision  int                             // of the configuration; rises with every reload
-	effective atomic.Pointer[json.RawMessage] // what is in force, for people
-	cancel    context.CancelFunc              // ends what start began
+	inForce   atomic.Pointer[inForce] // for people
+	cancel    context.CancelFunc      // ends what start began
 	running   sync.WaitGroup
 }
 
@@ -136,8 +136,8 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 
 // wire connects the parts; it does no I/O.
 func (g *gateway) wire(boot string, newID func(time.Time) string, now func() time.Time) {
-	cfg, log := g.cfg, g.log
-	g.effective.Store(effectiveJSON(cfg))
+	cfg, log, started := g.cfg, g.log, now()
+	g.inForce.Store(&inForce{cfg: cfg})
 	vendors := all.All()
 	g.demo = demo.New(demo.Options{Now: now})
 	g.client = upstream.New(upstream.Options{
@@ -194,7 +194,8 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	adm := admin.New(admin.Deps{
 		Store: g.store, Sync: g.ledger.Sync, Adjust: g.ledger.Adjust, Verify: g.store.Verify, Backup: g.store.Backup, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
-		Config: func() json.RawMessage { return *g.effective.Load() }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
+		Settings: func() api.SettingsReply { in := g.inForce.Load(); return settingsView(in.cfg, in.revision) }, Status: func() api.Status { return g.status(boot, started) },
+		Config: func() json.RawMessage { return effectiveJSON(g.inForce.Load().cfg) }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
@@ -402,10 +403,16 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 	return out
 }
 
-func effectiveJSON(cfg *config.Config) *json.RawMessage {
+// inForce is the configuration in force, with the number that rises with every reload.
+type inForce struct {
+	cfg      *config.Config
+	revision int
+}
+
+func effectiveJSON(cfg *config.Config) json.RawMessage {
 	b, err := json.Marshal(cfg.Effective())
 	if err != nil {
 		panic("BUG: cannot encode the configuration: " + err.Error())
 	}
-	return (*json.RawMessage)(&b)
+	return b
 }

@@ -96,6 +96,31 @@ func (p Price) Rates() map[string]int64 {
 	return out
 }
 
+// A PriceLine is one part of what a use costs: units of a kind at its rate.
+type PriceLine struct {
+	Name  string // of RateNames
+	Units int64
+	Rate  Rate
+	Nano  int64 // rounded by itself: their sum may be a few nano off Price.Cost
+}
+
+// lineNames are the names of Price.lines, in their order.
+var lineNames = [...]string{"input", "input_audio", "input_image", "cache_read", "cache_write_5m", "cache_write_1h", "output", "output_audio", "output_image",
+	"reasoning", "image", "audio_ms", "character", "search_unit", "request"}
+
+// Lines returns the parts of what u costs, those without units or, of a request, rate left out.
+func (p Price) Lines(u Usage) []PriceLine {
+	var out []PriceLine
+	for i, l := range p.lines(&u) {
+		if l.n <= 0 || lineNames[i] == "request" && l.rate == 0 {
+			continue
+		}
+		n, _ := scale(uint64(l.n), uint64(max(0, l.rate)))
+		out = append(out, PriceLine{Name: lineNames[i], Units: l.n, Rate: l.rate, Nano: n})
+	}
+	return out
+}
+
 // Dearer returns the higher of each two rates.
 func (p Price) Dearer(q Price) Price {
 	for _, r := range rateNames {

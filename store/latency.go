@@ -98,18 +98,32 @@ func (h *Histogram) AddEncoded(b []byte) (rest []byte, err error) {
 	if n <= 0 || used > HistogramBuckets {
 		return nil, ErrCorrupt
 	}
-	b = b[n:]
-	at := uint64(0)
+	if b = b[n:]; used == 0 {
+		return b, nil
+	}
+	if *h == nil {
+		*h = make(Histogram, HistogramBuckets)
+	}
+	counts, at := *h, 0
 	for range used {
+		if len(b) >= 2 && b[0] < 0x80 && b[1] < 0x80 { // nearly all
+			if at += int(b[0]); at >= len(counts) {
+				return nil, ErrCorrupt
+			}
+			counts[at] = AddNano(counts[at], int64(b[1]))
+			b = b[2:]
+			continue
+		}
 		step, n := binary.Uvarint(b)
 		if n <= 0 {
 			return nil, ErrCorrupt
 		}
 		count, m := binary.Uvarint(b[n:])
-		if at += step; m <= 0 || step >= HistogramBuckets || at >= HistogramBuckets || count > 1<<62 {
+		if m <= 0 || step >= HistogramBuckets || at+int(step) >= len(counts) || count > 1<<62 {
 			return nil, ErrCorrupt
 		}
-		h.Add(int(at), int64(count))
+		at += int(step)
+		counts[at] = AddNano(counts[at], int64(count))
 		b = b[n+m:]
 	}
 	return b, nil

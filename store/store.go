@@ -92,10 +92,18 @@ type UsageQuery struct {
 	Account   string
 	Status    string // "200", "4xx", "error"
 	EndReason string
-	Since     time.Time // inclusive
-	Until     time.Time // exclusive
-	Limit     int       // 0 = 100, at most 1000
-	Cursor    string    // from the page before
+	Operation string
+	Group     string
+	EndUser   string
+	Stream    *bool
+	// MinDuration is the shortest that is wanted.
+	MinDuration time.Duration
+	// Text is what error, request id or model hold, in any case.
+	Text   string
+	Since  time.Time // inclusive
+	Until  time.Time // exclusive
+	Limit  int       // 0 = 100, at most 1000
+	Cursor string    // from the page before
 }
 
 // ScanLimit bounds the rows one filtered query looks at; beyond it the page is Partial.

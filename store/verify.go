@@ -15,3 +15,11 @@ type Verification struct {
 	FaultDay  string // YYYY-MM-DD, UTC
 	FaultRows string // the request, the roll-up or the file at fault
 }
+
+// A Size is how much a store takes.
+type Size struct {
+	Kind      string // bolt, postgres
+	Bytes     int64
+	Days      int    // of usage rows
+	OldestDay string // YYYY-MM-DD, UTC; "": there are none
+}

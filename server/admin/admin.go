@@ -102,6 +102,10 @@ type Deps struct {
 	Limiter *limits.Limiter
 	// Config returns the configuration in force, with secrets redacted.
 	Config func() json.RawMessage
+	// Settings returns the settings in force with their origins. nil: none are known.
+	Settings func() api.SettingsReply
+	// Status tells how the gateway itself is. nil: it cannot.
+	Status func() api.Status
 	// ReloadConfig reads file and environment anew and puts them into force, all or nothing.
 	ReloadConfig func(ctx context.Context) (api.Reload, error)
 	// CheckBaseURL refuses addresses that no account may have. nil: upstream.CheckBaseURL.
@@ -188,6 +192,7 @@ func (a *Admin) Routes() []Route {
 		{"GET", "/v1/admin/prices", "viewer", a.listPrices},
 		{"POST", "/v1/admin/prices", "billing", a.changePrices},
 		{"GET", "/v1/admin/explain", "viewer", a.explain},
+		{"GET", "/v1/admin/overview", "viewer", a.overview},
 		{"GET", "/v1/admin/usage", "self", a.usage},
 		{"GET", "/v1/admin/usage/logs", "viewer", a.logs},
 		{"GET", "/v1/admin/usage/logs/{request_id}", "viewer", a.showLog},
@@ -198,6 +203,8 @@ func (a *Admin) Routes() []Route {
 		{"POST", "/v1/admin/store/backup", "admin", a.backup},
 		{"GET", "/v1/admin/audit", "viewer", a.audit},
 		{"GET", "/v1/admin/config", "viewer", a.config},
+		{"GET", "/v1/admin/settings", "viewer", a.settings},
+		{"GET", "/v1/admin/status", "viewer", a.status},
 		{"POST", "/v1/admin/config/reload", "config:write", a.reloadConfig},
 	}
 }
@@ -280,6 +287,30 @@ func (a *Admin) config(c *Call) error {
 		raw = a.d.Config()
 	}
 	return c.answer(200, raw)
+}
+
+// settings answers the settings in force with their origins.
+func (a *Admin) settings(c *Call) error {
+	if _, err := c.params(); err != nil {
+		return err
+	}
+	reply := api.SettingsReply{Data: []api.Setting{}}
+	if a.d.Settings != nil {
+		reply = a.d.Settings()
+	}
+	return c.answer(200, reply)
+}
+
+// status answers how the gateway itself is.
+func (a *Admin) status(c *Call) error {
+	if _, err := c.params(); err != nil {
+		return err
+	}
+	var reply api.Status
+	if a.d.Status != nil {
+		reply = a.d.Status()
+	}
+	return c.answer(200, reply)
 }
 
 // reloadConfig puts what file and environment say now into force.

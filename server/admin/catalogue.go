@@ -11,6 +11,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 // options are the members of an account's `options`, by provider.
@@ -61,7 +62,7 @@ func (a *Admin) listProviders(c *Call) error {
 }
 
 func (a *Admin) listModels(c *Call) error {
-	get, err := c.params("refresh", "provider", "q")
+	get, err := c.params("refresh", "provider", "q", "usage")
 	if err != nil {
 		return err
 	}
@@ -79,6 +80,10 @@ func (a *Admin) listModels(c *Call) error {
 	if err != nil {
 		return err
 	}
+	used, err := a.usedLately(c, get("usage"))
+	if err != nil {
+		return err
+	}
 	t := a.d.Table()
 	reply.Version = t.Catalogue().Version()
 	q := strings.ToLower(get("q"))
@@ -88,10 +93,33 @@ func (a *Admin) listModels(c *Call) error {
 		}
 		row := modelRow(t, m)
 		if get("provider") == "" || row.Provider == get("provider") {
+			if used != nil {
+				sums := used[row.ID]
+				row.Used = &sums
+			}
 			reply.Data = append(reply.Data, row)
 		}
 	}
 	return c.answer(200, reply)
+}
+
+// usedLately returns what was asked of each model in the last 24 hours and how long
+// it took; nil where that is not wanted.
+func (a *Admin) usedLately(c *Call, wanted string) (map[string]api.UsageSums, error) {
+	if yes, err := truth("usage", wanted); err != nil || !yes {
+		return nil, err
+	}
+	ctx, cancel := bounded()
+	defer cancel()
+	if err := a.d.Sync(ctx); err != nil {
+		return nil, err
+	}
+	data, _, err := a.summed(ctx, store.TotalsQuery{Since: c.Now.Add(-24 * time.Hour).UTC(), Until: c.Now.UTC(), GroupBy: []string{"model"}}, false)
+	out := make(map[string]api.UsageSums, len(data))
+	for _, g := range data {
+		out[g.Group["model"]] = g.UsageSums
+	}
+	return out, err
 }
 
 // modelRow tells of a model where it leads to and what is known of it.

@@ -92,7 +92,11 @@ func (a *Admin) createKey(c *Call) error {
 func prefixOf(id string) string { return "sk-gw-" + id }
 
 func (a *Admin) listKeys(c *Call) error {
-	get, err := c.params("limit", "cursor", "q", "group", "status")
+	get, err := c.params("limit", "cursor", "q", "group", "status", "limits")
+	if err != nil {
+		return err
+	}
+	withLimits, err := truth("limits", get("limits"))
 	if err != nil {
 		return err
 	}
@@ -115,6 +119,11 @@ func (a *Admin) listKeys(c *Call) error {
 	reply := api.KeysReply{Data: make([]api.Key, 0, len(keys)), NextCursor: next}
 	for _, k := range keys {
 		reply.Data = append(reply.Data, a.keyView(k, c.Now))
+	}
+	if withLimits {
+		if err := a.addLimits(reply.Data, c.Now); err != nil {
+			return err
+		}
 	}
 	return c.answer(200, reply)
 }

@@ -231,23 +231,9 @@ type rerating struct {
 // person resolved, and what has no usage.
 func (r *rerating) row(row *store.UsageRow) (store.Entry, bool) {
 	priced := slices.Contains([]string{routing.PriceCatalogue, routing.PriceFallback, routing.PriceZero, providers.PriceOverride, providers.PriceAccount}, row.PriceSource)
-	acc, ok := r.table.Account(row.AccountID)
-	if !ok {
-		acc, ok = r.table.Account(row.Account)
-	}
-	if p, known := r.table.Provider(row.Provider); !ok && known {
-		acc, ok = &routing.Account{Account: &store.Account{Provider: row.Provider, Name: row.Account}, Provider: p}, true
-	}
+	target, u, ok := pricedAt(r.table, row)
 	if !priced || !ok || row.Tokens == (store.Tokens{}) {
 		return store.Entry{}, false
-	}
-	t := &row.Tokens
-	u := providers.Usage{Input: t.Input, InputAudio: t.InputAudio, InputImage: t.InputImage, CacheRead: t.CacheRead, CacheWrite5m: t.CacheWrite5m,
-		CacheWrite1h: t.CacheWrite1h, Output: t.Output, OutputAudio: t.OutputAudio, OutputImage: t.OutputImage, Reasoning: t.Reasoning,
-		Images: t.Images, AudioMs: t.AudioMs, Characters: t.Characters, Searches: t.Searches, Kind: row.PriceKind}
-	target := routing.Target{Account: acc, Model: row.UpstreamModel, Entry: r.table.Entry(acc, row.UpstreamModel), Catalogue: r.table.Catalogue()}
-	if target.Entry == nil {
-		target.Entry = r.table.Entry(acc, row.Model)
 	}
 	c := target.Charge(u, r.unknown)
 	name := row.Provider + "\x00" + row.UpstreamModel
@@ -265,6 +251,29 @@ func (r *rerating) row(row *store.UsageRow) (store.Entry, bool) {
 	g.Changed++
 	return store.Entry{RequestID: row.RequestID, Day: row.Time, DeltaNano: store.AddNano(c.Nano, -row.CostNano),
 		MarkupNano: store.AddNano(markupLike(row, c.Nano), -row.MarkupNano), PriceVersion: c.Version, PriceSource: c.Source}, true
+}
+
+// pricedAt returns the target whose prices of now hold for a row, and what the row used.
+func pricedAt(table *routing.Table, row *store.UsageRow) (target routing.Target, u providers.Usage, ok bool) {
+	acc, ok := table.Account(row.AccountID)
+	if !ok {
+		acc, ok = table.Account(row.Account)
+	}
+	if p, known := table.Provider(row.Provider); !ok && known {
+		acc, ok = &routing.Account{Account: &store.Account{Provider: row.Provider, Name: row.Account}, Provider: p}, true
+	}
+	if !ok {
+		return target, u, false
+	}
+	t := &row.Tokens
+	u = providers.Usage{Input: t.Input, InputAudio: t.InputAudio, InputImage: t.InputImage, CacheRead: t.CacheRead, CacheWrite5m: t.CacheWrite5m,
+		CacheWrite1h: t.CacheWrite1h, Output: t.Output, OutputAudio: t.OutputAudio, OutputImage: t.OutputImage, Reasoning: t.Reasoning,
+		Images: t.Images, AudioMs: t.AudioMs, Characters: t.Characters, Searches: t.Searches, Kind: row.PriceKind}
+	target = routing.Target{Account: acc, Model: row.UpstreamModel, Entry: table.Entry(acc, row.UpstreamModel), Catalogue: table.Catalogue()}
+	if target.Entry == nil {
+		target.Entry = table.Entry(acc, row.Model)
+	}
+	return target, u, true
 }
 
 // markupLike is the markup of a cost in the proportion that the row has.

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 
 // logs answers one page of usage rows, newest first.
 func (a *Admin) logs(c *Call) error {
-	get, err := c.params("limit", "cursor", "key", "model", "provider", "account", "status", "end_reason", "since", "until", "last")
+	get, err := c.params("limit", "cursor", "key", "model", "provider", "account", "status", "end_reason", "since", "until", "last",
+		"operation", "group", "end_user", "stream", "min_duration_ms", "q")
 	if err != nil {
 		return err
 	}
@@ -36,6 +38,21 @@ func (a *Admin) logs(c *Call) error {
 	}
 	if !statusFilter(q.Status) {
 		return invalid("status", "must be a status such as 200, a class such as 4xx, or error; not %q", clip(q.Status))
+	}
+	q.Operation, q.Group, q.EndUser, q.Text = get("operation"), get("group"), get("end_user"), get("q")
+	if s := get("stream"); s != "" {
+		stream, err := truth("stream", s)
+		if err != nil {
+			return err
+		}
+		q.Stream = &stream
+	}
+	if s := get("min_duration_ms"); s != "" {
+		ms, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return invalid("min_duration_ms", "must be a whole number of milliseconds, not %q", clip(s))
+		}
+		q.MinDuration = time.Duration(ms) * time.Millisecond
 	}
 	ctx, cancel := bounded()
 	defer cancel()
@@ -66,7 +83,9 @@ func (a *Admin) showLog(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(200, api.LogReply{LogRow: LogView(row), Trace: trace(row)})
+	reply := api.LogReply{LogRow: LogView(row), Trace: trace(row)}
+	reply.CostLines, reply.CostNote = a.why(row)
+	return c.answer(200, reply)
 }
 
 // logRow finds the row that the call names.
@@ -158,30 +177,4 @@ func trace(r *store.UsageRow) []string {
 		end += ": " + r.Error
 	}
 	return append(out, end)
-}
-
-// audit answers one page of the audit trail, newest first.
-func (a *Admin) audit(c *Call) error {
-	get, err := c.params("limit", "cursor")
-	if err != nil {
-		return err
-	}
-	limit, err := limitOf(get("limit"))
-	if err != nil {
-		return err
-	}
-	ctx, cancel := bounded()
-	defer cancel()
-	rows, err := a.d.Store.Audit(ctx, limit, get("cursor"))
-	if err != nil {
-		return err
-	}
-	reply := api.AuditReply{Data: make([]api.AuditRow, 0, len(rows))}
-	for _, r := range rows {
-		reply.Data = append(reply.Data, api.AuditRow(r))
-	}
-	if len(rows) == limit {
-		reply.NextCursor = rows[len(rows)-1].ID
-	}
-	return c.answer(200, reply)
 }

@@ -52,7 +52,7 @@ func TestPolicies(t *testing.T) {
 	if self := must[*api.KeySelf](t)(h.client(k.Secret).Self(ctx)); len(self.Limits) != 1 {
 		t.Errorf("a deleted policy still holds: %+v", self.Limits)
 	}
-	audit := must[*api.AuditReply](t)(c.Audit(ctx, api.Page{}))
+	audit := must[*api.AuditReply](t)(c.Audit(ctx, api.AuditAsk{}))
 	var actions []string
 	for _, row := range audit.Data {
 		actions = append(actions, row.Action)

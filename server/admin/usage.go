@@ -20,11 +20,11 @@ const (
 
 // usage answers sums of usage: a key that may see no others gets its own.
 func (a *Admin) usage(c *Call) error {
-	get, err := c.params("start_date", "end_date", "last", "group_by", "tz", "key", "model", "provider", "cursor")
+	get, err := c.params("start_date", "end_date", "last", "group_by", "tz", "key", "model", "provider", "account", "compare", "cursor")
 	if err != nil {
 		return err
 	}
-	q := store.TotalsQuery{Zone: a.d.Zone, KeyID: get("key"), Model: get("model"), Provider: get("provider")}
+	q := store.TotalsQuery{Zone: a.d.Zone, KeyID: get("key"), Model: get("model"), Provider: get("provider"), Account: get("account")}
 	reply := api.UsageReply{Data: []api.UsageGroup{}, GroupBy: []string{}}
 	if !c.Who.May("viewer") {
 		own := c.Who.actor()
@@ -33,10 +33,12 @@ func (a *Admin) usage(c *Call) error {
 		}
 		q.KeyID, reply.Key = own, own
 	}
-	if tz := get("tz"); tz != "" {
-		if q.Zone, err = time.LoadLocation(tz); err != nil || tz == "Local" {
-			return invalid("tz", "must be the name of a time zone such as Asia/Shanghai, not %q", clip(tz))
-		}
+	if q.Zone, err = a.zone(get("tz")); err != nil {
+		return err
+	}
+	compare, err := truth("compare", get("compare"))
+	if err != nil {
+		return err
 	}
 	if q.Since, q.Until, err = dates(get("start_date"), get("end_date"), get("last"), c.Now, q.Zone); err != nil {
 		return err
@@ -52,31 +54,76 @@ func (a *Admin) usage(c *Call) error {
 	reply.GroupBy = list(q.GroupBy)
 	reply.Since, reply.Until, reply.TimeZone = q.Since, q.Until, q.Zone.String()
 	if slices.ContainsFunc(q.GroupBy, byRows) {
+		if compare {
+			return invalid("compare", "cannot be with a grouping by %s, which reads rows", strings.Join(q.GroupBy, ","))
+		}
 		if err := a.usageByRows(ctx, q, get("cursor"), &reply); err != nil {
 			return err
 		}
 		return c.answer(200, reply)
 	}
-	totals, err := a.totals(ctx, q)
-	if err != nil {
+	if err := a.d.Sync(ctx); err != nil {
 		return err
 	}
-	if len(totals) > maxGroups {
-		return &api.Error{Status: 400, Code: "too_many_groups", Param: "group_by", Message: "this makes more than 10,000 groups: ask for fewer days, or group by less"}
+	if reply.Data, reply.Total, err = a.summed(ctx, q, reply.Key != ""); err != nil {
+		return err
 	}
+	if compare {
+		was := api.UsageBefore{Since: q.Since.Add(q.Since.Sub(q.Until)), Until: q.Since}
+		q.Since, q.Until = was.Since, was.Until
+		if was.Data, was.Total, err = a.summed(ctx, q, reply.Key != ""); err != nil {
+			return err
+		}
+		reply.Previous = &was
+	}
+	return c.answer(200, reply)
+}
+
+// truth reads a flag of a query.
+func truth(name, s string) (bool, error) {
+	switch s {
+	case "", "false", "0":
+		return false, nil
+	case "true", "1":
+		return true, nil
+	}
+	return false, invalid(name, "must be true or false, not %q", clip(s))
+}
+
+// summed returns the groups that a query asks for and their sum. own: what the
+// upstreams charge is no caller's business.
+func (a *Admin) summed(ctx context.Context, q store.TotalsQuery, own bool) (data []api.UsageGroup, total api.UsageSums, err error) {
+	totals, err := a.d.Store.Totals(ctx, q)
+	if err != nil {
+		return nil, total, err
+	}
+	if len(totals) > maxGroups {
+		return nil, total, &api.Error{Status: 400, Code: "too_many_groups", Param: "group_by", Message: "this makes more than 10,000 groups: ask for fewer days, or group by less"}
+	}
+	measured, err := a.latencies(ctx, q)
+	if err != nil {
+		return nil, total, err
+	}
+	data = []api.UsageGroup{}
 	for i := range totals {
 		t := &totals[i]
 		sums := sumsOf(t)
-		if reply.Key != "" { // what the upstreams charge is no caller's business
+		if own {
 			sums.CostUSD = sums.ChargedUSD
 		}
-		add(&reply.Total, &sums)
+		add(&total, &sums)
 		if len(q.GroupBy) > 0 {
-			reply.Data = append(reply.Data, api.UsageGroup{Group: t.Group, KeyName: t.KeyName, UsageSums: sums})
+			if measured != nil {
+				measure(&sums, measured[groupKey(q.GroupBy, t.Group)])
+			}
+			data = append(data, api.UsageGroup{Group: t.Group, KeyName: t.KeyName, UsageSums: sums})
 		}
 	}
-	slices.SortStableFunc(reply.Data, byTimeThenCost)
-	return c.answer(200, reply)
+	if measured != nil {
+		measure(&total, merged(measured))
+	}
+	slices.SortStableFunc(data, byTimeThenCost)
+	return data, total, nil
 }
 
 // totals waits until all that was answered is counted, and reads the sums.

@@ -44,7 +44,7 @@ func (a *Admin) usageByRows(ctx context.Context, q store.TotalsQuery, cursor str
 		return err
 	}
 	s := rowSums{by: q.GroupBy, zone: q.Zone, groups: map[string]*api.UsageGroup{}}
-	ask := store.UsageQuery{Since: q.Since, Until: q.Until, KeyID: q.KeyID, Model: q.Model, Provider: q.Provider, Limit: 1000, Cursor: cursor}
+	ask := store.UsageQuery{Since: q.Since, Until: q.Until, KeyID: q.KeyID, Model: q.Model, Provider: q.Provider, Account: q.Account, Limit: 1000, Cursor: cursor}
 	for read := 0; ; {
 		page, err := a.d.Store.Usage(ctx, ask)
 		if err != nil {

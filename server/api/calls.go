@@ -45,6 +45,10 @@ func query(pairs ...any) url.Values {
 			}
 		case []string:
 			s = strings.Join(x, ",")
+		case bool:
+			if x {
+				s = "true"
+			}
 		}
 		if s != "" {
 			v.Set(pairs[i].(string), s)
@@ -247,13 +251,14 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) error {
 // Usage returns sums of usage: of all keys, or of the caller's own where it may see no others.
 func (c *Client) Usage(ctx context.Context, a UsageAsk) (*UsageReply, error) {
 	return get[UsageReply](ctx, c, "/v1/admin/usage", query("start_date", a.StartDate, "end_date", a.EndDate, "last", a.Last,
-		"group_by", a.GroupBy, "tz", a.Zone, "key", a.Key, "model", a.Model, "provider", a.Provider))
+		"group_by", a.GroupBy, "tz", a.Zone, "key", a.Key, "model", a.Model, "provider", a.Provider, "account", a.Account, "compare", a.Compare))
 }
 
 // Logs returns one page of usage rows, newest first.
 func (c *Client) Logs(ctx context.Context, a LogsAsk) (*LogsReply, error) {
 	return get[LogsReply](ctx, c, "/v1/admin/usage/logs", query("limit", a.Limit, "cursor", a.Cursor, "key", a.Key, "model", a.Model,
-		"provider", a.Provider, "account", a.Account, "status", a.Status, "end_reason", a.EndReason, "since", a.Since, "until", a.Until, "last", a.Last))
+		"provider", a.Provider, "account", a.Account, "status", a.Status, "end_reason", a.EndReason, "since", a.Since, "until", a.Until, "last", a.Last,
+		"operation", a.Operation, "group", a.Group, "end_user", a.EndUser, "stream", a.Stream, "min_duration_ms", a.MinDurationMs, "q", a.Query))
 }
 
 // Log returns the usage row of a request: by its whole id or the last 8 characters.
@@ -268,8 +273,9 @@ func (c *Client) Explain(ctx context.Context, a ExplainAsk) (*ExplainReply, erro
 }
 
 // Audit returns one page of audit rows, newest first.
-func (c *Client) Audit(ctx context.Context, p Page) (*AuditReply, error) {
-	return get[AuditReply](ctx, c, "/v1/admin/audit", p.values())
+func (c *Client) Audit(ctx context.Context, a AuditAsk) (*AuditReply, error) {
+	return get[AuditReply](ctx, c, "/v1/admin/audit", query("limit", a.Limit, "cursor", a.Cursor, "actor", a.Actor, "action", a.Action,
+		"object", a.Object, "since", a.Since, "until", a.Until))
 }
 
 // ReloadConfig has the gateway read its file and environment anew.

@@ -102,7 +102,7 @@ func TestCalls(t *testing.T) {
 	f(call(c.Logs(ctx, LogsAsk{Limit: 3, Status: "4xx", Since: at})), "GET /v1/admin/usage/logs?limit=3&since=2026-11-01T01%3A03%3A04Z&status=4xx", "")
 	f(call(c.Log(ctx, "01ABC")), "GET /v1/admin/usage/logs/01ABC", "")
 	f(call(c.Explain(ctx, ExplainAsk{Model: "gpt-4", Key: "k"})), "GET /v1/admin/explain?key=k&model=gpt-4", "")
-	f(call(c.Audit(ctx, Page{Limit: 2})), "GET /v1/admin/audit?limit=2", "")
+	f(call(c.Audit(ctx, AuditAsk{Page: Page{Limit: 2}})), "GET /v1/admin/audit?limit=2", "")
 	f(call(c.Config(ctx)), "GET /v1/admin/config", "")
 	f(call(c.Self(ctx)), "GET /v1/key", "")
 	f(call(c.Models(ctx)), "GET /v1/models", "")

@@ -24,6 +24,10 @@ type Key struct {
 	// PreviousUntil is until when the key from before a rotation is accepted.
 	PreviousUntil *time.Time `json:"previous_until,omitempty"`
 	Weak          bool       `json:"weak,omitempty"` // imported, of less than 128 bits
+	// Limits that hold for the key, and what it used in the last 24 hours, where a list
+	// is asked for them.
+	Limits *[]Limit   `json:"limits,omitempty"`
+	Used   *UsageSums `json:"used_24h,omitempty"`
 }
 
 // States of a key.

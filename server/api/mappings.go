@@ -103,6 +103,8 @@ type CatalogueModel struct {
 	Tiers     []Tier   `json:"tiers,omitempty"`
 	Source    string   `json:"source,omitempty"` // where the facts are from
 	AsOf      string   `json:"as_of,omitempty"`  // their date, YYYY-MM-DD
+	// Used is what was asked of it in the last 24 hours, where a list is asked for that.
+	Used *UsageSums `json:"used_24h,omitempty"`
 }
 
 // A Price is in US dollars per million tokens; zero members are free or not charged apart.

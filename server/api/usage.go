@@ -25,6 +25,10 @@ type UsageSums struct {
 	ChargedUSD     USD   `json:"charged_usd"`               // what keys are charged: the cost and their markup
 	UnconfirmedUSD USD   `json:"unconfirmed_usd,omitempty"` // what crashes left to be charged until `ledger resolve`
 	DurationMs     int64 `json:"duration_ms"`               // sum
+	// Latency and TTFT are of requests answered in full. They are there where they can
+	// be told: of all, by model, provider, account and time.
+	Latency *Percentiles `json:"latency_ms,omitempty"`
+	TTFT    *Percentiles `json:"ttft_ms,omitempty"` // to the first content byte
 }
 
 // Units count what is not counted in tokens.
@@ -111,6 +115,8 @@ type UsageAsk struct {
 	GroupBy              []string // of GroupNames
 	Zone                 string   // IANA name; empty: the server's
 	Key, Model, Provider string   // filters
+	Account              string   // filter
+	Compare              bool     // with as long a time right before
 }
 
 // UsageReply answers GET /v1/admin/usage.
@@ -121,11 +127,21 @@ type UsageReply struct {
 	Since    time.Time    `json:"since"` // inclusive
 	Until    time.Time    `json:"until"` // exclusive
 	TimeZone string       `json:"time_zone"`
+	// Previous is of as long a time right before, where it is asked for.
+	Previous *UsageBefore `json:"previous,omitempty"`
 	// Partial: only a part of the rows was looked at; go on with NextCursor and add up.
 	Partial    bool   `json:"partial,omitempty"`
 	NextCursor string `json:"next_cursor,omitempty"`
 	// Key is the key whose usage this is, when the caller may see only its own.
 	Key string `json:"key,omitempty"`
+}
+
+// UsageBefore is usage of the time before, for comparison.
+type UsageBefore struct {
+	Data  []UsageGroup `json:"data"`
+	Total UsageSums    `json:"total"`
+	Since time.Time    `json:"since"` // inclusive
+	Until time.Time    `json:"until"` // exclusive
 }
 
 // A LogRow is the record of one request.
@@ -196,6 +212,11 @@ type LogsAsk struct {
 	Since           time.Time // inclusive
 	Until           time.Time // exclusive
 	Last            string    // rolling: "1h"; instead of Since
+	Operation       string
+	Group, EndUser  string
+	Stream          string // "true", "false"
+	MinDurationMs   int
+	Query           string // part of error, request id, model or key name, in any case
 }
 
 // LogsReply is one page of usage rows, newest first.
@@ -206,22 +227,49 @@ type LogsReply struct {
 	Partial bool `json:"partial,omitempty"`
 }
 
+// An AuditAsk selects audit rows. Zero members select all.
+type AuditAsk struct {
+	Page
+	Actor  string
+	Action string // its beginning: "api_key."
+	Object string
+	Since  time.Time // inclusive
+	Until  time.Time // exclusive
+}
+
 // A LogReply is one usage row with what happened on its way.
 type LogReply struct {
 	LogRow
 	Trace []string `json:"trace"` // one line an attempt and one for the end, for people
+	// CostLines say what the cost is made of. They are worked out by the prices of now;
+	// CostNote says where those of then were others.
+	CostLines []CostLine `json:"cost_lines"`
+	CostNote  string     `json:"cost_note,omitempty"`
+}
+
+// A CostLine is one part of what a request cost.
+type CostLine struct {
+	// Kind is the name of a rate (input, cache_read, output, …), or provider (what the
+	// upstream said), adjust (corrections made later) or markup (charged beyond the cost).
+	Kind          string `json:"kind"`
+	Units         int64  `json:"units"`
+	USDPerMillion *USD   `json:"usd_per_million"` // null: it is not priced by the unit
+	CostUSD       USD    `json:"cost_usd"`
+	Note          string `json:"note,omitempty"`
 }
 
 // An AuditRow tells who changed what.
 type AuditRow struct {
-	ID     string          `json:"id"`
-	Time   time.Time       `json:"time"`
-	Actor  string          `json:"actor"` // key id, "local", "admin"
-	Action string          `json:"action"`
-	Object string          `json:"object"`
-	Before json.RawMessage `json:"before,omitempty"`
-	After  json.RawMessage `json:"after,omitempty"`
-	IP     string          `json:"ip,omitempty"`
+	ID    string    `json:"id"`
+	Time  time.Time `json:"time"`
+	Actor string    `json:"actor"` // key id, "local", "admin"
+	// ActorName is the key's name; the same as Actor where there is none.
+	ActorName string          `json:"actor_name"`
+	Action    string          `json:"action"`
+	Object    string          `json:"object"`
+	Before    json.RawMessage `json:"before,omitempty"`
+	After     json.RawMessage `json:"after,omitempty"`
+	IP        string          `json:"ip,omitempty"`
 }
 
 // AuditReply is one page of audit rows, newest first.

@@ -34,13 +34,27 @@ func (t *Target) Priced() bool {
 // a known price costs: "dearest", "deny" (as the dearest, where it is asked at all)
 // or "zero".
 func (t *Target) Charge(u providers.Usage, unknown string) Charge {
+	p, c := t.Rates(u, unknown)
+	switch c.Source {
+	case PriceLocal:
+	case PriceProvider:
+		c.Nano = u.CostNano
+	default:
+		c.Nano, c.Saturated = p.Cost(u)
+	}
+	return c
+}
+
+// Rates returns the price by which Charge counts, and what it says of it besides the
+// amount. What the upstream said it charged has no rates.
+func (t *Target) Rates(u providers.Usage, unknown string) (providers.Price, Charge) {
 	p, c := t.price(&u, unknown)
 	if c.Source == PriceLocal {
-		return c
+		return p, c
 	}
 	if u.HasCost && c.Source != providers.PriceAccount {
-		c.Nano, c.Source = u.CostNano, PriceProvider
-		return c
+		c.Source = PriceProvider
+		return providers.Price{}, c
 	}
 	if !u.Zero() && c.Source != PriceZero && p != (providers.Price{}) && !p.Covers(u) {
 		c.Source = PriceZero
@@ -48,8 +62,7 @@ func (t *Target) Charge(u providers.Usage, unknown string) Charge {
 			p, c.Source = t.dearest(), PriceFallback
 		}
 	}
-	c.Nano, c.Saturated = p.Cost(u)
-	return c
+	return p, c
 }
 
 // price returns the rates that hold for u at t.

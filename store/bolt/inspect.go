@@ -32,3 +32,21 @@ func Inspect(dir string) (found, current uint64, err error) {
 	found, _, err = s.state()
 	return found, schema, errors.Join(err, db.Close())
 }
+
+// Size returns how much the store takes on disk. Files that come or go meanwhile
+// may be missed.
+func (s *Store) Size() store.Size {
+	days := s.days.newestFirst()
+	out := store.Size{Kind: "bolt", Days: len(days)}
+	paths := []string{s.db.Path()}
+	for _, day := range days {
+		paths = append(paths, s.days.path(day))
+		out.OldestDay = day
+	}
+	for _, path := range paths {
+		if fi, err := os.Stat(path); err == nil {
+			out.Bytes += fi.Size()
+		}
+	}
+	return out
+}

@@ -172,7 +172,7 @@ func (sc *scan) look(key, v []byte) error {
 		return err
 	}
 	sc.left--
-	if sc.wants(&row) {
+	if sc.q.Wants(&row) {
 		sc.page.Rows = append(sc.page.Rows, row)
 	}
 	sc.full = len(sc.page.Rows) == sc.limit || sc.left == 0
@@ -188,7 +188,7 @@ func (sc *scan) request(tx *bbolt.Tx) error {
 	var hits []hit
 	err := eachRequest(tx, sc.q.RequestID, func(key []byte, row *store.UsageRow) {
 		same := row.RequestID == sc.q.RequestID || len(sc.q.RequestID) == tailLen && strings.HasSuffix(row.RequestID, sc.q.RequestID)
-		if same && sc.wants(row) && bytes.Compare(key, sc.lower) >= 0 && bytes.Compare(key, sc.upper) < 0 {
+		if same && sc.q.Wants(row) && bytes.Compare(key, sc.lower) >= 0 && bytes.Compare(key, sc.upper) < 0 {
 			hits = append(hits, hit{key, row})
 		}
 	})
@@ -206,30 +206,4 @@ func (sc *scan) request(tx *bbolt.Tx) error {
 		sc.full = len(sc.page.Rows) == sc.limit
 	}
 	return nil
-}
-
-// wants reports whether a row passes the filters that have no index.
-func (sc *scan) wants(r *store.UsageRow) bool {
-	q := &sc.q
-	return (q.KeyID == "" || r.KeyID == q.KeyID) &&
-		(q.Model == "" || r.Model == q.Model) &&
-		(q.Provider == "" || r.Provider == q.Provider) &&
-		(q.Account == "" || r.Account == q.Account) &&
-		(q.EndReason == "" || r.EndReason == q.EndReason) &&
-		statusMatches(q.Status, r)
-}
-
-// statusMatches understands a status ("200"), a class ("4xx") and "error".
-func statusMatches(want string, r *store.UsageRow) bool {
-	switch {
-	case want == "":
-		return true
-	case want == "error":
-		return r.Failed()
-	case len(want) != 3 || want[0] < '0' || want[0] > '9':
-		return false
-	case want[1:] == "xx":
-		return r.Status/100 == int(want[0]-'0')
-	}
-	return fmt.Sprintf("%03d", r.Status) == want
 }

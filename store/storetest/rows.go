@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,14 @@ func rowsFilters(t *testing.T, s store.Store) {
 	f(store.UsageQuery{Since: start.AddDate(1, 0, 0)}, func(r row) bool { return false })
 	f(store.UsageQuery{Until: start.AddDate(-1, 0, 0)}, func(r row) bool { return false })
 	f(store.UsageQuery{Until: start}, func(r row) bool { return false })
+	yes := true
+	f(store.UsageQuery{Stream: &yes}, func(r row) bool { return r.Stream })
+	f(store.UsageQuery{Operation: "none"}, func(r row) bool { return false })
+	f(store.UsageQuery{Group: "none"}, func(r row) bool { return false })
+	f(store.UsageQuery{EndUser: "none"}, func(r row) bool { return false })
+	f(store.UsageQuery{MinDuration: entries[3].Row.Duration + 1}, func(r row) bool { return r.Duration > entries[3].Row.Duration })
+	f(store.UsageQuery{Text: "ODEL2"}, func(r row) bool { return r.Model == "model2" })
+	f(store.UsageQuery{Text: strings.ToLower(entries[9].Row.RequestID[10:])}, func(r row) bool { return r.RequestID == entries[9].Row.RequestID })
 }
 
 func rowsByRequest(t *testing.T, s store.Store) {
