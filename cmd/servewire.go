@@ -217,6 +217,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		o.AdminKeyHash = store.HashKey(cfg.AdminKey.Reveal())
 	}
 	g.server = server.New(o)
+	g.server.CapConnections(cfg.Limits.PerAddress, cfg.TrustedProxies)
 	panicked = g.server.Panicked
 	g.runtime.Swap, g.runtime.Table = g.server.SetTable, g.server.Table
 }

@@ -5,12 +5,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
@@ -24,6 +26,7 @@ type listener struct {
 	patience time.Duration // with one write to a caller: a reader slower than that is cut
 	plane    Plane
 	log      *slog.Logger
+	refused  prometheus.Counter
 }
 
 // Accept waits for room where the process has no descriptors left: the connections
@@ -34,7 +37,12 @@ func (l listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err == nil {
-			return l.wrap(c), nil
+			if wrapped := l.wrap(c); l.open.add(wrapped) {
+				return wrapped, nil
+			}
+			l.refuse(c)
+			pause = 0
+			continue
 		}
 		if !passing(err) {
 			return nil, err
@@ -48,9 +56,17 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 func (l listener) wrap(c net.Conn) *conn {
-	wrapped := &conn{Conn: c, set: l.open, patience: l.patience, plane: l.plane}
-	l.open.add(wrapped)
-	return wrapped
+	return &conn{Conn: c, set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr())}
+}
+
+// refuse closes a connection of a peer that has as many as it may, without an answer:
+// one would have to be waited for.
+func (l listener) refuse(c net.Conn) {
+	_ = c.Close()
+	l.refused.Inc()
+	if most, tell := l.open.tells(time.Now()); tell {
+		l.log.Warn("an address has as many connections as it may: more are closed", "address", c.RemoteAddr().String(), "most", most)
+	}
 }
 
 // passing reports whether an error of accept(2) says something about the moment, or
@@ -77,16 +93,33 @@ func (l listener) Close() error {
 type connSet struct {
 	mu     sync.Mutex
 	open   map[*conn]struct{}
+	cap    connCap
 	drains pace
 }
 
-func (s *connSet) add(c *conn) {
+// add reports false for a connection that is one too many of its peer.
+func (s *connSet) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.cap.admits(c.peer, c.RemoteAddr()) {
+		return false
+	}
+	s.cap.opened(c.peer)
 	if s.open == nil {
 		s.open = map[*conn]struct{}{}
 	}
 	s.open[c] = struct{}{}
+	return true
+}
+
+// tells reports whether a refusal is to be logged, and the most connections of a peer.
+func (s *connSet) tells(now time.Time) (most int, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tell = now.Sub(s.cap.told) >= tellEvery; tell {
+		s.cap.told = now
+	}
+	return s.cap.most, tell
 }
 
 // closeIdle closes the connections that were idle at every look for grace, and
@@ -137,6 +170,7 @@ type conn struct {
 	set       *connSet
 	patience  time.Duration
 	plane     Plane
+	peer      netip.Addr // by which connections are counted
 	armed     time.Time // when the write deadline was set last
 	readBy    time.Time // the read deadline asked for; zero: none
 	timer     time.Time // the read deadline set on Conn: readBy, or an earlier one
@@ -252,7 +286,10 @@ func (p *pace) wait(until time.Time) bool {
 // cut closes at once and forgets the connection.
 func (c *conn) cut() error {
 	c.set.mu.Lock()
-	delete(c.set.open, c)
+	if _, open := c.set.open[c]; open {
+		delete(c.set.open, c)
+		c.set.cap.closed(c.peer)
+	}
 	c.set.mu.Unlock()
 	return c.Conn.Close()
 }

@@ -47,7 +47,7 @@ func (s *Server) Serve(ln net.Listener, plane Plane) error {
 	if left {
 		return ln.Close()
 	}
-	err := s.http.Serve(listener{ln, &s.conns, s.o.Write, plane, s.o.Log})
+	err := s.http.Serve(listener{ln, &s.conns, s.o.Write, plane, s.o.Log, s.o.Metrics.Refused})
 	if s.draining.Load() {
 		return nil
 	}

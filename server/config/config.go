@@ -87,10 +87,12 @@ type TLS struct {
 	ClientCA  string // authorities of callers' certificates; "": callers need none
 }
 
-// Limits bound what a caller may send, in bytes.
+// Limits bound what a caller may send, in bytes, and hold open.
 type Limits struct {
 	Body   int64 // of a request
 	Upload int64 // of a form: sound, pictures
+	// PerAddress is how many connections one address may have open; 0: any number.
+	PerAddress int
 }
 
 // Timeouts of callers and upstreams.

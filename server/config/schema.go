@@ -80,6 +80,8 @@ func (s setting) schema() *node {
 		}
 	case *size:
 		n.AnyOf = []*node{whole(), {Type: "string", Pattern: `(?i)^[0-9]+ *([kmg]i?b?|b)?$|` + reference}}
+	case *int:
+		n.AnyOf = []*node{whole(), {Type: "string", Pattern: `^[0-9]+$|` + reference}}
 	case *time.Duration:
 		n.AnyOf = []*node{{Type: "string", Pattern: `^([0-9.]+(d|h|ms|m|s|us|ns))+$|^0$|` + reference}, whole()}
 	default:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -68,6 +69,7 @@ func (c *Config) settings() []setting {
 		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
 		{"limits.max_upload", "100MiB", b(&l.Upload), nil, atLeast(1 << 10), "a form with sound or pictures, which is sent on as it comes"},
+		{"limits.connections_per_address", "0", &l.PerAddress, nil, nil, "connections that one address may have open, of IPv6 one /64; trusted proxies any number; 0 = any number"},
 		{"timeouts.read_header", "10s", &t.ReadHeader, nil, positive, "a caller's request line, headers and a small body"},
 		{"timeouts.keep_alive", "75s", &t.KeepAlive, nil, positive, "an idle connection of a caller"},
 		{"timeouts.write", "30s", &t.Write, nil, positive, "one write to a caller"},
@@ -107,6 +109,12 @@ func (s setting) assign(text string) error {
 			return err
 		}
 		*p = size(n)
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return fmt.Errorf("must be a number such as 100, or 0 for any, not %q", text)
+		}
+		*p = n
 	case *time.Duration:
 		d, err := parseDuration(text)
 		if err != nil {
@@ -167,6 +175,8 @@ func format(ptr any) string {
 		return *p
 	case *size:
 		return formatSize(int64(*p))
+	case *int:
+		return strconv.Itoa(*p)
 	case *time.Duration:
 		return formatDuration(*p)
 	case *[]string:

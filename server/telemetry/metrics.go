@@ -31,6 +31,7 @@ type Metrics struct {
 	soft     *prometheus.CounterVec
 	Panics   prometheus.Counter
 	Shed     prometheus.Counter // requests refused since the gateway had too much to do
+	Refused  prometheus.Counter // connections closed since their address had as many as it may
 	Dropped  *prometheus.CounterVec
 
 	mu     sync.Mutex
@@ -72,6 +73,7 @@ func NewMetrics(version string) *Metrics {
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_attempts_total", Help: "Attempts at upstreams, by outcome."}, []string{"outcome"}),
 		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_rate_limited_total", Help: "Requests refused by a limit."}, []string{"kind"}),
 		Shed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_shed_requests_total", Help: "Requests refused since memory or processors did not suffice."}),
+		Refused:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_connections_refused_total", Help: "Connections closed since their address had as many as limits.connections_per_address."}),
 		budget:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_budget_denied_total", Help: "Requests refused by a budget."}),
 		soft:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_budget_soft_limit_total", Help: "Limits used to their policy's soft percent, once a window."}, []string{"kind"}),
 		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
@@ -89,7 +91,7 @@ func NewMetrics(version string) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited, m.budget, m.soft,
-		m.Panics, m.Shed, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.Panics, m.Shed, m.Refused, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
