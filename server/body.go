@@ -19,7 +19,7 @@ const (
 	minBodyRate   = 10 << 10        // bytes a second
 	bodyStall     = 10 * time.Second
 	keepBuffer    = 256 << 10 // larger buffers are left to the collector
-	firstBodySize = 16 << 10
+	firstBodySize = 4 << 10
 )
 
 var bodies = sync.Pool{New: func() any { b := make([]byte, 0, firstBodySize); return &b }}
@@ -138,11 +138,11 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time, held *h
 func growBody(buf []byte, announced, limit int) []byte {
 	const step = 256 << 10
 	size := 4 * cap(buf)
-	if cap(buf) >= step {
+	switch {
+	case announced > 0 && (announced < step || cap(buf) >= step):
+		size = announced + 1 // so that the end is seen without growing again
+	case cap(buf) >= step:
 		size = limit + 1
-		if announced > 0 {
-			size = announced + 1
-		}
 	}
 	return append(make([]byte, 0, max(size, cap(buf)+4096)), buf...)
 }

@@ -209,18 +209,26 @@ func TestNeverReaders(t *testing.T) {
 		_, _ = io.WriteString(c, send)
 		open = append(open, c)
 	}
-	peak := int64(0)
+	peak, fastest := int64(0), time.Hour
 	for range 20 {
-		peak = max(peak, rss(t, g)-memory)
 		start := time.Now()
-		if status, body, _ := g.call("POST", "/v1/chat/completions", g.admin, plainAsk); status != 200 || time.Since(start) > 10*time.Second {
-			t.Errorf("beside %d who do not read: %d after %v: %.200s", n, status, time.Since(start), body)
-			break
+		status, body, _ := g.call("POST", "/v1/chat/completions", g.admin, plainAsk)
+		took := time.Since(start)
+		if fastest = min(fastest, took); status != 200 || took > 30*time.Second { // what they asked for comes in at first, all at once
+			t.Fatalf("beside %d who do not read: %d after %v: %.200s", n, status, took, body)
 		}
+		peak = max(peak, rss(t, g)-memory)
 		time.Sleep(200 * time.Millisecond)
 	}
-	t.Logf("%d callers who do not read took %d KB each", n, peak/int64(n)>>10)
-	if most := int64(n)*96<<10 + 32<<20; peak > most {
+	t.Logf("%d callers who do not read took %d KB each; beside them a call takes %v", n, peak/int64(n)>>10, fastest)
+	if fastest > time.Second {
+		t.Errorf("beside %d who do not read every call takes %v or more", n, fastest)
+	}
+	most := int64(n) * 64 << 10
+	if n < 1000 {
+		most += 12 << 20 // what a process that begins to work takes once
+	}
+	if peak > most {
 		t.Errorf("they took %d MB, at most %d MB is wanted", peak>>20, most>>20)
 	}
 	g.settles(before, 90*time.Second) // their connections are open still: the gateway has cut them

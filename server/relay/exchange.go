@@ -68,7 +68,7 @@ type exchange struct {
 	out    []byte                                            // bytes for the caller
 	sink   func(piece []byte, info providers.FrameInfo) bool // put, made once
 	piece  []byte                                            // what came last of a stream, in the upstream's buffer
-	pass   []byte                                            // bytes for the caller that lie in piece, before out
+	pass   []byte                                            // bytes for the caller that lie in piece, behind out
 	room   *upstream.Exchange                                // where up lies
 	entry  store.Hold
 

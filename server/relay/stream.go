@@ -210,25 +210,25 @@ func (x *exchange) pump(until time.Time) error {
 	}
 }
 
-// emit adds a piece to what goes to the caller. One that lies in what was received,
-// behind the others, is written from there.
+// emit adds a piece to what goes to the caller. The last of them that lie in what was
+// received, one behind the other, are written from there: a caller who does not read
+// holds what was received once and not twice.
 func (x *exchange) emit(piece []byte) {
 	if len(piece) == 0 {
 		return
 	}
-	if len(x.out) == 0 && sameArray(piece, x.piece) {
-		switch n := len(x.pass); {
-		case n == 0:
-			x.pass = piece
-			return
-		case cap(x.pass) > n && &x.pass[:n+1][n] == &piece[0]:
-			x.pass = x.pass[:n+len(piece)]
-			return
-		}
+	mine := !sameArray(piece, x.piece)
+	if n := len(x.pass); !mine && n > 0 && cap(x.pass) > n && &x.pass[:n+1][n] == &piece[0] {
+		x.pass = x.pass[:n+len(piece)]
+		return
 	}
 	x.out = append(x.out, x.pass...)
 	x.pass = nil
-	x.out = append(x.out, piece...)
+	if mine {
+		x.out = append(x.out, piece...)
+		return
+	}
+	x.pass = piece
 }
 
 // sameArray reports whether a and b are slices of one array, neither with its capacity cut.
@@ -384,8 +384,8 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}()
 	for {
-		x.job.Ticket.Add(x.pass)
 		x.job.Ticket.Add(x.out)
+		x.job.Ticket.Add(x.pass)
 		if x.stream.phase == phaseDone {
 			x.keepAnswer()
 		}
@@ -416,11 +416,18 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 	}
 }
 
+// joined is how much is copied to spare a write of its own, in bytes.
+const joined = 2 << 10
+
 // hand gives the caller what is there for him.
 func (x *exchange) hand(w io.Writer) (n int64, err error) {
-	pass, out := x.pass, x.out
-	x.pass, x.out = nil, x.out[:0]
-	for _, p := range [...][]byte{pass, out} {
+	if len(x.out) > 0 && len(x.pass) <= joined {
+		x.out = append(x.out, x.pass...)
+		x.pass = nil
+	}
+	out, pass := x.out, x.pass
+	x.out, x.pass = x.out[:0], nil
+	for _, p := range [...][]byte{out, pass} {
 		if len(p) > 0 && err == nil {
 			var m int
 			m, err = w.Write(p)
