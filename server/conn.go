@@ -171,9 +171,9 @@ type conn struct {
 	patience  time.Duration
 	plane     Plane
 	peer      netip.Addr // by which connections are counted
-	armed     time.Time // when the write deadline was set last
-	readBy    time.Time // the read deadline asked for; zero: none
-	timer     time.Time // the read deadline set on Conn: readBy, or an earlier one
+	armed     time.Time  // when the write deadline was set last
+	readBy    time.Time  // the read deadline asked for; zero: none
+	timer     time.Time  // the read deadline set on Conn: readBy, or an earlier one
 	idle      atomic.Bool
 	idleSince time.Time // at the looks of a drain; guarded by set.mu
 	linger    bool      // the caller may still be sending when this is closed

@@ -1,9 +1,13 @@
 package server
 
 import (
+	"io"
+	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
 )
@@ -65,5 +69,49 @@ func TestPanicInHandler(t *testing.T) {
 		if row.Status != 200 {
 			t.Errorf("a row says %d %s", row.Status, row.Error)
 		}
+	}
+}
+
+// TestPanicOutsideTheHandler: what runs before a handler does must not end the process
+// either: here what an expectation, and a request that is no HTTP, are answered by.
+func TestPanicOutsideTheHandler(t *testing.T) {
+	var armed atomic.Bool
+	b := newBench(t, func(o *Options) {
+		newID := o.NewID
+		o.NewID = func(at time.Time) string {
+			if armed.Load() {
+				explode(canary, nil)
+			}
+			return newID(at)
+		}
+	})
+	key := b.key(nil)
+	raw := func(text string) string {
+		t.Helper()
+		c, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(c, text)
+		out, _ := io.ReadAll(c)
+		return string(out)
+	}
+	armed.Store(true)
+	for _, text := range []string{
+		"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer sk-wrong\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+		"no HTTP at all\r\n\r\n",
+	} {
+		if out := raw(text); strings.Contains(out, canary) || strings.Contains(out, " 200 ") || strings.Contains(out, " 100 ") {
+			t.Errorf("%q is answered with %q", text, out)
+		}
+	}
+	armed.Store(false)
+	if got := b.call("POST", surfaces[0].path, key, surfaces[0].ask); got.status != 200 {
+		t.Errorf("afterwards: %v", got)
+	}
+	if got := b.call("GET", "/metrics", "", ""); strings.Contains(got.body, "ai_gateway_panics_total 0\n") {
+		t.Error("no panic was counted: none was made")
 	}
 }

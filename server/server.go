@@ -323,6 +323,7 @@ func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream
 // headerReceived sets how long the body may take. The size given tells fasthttp
 // to leave all reading to readBody.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	defer s.contain("header")
 	t := 30 * time.Second
 	n := h.ContentLength()
 	if n > s.o.MaxBody && n > s.bodyLimit(h) {
@@ -355,7 +356,13 @@ type refusedBody struct {
 const smallBody = 8 << 10
 
 // expect decides on "Expect: 100-continue": a body that will be refused is not asked for.
-func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.Panicked("expectation", v)
+			status = fasthttp.StatusInternalServerError
+		}
+	}()
 	s.oversized.Delete(&ctx.Request.Header)
 	c := call{ctx: ctx, s: s, start: s.o.Now()}
 	if e := s.admit(&c); e != nil {
@@ -368,6 +375,8 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 
 // protocolError answers what fasthttp could not read as a request.
 func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
+	ctx.SetStatusCode(fasthttp.StatusInternalServerError) // until there is another
+	defer s.contain("protocol error")
 	c := call{ctx: ctx, s: s, start: s.o.Now()}
 	c.id = s.o.NewID(c.start)
 	e := refuse(400, "bad_request", "the request is not well-formed HTTP/1.1")
@@ -394,6 +403,14 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 func (s *Server) Panicked(where string, v any) {
 	s.o.Metrics.Panics.Inc()
 	s.panics.report(s.o.Log, where, v)
+}
+
+// contain keeps a panic of what fasthttp calls outside the handler from ending the
+// process: there fasthttp has nothing that would.
+func (s *Server) contain(where string) {
+	if v := recover(); v != nil {
+		s.Panicked(where, v)
+	}
 }
 
 // clientRequestID returns the caller's own id if it is fit to be recorded.

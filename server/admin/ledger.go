@@ -3,6 +3,8 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -206,6 +208,12 @@ func (a *Admin) adjustAll(fixes []store.Entry) error {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			defer func() {
+				if v := recover(); v != nil { // it would end the process
+					a.d.Log.Error("writing a correction panicked", "request_id", e.RequestID, "panic", fmt.Sprint(v))
+					errs <- errors.New("internal error")
+				}
+			}()
 			errs <- a.d.Adjust(e)
 		})
 	}

@@ -66,13 +66,19 @@ func (p *panics) count() int {
 func (b *bench) mine(o relay.Options, word string) {
 	b.t.Helper()
 	client := upstream.New(upstream.Options{InstanceID: "test"})
+	b.t.Cleanup(client.Close)
+	b.mineWith(o, word, client)
+}
+
+// mineWith is mine over a client of the test's own, which the test closes.
+func (b *bench) mineWith(o relay.Options, word string, client *upstream.Client) {
+	b.t.Helper()
 	o.Upstream, o.Ledger, o.Metrics, o.Now = client, b.book, telemetry.NewMetrics("test"), time.Now
 	if o.Timeouts == nil {
 		o.Timeouts = func(bool) upstream.Timeouts { return upstream.StreamDefaults }
 	}
 	b.relay.Close()
 	b.relay = relay.New(o)
-	b.t.Cleanup(client.Close)
 	if word != "" {
 		for _, a := range b.table.Accounts() {
 			a.Provider.Speaks[0] = bomb{a.Provider.Speaks[0], word}
