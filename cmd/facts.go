@@ -8,6 +8,15 @@ import (
 
 // facts writes names and values of one thing, leaving out what is empty.
 func (a *app) facts(rows [][2]string) error {
+	if a.output == "csv" {
+		t := table{columns: []column{{head: "NAME"}, {head: "VALUE"}}}
+		for _, r := range rows {
+			if r[1] != "" {
+				t.rows = append(t.rows, []cell{str(r[0]), str(r[1])})
+			}
+		}
+		return t.csv(a.stdout)
+	}
 	widest := 0
 	for _, r := range rows {
 		if r[1] != "" {

@@ -149,6 +149,9 @@ func (a *app) migrateDown(o *offline) error {
 	case s.Schema <= 1:
 		s.Done = "nothing to do: there is no older schema"
 		return a.saySchema(s)
+	case !exists(fmt.Sprintf("%s/gateway.db.bak-v%d", s.Dir, s.Schema-1)):
+		s.Done = fmt.Sprintf("nothing to do: the store was made with schema %d, there is none from before", s.Schema)
+		return a.saySchema(s)
 	}
 	return &hintError{
 		err:  fmt.Errorf("schema %d is not taken back in place: changes made since would be lost unseen", s.Schema),

@@ -100,10 +100,11 @@ Start with:
 	}
 	add("use", a.chatCommand(), a.usageCommand(), a.logsCommand(), a.modelsCommand(), a.whoamiCommand(), a.connectCommand(), a.launchCommand())
 	add("manage", a.providersCommand(), a.apiKeyCommand(), a.quotaCommand(), a.routeCommand(), a.configCommand())
-	add("run", newServeCommand(a), a.healthCommand(), a.doctorCommand(), a.ledgerCommand(), a.storeCommand(), a.migrateCommand(), a.mockCommand(), a.adminCommand(), a.secretsCommand())
+	add("run", newServeCommand(a), a.initCommand(), a.healthCommand(), a.doctorCommand(), a.ledgerCommand(), a.storeCommand(), a.migrateCommand(), a.mockCommand(), a.adminCommand(), a.secretsCommand())
 	root.AddCommand(a.versionCommand(), exitCodesTopic())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	root.AddCommand(a.docsCommand(root))
 	completeGlobals(root)
 	a.track(root)
 	return root
@@ -166,6 +167,9 @@ func group(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// groupMark is the annotation of commands that only hold others.
+const groupMark = "group"
+
 func newGroup(use, short string, aliases ...string) *cobra.Command {
-	return group(&cobra.Command{Use: use, Short: short, Aliases: aliases})
+	return group(&cobra.Command{Use: use, Short: short, Aliases: aliases, Annotations: map[string]string{groupMark: "yes"}})
 }
