@@ -1,5 +1,6 @@
 // Calls of the gateway with the browser's session. Changes carry the session's token.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { stored } from "./theme";
 import type { Session } from "./types";
 
 export class ApiError extends Error {
@@ -66,14 +67,19 @@ export const remove = <T>(path: string): Promise<T> => call<T>("DELETE", path);
 
 const adopt = (s: Session): Session => {
   csrf = s.csrf_token;
+  stored.set("session", "open");
   return s;
 };
 
-/** session returns the one that the browser has, or null. */
+/** session returns the one that the browser has, or null. A browser that never signed in is not asked for one. */
 export async function session(): Promise<Session | null> {
+  if (stored.get("session") !== "open") return null;
   const res = await send("GET", "/admin/session").catch(() => null);
   if (!res) throw new ApiError(0, "unreachable", "", "");
-  if (res.status === 401) return null;
+  if (res.status === 401) {
+    stored.set("session", "");
+    return null;
+  }
   if (!res.ok) throw await failure(res);
   return adopt((await res.json()) as Session);
 }
@@ -85,7 +91,10 @@ export async function signIn(key: string): Promise<Session> {
   return adopt((await res.json()) as Session);
 }
 
-export const signOut = (): Promise<void> => call<void>("DELETE", "/admin/session");
+export async function signOut(): Promise<void> {
+  await call<void>("DELETE", "/admin/session");
+  stored.set("session", "");
+}
 
 /** may tells whether a session holds a scope, as the gateway counts them. */
 export function may(s: Session, scope: string): boolean {

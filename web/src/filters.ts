@@ -39,7 +39,7 @@ export function matches(row: Row, f: Filters): boolean {
   if (f.account && row.account !== f.account) return false;
   if (f.end_reason && row.end_reason !== f.end_reason) return false;
   if (f.status) {
-    if (f.status === "error") return row.status >= 400;
+    if (f.status === "error") return row.end_reason === "complete" || row.end_reason === "" ? row.status >= 400 : row.end_reason !== "client_gone";
     if (f.status.endsWith("xx")) return Math.floor(row.status / 100) === Number(f.status[0]);
     return row.status === Number(f.status);
   }

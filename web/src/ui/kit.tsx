@@ -1,5 +1,5 @@
 // The small parts that all pages are made of.
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren, TargetedKeyboardEvent, TargetedMouseEvent } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { ago, exact, usd, count, percent } from "../format";
@@ -22,7 +22,7 @@ export function Button(p: { children?: Kids; onClick?: () => void; kind?: "main-
 
 /** Link leads within the page without loading it anew. */
 export function Link(p: { to: string; children: Kids; class?: string; label?: string; current?: boolean; title?: string }) {
-  const click = (e: JSX.TargetedMouseEvent<HTMLAnchorElement>) => {
+  const click = (e: TargetedMouseEvent<HTMLAnchorElement>) => {
     if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
     e.preventDefault();
     e.stopPropagation();
@@ -42,7 +42,7 @@ export function Field(p: { name: string; hint?: Kids; children: (id: string) => 
   );
 }
 
-export function Text(p: { name: string; value: string; onInput: (v: string) => void; hint?: Kids; placeholder?: string; required?: boolean; type?: string; mono?: boolean; list?: string[]; autofocus?: boolean; disabled?: boolean; pattern?: string }) {
+export function Text(p: { name: string; value: string; onInput: (v: string) => void; hint?: Kids; placeholder?: string; required?: boolean; type?: "text" | "password" | "number"; mono?: boolean; list?: string[]; autofocus?: boolean; disabled?: boolean; pattern?: string }) {
   const list = useId();
   const ref = useRef<HTMLInputElement>(null);
   useEffect(() => { if (p.autofocus) ref.current?.focus(); }, []);
@@ -50,8 +50,8 @@ export function Text(p: { name: string; value: string; onInput: (v: string) => v
     <Field name={p.name} hint={p.hint}>
       {(id) => (
         <>
-          <input id={id} ref={ref} class={"input" + (p.mono ? " mono" : "")} type={p.type ?? "text"} value={p.value} placeholder={p.placeholder} required={p.required} disabled={p.disabled} pattern={p.pattern}
-            autoComplete="off" spellcheck={false} list={p.list ? list : undefined} onInput={(e) => p.onInput(e.currentTarget.value)} />
+          <input id={id} ref={ref} class={"input" + (p.mono ? " mono" : "")} type={(p.type ?? "text") as "text"} value={p.value} placeholder={p.placeholder} required={p.required} disabled={p.disabled} pattern={p.pattern}
+            autoComplete="off" spellcheck={false} {...(p.list ? { list } : {})} onInput={(e) => p.onInput(e.currentTarget.value)} />
           {p.list && <datalist id={list}>{p.list.slice(0, 500).map((v) => <option key={v} value={v} />)}</datalist>}
         </>
       )}
@@ -214,7 +214,7 @@ export function Tile(p: { label: string; value: Kids; sub?: Kids; aside?: Kids }
 
 /** onEnter makes a row of a table react to the keyboard as to a click, and arrows move. */
 export function rowKeys(act: () => void) {
-  return (e: JSX.TargetedKeyboardEvent<HTMLElement>) => {
+  return (e: TargetedKeyboardEvent<HTMLElement>) => {
     if (e.target !== e.currentTarget) return;
     if (e.key === "Enter" || e.key === " ") { e.preventDefault(); act(); }
     const to = e.key === "ArrowDown" ? e.currentTarget.nextElementSibling : e.key === "ArrowUp" ? e.currentTarget.previousElementSibling : null;
