@@ -29,7 +29,8 @@ func (a *app) chatCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "chat [PROMPT]", Short: "Ask a model",
 		Long: `Ask a model and print its answer. Standard input is read when it is piped, and
-stands after PROMPT. Without both, on a terminal, lines are asked one by one.
+stands after PROMPT. Without both, on a terminal, the page Chat of the terminal
+interface opens (AI_GATEWAY_ACCESSIBLE=1: lines are asked one by one).
 
 Without --model: the profile's model (config set model), else the least expensive
 chat model of the first enabled account, else the built-in demo. What was chosen,
@@ -73,6 +74,9 @@ func (a *app) chat(prompt string, f *chatFlags) error {
 	}
 	if f.system != "" {
 		t.messages = systemMessage(f.system)
+	}
+	if prompt == "" && f.provider == "" && f.maxTokens == 0 && a.output == "table" && a.fullScreen() {
+		return a.tui(tuiFlags{page: "chat"}, f.model, f.system)
 	}
 	if prompt == "" {
 		return t.loop()

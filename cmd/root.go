@@ -98,7 +98,7 @@ Start with:
 			root.AddCommand(c)
 		}
 	}
-	add("use", a.chatCommand(), a.usageCommand(), a.logsCommand(), a.modelsCommand(), a.whoamiCommand(), a.connectCommand(), a.launchCommand())
+	add("use", a.chatCommand(), a.tuiCommand(), a.usageCommand(), a.logsCommand(), a.modelsCommand(), a.whoamiCommand(), a.connectCommand(), a.launchCommand())
 	add("manage", a.providersCommand(), a.apiKeyCommand(), a.quotaCommand(), a.routeCommand(), a.configCommand())
 	add("run", newServeCommand(a), a.initCommand(), a.healthCommand(), a.doctorCommand(), a.ledgerCommand(), a.storeCommand(), a.migrateCommand(), a.mockCommand(), a.adminCommand(), a.secretsCommand())
 	root.AddCommand(a.versionCommand(), exitCodesTopic())

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"time"
 )
 
@@ -42,4 +44,22 @@ type ResetReply struct {
 // ResetAccount lifts the cooldowns, breakers and pauses of the account of that id or name.
 func (c *Client) ResetAccount(ctx context.Context, id string) (*ResetReply, error) {
 	return send[ResetReply](ctx, c, "POST", in(accountsPath, id)+"/reset", nil, nil)
+}
+
+const maxMetrics = 8 << 20
+
+// Metrics returns the gateway's figures in Prometheus' text format.
+func (c *Client) Metrics(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	res, err := c.send(ctx, "GET", "/metrics", nil, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxMetrics))
+	if err != nil {
+		return "", c.failed(ctx, fmt.Errorf("cannot read the metrics: %w", err))
+	}
+	return string(b), nil
 }
