@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +21,10 @@ const maxPrompt = 8 << 20
 // chatFlags are what `chat` takes.
 type chatFlags struct {
 	model, system, provider string
+	schema                  string
+	attach                  []string
 	maxTokens               int
-	stream, noStream        bool
+	stream, noStream, goOn  bool
 }
 
 func (a *app) chatCommand() *cobra.Command {
@@ -34,8 +37,10 @@ interface opens (AI_GATEWAY_ACCESSIBLE=1: lines are asked one by one).
 
 Without --model: the profile's model (config set model), else the least expensive
 chat model of the first enabled account, else the built-in demo. What was chosen,
-tokens and cost go to standard error.`,
-		Example: "  ai-gateway chat \"Hello, how are you?\" --model gpt-4\n  git diff | ai-gateway chat \"Write a commit message\"\n  ai-gateway chat \"Tell me a story\" --stream",
+tokens and cost go to standard error.
+
+The last conversation is kept, readable by you alone, for --continue.`,
+		Example: "  ai-gateway chat \"Hello, how are you?\" --model gpt-4\n  git diff | ai-gateway chat \"Write a commit message\"\n  ai-gateway chat \"Tell me a story\" --stream\n  ai-gateway chat --attach scan.pdf \"What is due when?\" --schema due.json\n  ai-gateway chat --continue \"And in French?\"",
 		RunE:    func(_ *cobra.Command, args []string) error { return a.chat(strings.Join(args, " "), &f) },
 		Args:    cobra.ArbitraryArgs, ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -46,7 +51,12 @@ tokens and cost go to standard error.`,
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "the longest answer, in tokens; 0 = the model's own")
 	fs.BoolVar(&f.stream, "stream", false, "print the answer as it comes (on a terminal, it is the default)")
 	fs.BoolVar(&f.noStream, "no-stream", false, "print the answer when it is complete")
+	fs.BoolVar(&f.goOn, "continue", false, "go on with the last conversation")
+	fs.StringArrayVar(&f.attach, "attach", nil, "file to ask about: an image, a PDF or text; may be repeated")
+	fs.StringVar(&f.schema, "schema", "", "file with a JSON Schema that the answer has to fit")
 	c.MarkFlagsMutuallyExclusive("stream", "no-stream")
+	_ = c.RegisterFlagCompletionFunc("attach", completeFiles)
+	_ = c.RegisterFlagCompletionFunc("schema", completeFiles)
 	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
 	_ = c.RegisterFlagCompletionFunc("provider", a.complete(accountNames))
 	return c
@@ -69,11 +79,24 @@ func (a *app) chat(prompt string, f *chatFlags) error {
 		return err
 	}
 	t := &talk{app: a, client: client, f: f}
+	if t.parts, err = attachments(f.attach); err != nil {
+		return err
+	}
+	if f.schema != "" {
+		if t.format, err = answerFormat(f.schema); err != nil {
+			return err
+		}
+	}
+	if f.goOn {
+		if err := t.resume(); err != nil {
+			return err
+		}
+	}
 	if f.model, err = a.chooseModel(client, f.model); err != nil {
 		return err
 	}
 	if f.system != "" {
-		t.messages = systemMessage(f.system)
+		t.messages = append(systemMessage(f.system), t.messages...)
 	}
 	if prompt == "" && f.provider == "" && f.maxTokens == 0 && a.output == "table" && a.fullScreen() {
 		return a.tui(tuiFlags{page: "chat"}, f.model, f.system)
@@ -193,6 +216,8 @@ type talk struct {
 	client   *api.Client
 	f        *chatFlags
 	messages []api.ChatMessage
+	parts    []api.ChatPart  // to go with the next prompt
+	format   json.RawMessage // of the answers; nil: text
 }
 
 func systemMessage(text string) []api.ChatMessage {
@@ -202,8 +227,12 @@ func systemMessage(text string) []api.ChatMessage {
 // ask puts one prompt and shows its answer. A failed prompt is not kept.
 func (t *talk) ask(ctx context.Context, prompt string) error {
 	before := t.messages
-	t.messages = append(t.messages, api.ChatMessage{Role: "user", Content: prompt})
-	r := api.ChatRequest{Model: t.f.model, Messages: t.messages, Provider: t.f.provider, MaxTokens: t.f.maxTokens}
+	message := api.ChatMessage{Role: "user", Content: prompt}
+	if len(t.parts) > 0 {
+		message.Parts = append(t.parts[:len(t.parts):len(t.parts)], api.ChatPart{Type: "text", Text: prompt})
+	}
+	t.messages = append(t.messages, message)
+	r := api.ChatRequest{Model: t.f.model, Messages: t.messages, Provider: t.f.provider, MaxTokens: t.f.maxTokens, ResponseFormat: t.format}
 	a := t.app
 	machine := a.output == "json" || a.output == "jsonl"
 	stream := !machine && (t.f.stream || !t.f.noStream && isTerminal(a.stdout))
@@ -220,9 +249,14 @@ func (t *talk) ask(ctx context.Context, prompt string) error {
 		t.messages = before
 		return t.failed(reply, err)
 	}
+	t.parts = nil
 	t.messages = append(t.messages, api.ChatMessage{Role: "assistant", Content: reply.Message.Content})
+	t.keep()
 	if machine {
-		return a.writeJSON(chatJSON(reply, a.now().Sub(start)))
+		if err := a.writeJSON(chatJSON(reply, a.now().Sub(start))); err != nil {
+			return err
+		}
+		return t.fits(reply)
 	}
 	if !stream {
 		if err := a.writeAnswer(cmp.Or(reply.Message.Content, reply.Message.Refusal)); err != nil {
@@ -231,6 +265,14 @@ func (t *talk) ask(ctx context.Context, prompt string) error {
 		fmt.Fprintln(a.stdout)
 	}
 	t.footer(reply, ttft, a.now().Sub(start))
+	return t.fits(reply)
+}
+
+// fits reports an answer that is not the JSON that was asked for.
+func (t *talk) fits(reply *api.ChatReply) error {
+	if t.format != nil && !json.Valid([]byte(reply.Message.Content)) {
+		return errors.New("the answer is not JSON, as --schema asks for: it was cut, refused, or the model cannot")
+	}
 	return nil
 }
 

@@ -277,16 +277,9 @@ const maxSettings = 8 << 20
 
 // readSettings reads a settings file; one that is not there is empty.
 func readSettings(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	data, err := readFile(path, maxSettings)
 	if isMissing(err) {
 		return nil, nil
-	}
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxSettings) {
-		err = fmt.Errorf("not a regular file, or larger than %d MiB", maxSettings>>20)
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)

@@ -43,7 +43,13 @@ func scriptVendor(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprint(w, `{"error":{"message":"the vendor says no","type":"invalid_request_error","code":"invalid_api_key"}}`)
 			return
 		}
-		fmt.Fprint(w, `{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"pong"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`)
+		said := "pong"
+		if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte(`"json_schema"`)) {
+			said = `{\"due\":3}`
+		} else if bytes.Contains(body, []byte(`"image_url"`)) {
+			said = "an image"
+		}
+		fmt.Fprintf(w, `{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"%s"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`, said)
 	}))
 	ts.Defer(s.Close)
 	ts.Setenv("VENDOR", s.URL)
