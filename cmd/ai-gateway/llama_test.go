@@ -90,7 +90,7 @@ func TestLlama(t *testing.T) {
 	g := ccGateway(t, fmt.Sprintf("  - {provider: llamacpp, account_name: local, base_url: \"http://%s/v1\", models: {tiny: gemma-3-270m}}\n", addr))
 	cmd := exec.Command(python, "-c", llamaClients)
 	cmd.Env = append(os.Environ(), "GATEWAY="+g.url, "KEY="+g.newKey(`{"name":"llama"}`))
-	answers, errs, err := finish(cmd, 2*time.Minute)
+	answers, errs, err := finish(cmd, 8*time.Minute)
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s\n%.3000s", err, answers, errs, g.log)
 	}
