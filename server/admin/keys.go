@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,6 +69,10 @@ func (a *Admin) createKey(c *Call) error {
 	defer cancel()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	imported, err := a.importedKey(in.Import, c.Now)
+	if err != nil {
+		return err
+	}
 	// Two ids of eight characters may be equal, if hardly ever.
 	for range 3 {
 		var full string
@@ -75,6 +80,9 @@ func (a *Admin) createKey(c *Call) error {
 			return err
 		}
 		k.Prefix = prefixOf(k.ID)
+		if imported != nil {
+			full, k.Hash, k.Prefix, k.Weak = "", *imported, in.Import.Hint, in.Import.Weak
+		}
 		view := a.keyView(k, c.Now)
 		err = a.change(ctx, c, "api_key.create", k.ID, nil, view, store.Change{Key: k, Create: true})
 		if err == nil {
@@ -86,6 +94,26 @@ func (a *Admin) createKey(c *Call) error {
 		}
 	}
 	return err
+}
+
+// importedKey returns the hash of a key that is to be taken over from elsewhere; nil
+// if none is. a.mu is held, so that no other call takes the same one.
+func (a *Admin) importedKey(in *api.KeyImport, now time.Time) (*[32]byte, error) {
+	if in == nil {
+		return nil, nil
+	}
+	sum, err := hex.DecodeString(in.SHA256)
+	if err != nil || len(sum) != 32 {
+		return nil, invalid("import.sha256", "must be the SHA-256 of the key in hex: 64 digits")
+	}
+	if in.Hint == "" || !printable(in.Hint, 32) {
+		return nil, invalid("import.hint", `must be what may be shown of the key, at most 32 printable characters, such as "sk-ab…wxyz"`)
+	}
+	hash := [32]byte(sum)
+	if old, ok := a.d.Keys.Lookup(hash, now); ok {
+		return nil, conflict("key_exists", "this key is here already: it is %s (%q)", old.ID, old.Name)
+	}
+	return &hash, nil
 }
 
 // prefixOf is the part of a minted key that may be shown.

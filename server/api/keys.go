@@ -49,6 +49,15 @@ type KeyCreate struct {
 	OnDisconnect string            `json:"on_disconnect,omitempty"`
 	LogBodies    string            `json:"log_bodies,omitempty"`
 	Markup       string            `json:"markup,omitempty"`
+	Import       *KeyImport        `json:"import,omitempty"` // nil: a new key is made
+}
+
+// A KeyImport is a key that callers have already, of another gateway: it goes on
+// being valid here. The key itself is not sent.
+type KeyImport struct {
+	SHA256 string `json:"sha256"`         // of the whole key as callers send it, in hex
+	Hint   string `json:"hint"`           // what may be shown of it, such as "sk-ab…wxyz"
+	Weak   bool   `json:"weak,omitempty"` // it has less than 128 bits
 }
 
 // A KeyPatch is the body of PATCH /v1/admin/api-keys/{id}. Nil members stay as they are.
@@ -69,7 +78,7 @@ type KeyPatch struct {
 // A KeyCreated is a new or rotated key. Key is shown this once.
 type KeyCreated struct {
 	Key
-	Secret string `json:"key"`
+	Secret string `json:"key,omitempty"` // empty if it was imported
 }
 
 // A KeyRotate is the body of POST /v1/admin/api-keys/{id}/rotate.
