@@ -57,12 +57,14 @@ var allowed = map[string][]string{
 	"tui":                    {"server/api", "web/locales"},
 	"web/locales":            {},
 	"deploy":                 {}, // files and the tests that write them
+
+	"store/postgres/postgrestest": {},
 }
 
 // testOnly lists what test files may import besides.
 var testOnly = map[string][]string{
 	"store/bolt":          {"store/storetest"},
-	"store/postgres":      {"store/storetest"},
+	"store/postgres":      {"store/storetest", "store/postgres/postgrestest"},
 	"server/ledger":       {"store/bolt"},
 	"server/upstream":     {},
 	"server/relay":        {"providers/...", "store/bolt"},
@@ -77,13 +79,13 @@ var testOnly = map[string][]string{
 	"providers/catalog":   {"providers/..."},
 	"providers/demo":      {"providers/..."},
 	"tui":                 {"..."},
-	"cmd/ai-gateway":      {"server/api"},
+	"cmd/ai-gateway":      {"server/api", "store/postgres/postgrestest"},
 }
 
 // wiring lists the files of cmd that may open stores, providers and servers;
 // all others are clients of a running gateway and see only server/api.
 var wiring = map[string]bool{
-	"serve.go": true, "serverecount.go": true, "serveboot.go": true, "servehealth.go": true, "servestatus.go": true, "servewire.go": true, "accessline.go": true, "listen.go": true, "listentls.go": true, "reload.go": true, "servememory.go": true, "migrate.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true, "secretsides.go": true,
+	"serve.go": true, "serverecount.go": true, "serveboot.go": true, "servestore.go": true, "servehealth.go": true, "servestatus.go": true, "servewire.go": true, "accessline.go": true, "listen.go": true, "listentls.go": true, "reload.go": true, "servememory.go": true, "migrate.go": true, "migratedb.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true, "secretsides.go": true,
 	"doctorfolder.go": true,
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/store"
-	"github.com/your-org/ai-api-gateway/store/bolt"
 )
 
 func (a *app) adminCommand() *cobra.Command {
@@ -58,7 +57,7 @@ func (a *app) resetAdmin(o *offline, name string, keep bool) (err error) {
 }
 
 // replaceAdmin mints the key and revokes those it replaces, in one transaction.
-func (a *app) replaceAdmin(ctx context.Context, st *bolt.Store, name string, keep bool) (full string, ended int, err error) {
+func (a *app) replaceAdmin(ctx context.Context, st store.Store, name string, keep bool) (full string, ended int, err error) {
 	snap, err := st.Load(ctx)
 	if err != nil {
 		return "", 0, fmt.Errorf("cannot load the keys: %w", err)

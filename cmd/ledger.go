@@ -15,7 +15,6 @@ import (
 	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/store"
-	"github.com/your-org/ai-api-gateway/store/bolt"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -81,21 +80,14 @@ func (a *app) verifyOffline(o *offline) (*api.Verification, error) {
 
 // openBooks opens the store that serve would use and applies the logs that dead
 // processes left beside it.
-func (a *app) openBooks(o *offline) (_ *bolt.Store, closeStore func() error, err error) {
+func (a *app) openBooks(o *offline) (_ books, closeStore func() error, err error) {
 	cfg, err := o.load(a)
 	if err != nil {
 		return nil, nil, err
 	}
-	found, _, err := bolt.Inspect(cfg.DataDir)
-	switch {
-	case err != nil:
-		return nil, nil, storeError(cfg.DataDir, err)
-	case found == 0:
-		return nil, nil, &exitError{exitNotFound, fmt.Errorf("there is no store in %s", cfg.DataDir)}
-	}
-	st, err := bolt.Open(a.ctx, cfg.DataDir, bolt.Options{})
+	st, err := a.openStored(cfg)
 	if err != nil {
-		return nil, nil, storeError(cfg.DataDir, err)
+		return nil, nil, err
 	}
 	l, err := ledger.Open(a.ctx, ledger.Options{
 		Dir: filepath.Join(cfg.DataDir, "wal"), Store: st, Now: a.now, OnCrash: cfg.Ledger.OnCrash,

@@ -12,11 +12,12 @@ import (
 )
 
 // offline are the flags of verbs that work on the data folder itself.
-type offline struct{ config, dataDir string }
+type offline struct{ config, dataDir, database string }
 
 func (o *offline) add(c *cobra.Command) {
 	c.PersistentFlags().StringVarP(&o.config, "config", "c", "", "configuration file that names the data folder")
 	c.PersistentFlags().StringVar(&o.dataDir, "data-dir", "", "data folder (default: the one serve would use)")
+	c.PersistentFlags().StringVar(&o.database, "database-url", "", "Postgres that holds the store (default: the one serve would use)")
 }
 
 // load returns the configuration that serve would use.
@@ -25,11 +26,23 @@ func (o *offline) load(a *app) (*config.Config, error) {
 	if o.dataDir != "" {
 		flags["data_dir"] = o.dataDir
 	}
+	if o.database != "" {
+		flags["database_url"] = o.database
+	}
 	cfg, err := loadConfig(o.config, a.environ, flags)
 	if err != nil {
 		return nil, wrongConfig(err, o.config)
 	}
 	return cfg, nil
+}
+
+// embedded is an error where the store is in a database, which has a way of its own.
+func (o *offline) embedded(a *app, way string) error {
+	cfg, err := o.load(a)
+	if err == nil && cfg.DatabaseURL != "" {
+		err = wrongUsage("ai-gateway migrate status", "the store is in a database: %s", way)
+	}
+	return err
 }
 
 // dir returns the data folder that serve would use.
@@ -43,25 +56,42 @@ func (o *offline) dir(a *app) (string, error) {
 
 func (a *app) migrateCommand() *cobra.Command {
 	c := newGroup("migrate", "Bring the store to this version's schema")
-	c.Long = `Bring the store in the data folder to this version's schema. serve does the same
-when it starts; these verbs do it ahead, while no gateway runs.`
+	c.Long = `Bring the store in the data folder, or the database that database_url names, to this
+version's schema. serve does the same when it starts; these verbs do it ahead. Of
+several that migrate a database at once, one does it and the others wait.`
 	var o offline
+	var yes bool
 	o.add(c)
+	verb := func(name, short string, embedded func(*offline) error) *cobra.Command {
+		return &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+			cfg, err := o.load(a)
+			if err != nil {
+				return err
+			}
+			if cfg.DatabaseURL != "" {
+				return a.migrateDatabase(cfg.DatabaseURL, name, yes)
+			}
+			return embedded(&o)
+		}}
+	}
+	down := verb("down", "Take the last schema of a database back, or tell how to for the embedded store", a.migrateDown)
+	down.Flags().BoolVar(&yes, "yes", false, "really do it: what only that schema holds is lost")
 	c.AddCommand(
-		&cobra.Command{Use: "up", Short: "Migrate to the newest schema", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return a.migrateUp(&o) }},
-		&cobra.Command{Use: "down", Short: "Tell how to go back to the schema before", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return a.migrateDown(&o) }},
-		&cobra.Command{Use: "status", Short: "Show the schema", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return a.migrateStatus(&o) }},
+		verb("up", "Migrate to the newest schema", a.migrateUp),
+		down,
+		verb("status", "Show the schema", a.migrateStatus),
 	)
 	return c
 }
 
 // schemaState is the JSON of migrate.
 type schemaState struct {
-	Dir     string `json:"data_dir"`
-	Schema  uint64 `json:"schema"` // 0: there is no store yet
-	Current uint64 `json:"current"`
-	InUse   bool   `json:"in_use,omitempty"`
-	Done    string `json:"done"`
+	Dir      string `json:"data_dir,omitempty"`
+	Database string `json:"database,omitempty"` // its host and name
+	Schema   uint64 `json:"schema"`             // 0: there is no store yet
+	Current  uint64 `json:"current"`
+	InUse    bool   `json:"in_use,omitempty"`
+	Done     string `json:"done"`
 }
 
 // inspect reads the schema; a store in use is no error.
@@ -84,7 +114,7 @@ func (a *app) saySchema(s schemaState) error {
 	if a.output == "json" || a.output == "jsonl" {
 		return a.writeJSON(s)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", s.Dir, s.Done)
+	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", s.Dir+s.Database, s.Done) // one of them is empty
 	return err
 }
 

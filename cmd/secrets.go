@@ -43,10 +43,14 @@ its key again with "ai-gateway providers edit NAME --api-key -".`,
 }
 
 // openOffline opens the store that serve would use, which no gateway may be using.
-func (a *app) openOffline(o *offline) (*bolt.Store, *config.Config, error) {
+func (a *app) openOffline(o *offline) (books, *config.Config, error) {
 	cfg, err := o.load(a)
 	if err != nil {
 		return nil, nil, err
+	}
+	if cfg.DatabaseURL != "" {
+		st, err := a.openDatabase(cfg)
+		return st, cfg, err
 	}
 	found, _, err := bolt.Inspect(cfg.DataDir)
 	if errors.Is(err, store.ErrLocked) {

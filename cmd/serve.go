@@ -25,7 +25,7 @@ import (
 // newServeCommand is the verb that runs a gateway. Every setting has a flag.
 func newServeCommand(a *app) *cobra.Command {
 	var path string
-	var check bool
+	var check, noMigrate bool
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the gateway", Args: cobra.NoArgs,
 		Long: `Run the gateway until it is told to stop (Ctrl-C or SIGTERM).
@@ -37,6 +37,7 @@ Settings come from a file, then AI_GATEWAY_… variables, then flags.`,
 	}
 	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (config/gateway.yaml, /etc/ai-gateway/gateway.yaml)")
 	c.Flags().BoolVar(&check, "check", false, "check the configuration and exit")
+	c.Flags().BoolVar(&noMigrate, "no-migrate", false, "leave the database's schema alone (--migrate never)")
 	set := map[string]*string{}
 	for _, f := range config.Flags() {
 		set[f.Path] = c.Flags().String(f.Name, "", f.Doc)
@@ -47,6 +48,9 @@ Settings come from a file, then AI_GATEWAY_… variables, then flags.`,
 			if c.Flags().Changed(config.Flag(setting)) {
 				flags[setting] = *value
 			}
+		}
+		if noMigrate {
+			flags["migrate"] = "never"
 		}
 		load := func() (*config.Config, error) { return loadConfig(path, a.environ, flags) }
 		cfg, err := load()

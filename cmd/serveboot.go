@@ -64,13 +64,17 @@ func storeError(dir string, err error) error {
 
 // openSealer finds the master key and makes sure that it is the one the stored
 // secrets were sealed with.
-func openSealer(ctx context.Context, cfg *config.Config, st *bolt.Store, snap *store.Snapshot, log *slog.Logger) (*store.Sealer, error) {
+func openSealer(ctx context.Context, cfg *config.Config, st store.Store, snap *store.Snapshot, log *slog.Logger) (*store.Sealer, error) {
 	check := snap.Meta[store.MetaMasterKeyCheck]
 	sealed := slices.ContainsFunc(snap.Accounts, func(a *store.Account) bool {
 		return len(a.Private) > 0 || slices.ContainsFunc(a.Secrets, func(s store.Secret) bool { return len(s.Sealed) > 0 })
 	})
-	key, source, created, err := store.LoadMasterKey(cfg.MasterKeyFile, cfg.MasterKey.Reveal(), cfg.DataDir, !sealed)
+	shared := cfg.DatabaseURL != "" // by gateways that must agree on the key
+	key, source, created, err := store.LoadMasterKey(cfg.MasterKeyFile, cfg.MasterKey.Reveal(), cfg.DataDir, !sealed && !(shared && len(check) > 0))
 	if err != nil {
+		if shared && errors.Is(err, store.ErrNoMasterKey) {
+			return nil, fmt.Errorf("%w: gateways on one database share master key %s. Copy it from another one to %s, or set AI_GATEWAY_MASTER_KEY on all", err, snap.Meta[store.MetaMasterKeyID], source)
+		}
 		if sealed && errors.Is(err, store.ErrNoMasterKey) {
 			return nil, fmt.Errorf("%w: the provider keys in this store are sealed with master key %s, expected at %s. Put it back there, or set AI_GATEWAY_MASTER_KEY", err, snap.Meta[store.MetaMasterKeyID], source)
 		}
@@ -88,7 +92,7 @@ func openSealer(ctx context.Context, cfg *config.Config, st *bolt.Store, snap *s
 		if next := rotated(source, check); next != nil { // the rotation was cut short behind its last write
 			return next, nil
 		}
-		if sealed {
+		if sealed || shared {
 			return nil, fmt.Errorf("the master key from %s is not the one of this store: %w. Put the right one there", source, err)
 		}
 	}
@@ -99,7 +103,7 @@ func openSealer(ctx context.Context, cfg *config.Config, st *bolt.Store, snap *s
 	if err != nil {
 		return nil, err
 	}
-	_, err = st.Apply(ctx, store.Change{Meta: &store.MetaValue{Name: store.MetaMasterKeyCheck, Value: value}},
+	_, err = st.Apply(ctx, store.Change{Create: shared, Meta: &store.MetaValue{Name: store.MetaMasterKeyCheck, Value: value}},
 		store.Change{Meta: &store.MetaValue{Name: store.MetaMasterKeyID, Value: []byte(sealer.KeyID())}})
 	if err != nil {
 		return nil, fmt.Errorf("cannot record the master key's id: %w", err)
@@ -128,8 +132,9 @@ func rotated(path string, check []byte) *store.Sealer {
 type firstKey struct{ key, file string }
 
 // ensureAdmin mints the first admin key of an empty store. It is kept in a file
-// that only the owner can read until it has been shown.
-func ensureAdmin(ctx context.Context, cfg *config.Config, st *bolt.Store, keys *store.KeyIndex, newID func() string, now time.Time) (firstKey, error) {
+// that only the owner can read until it has been shown. rev is the store's revision
+// with those keys.
+func ensureAdmin(ctx context.Context, cfg *config.Config, st store.Store, rev uint64, keys *store.KeyIndex, newID func() string, now time.Time) (firstKey, error) {
 	if !cfg.AdminKey.Empty() || keys.Len() > 0 {
 		return firstKey{}, nil
 	}
@@ -146,7 +151,15 @@ func ensureAdmin(ctx context.Context, cfg *config.Config, st *bolt.Store, keys *
 		return firstKey{}, err
 	}
 	k := &store.Key{ID: id, Name: "admin", Hash: hash, Prefix: prefix, Scopes: []string{"admin"}, CreatedAt: now.UTC(), CreatedBy: "first start"}
-	_, err = st.Apply(ctx, store.Change{Key: k, Create: true, Audit: &store.AuditRow{ID: newID(), Time: now.UTC(), Actor: "serve", Action: "api_key.create", Object: k.ID}})
+	_, err = st.Apply(ctx, store.Change{Key: k, Create: true, IfRev: rev, Audit: &store.AuditRow{ID: newID(), Time: now.UTC(), Actor: "serve", Action: "api_key.create", Object: k.ID}})
+	if errors.Is(err, store.ErrStale) { // another gateway on the database was first
+		snap, lerr := st.Load(ctx)
+		if lerr == nil && len(snap.Keys) > 0 {
+			keys.Replace(snap.Keys)
+			return firstKey{}, os.Remove(f.file)
+		}
+		err = errors.Join(err, lerr)
+	}
 	if err != nil {
 		return firstKey{}, fmt.Errorf("cannot keep the first admin key: %w", err)
 	}

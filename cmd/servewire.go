@@ -56,7 +56,7 @@ type gateway struct {
 	log      *slog.Logger
 	lines    *telemetry.Lines
 	jsonLog  bool
-	store    *bolt.Store
+	store    books
 	ledger   *ledger.Ledger
 	client   *upstream.Client
 	limits   *limits.Limiter
@@ -98,8 +98,8 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 	if err = makeDataDir(cfg.DataDir); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	if g.store, err = openStore(ctx, cfg.DataDir, doors.inherited, log); err != nil {
-		return nil, storeError(cfg.DataDir, err)
+	if g.store, err = openBooksFor(ctx, cfg, doors.inherited, log); err != nil {
+		return nil, err
 	}
 	snap, err := g.store.Load(ctx)
 	if err != nil {
@@ -107,6 +107,9 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 	}
 	if g.sealer, err = openSealer(ctx, cfg, g.store, snap, log); err != nil {
 		return nil, &exitError{exitConfig, err}
+	}
+	if snap, err = g.store.Load(ctx); err != nil { // with what openSealer recorded
+		return nil, fmt.Errorf("cannot load the configuration: %w", err)
 	}
 	now := time.Now
 	if g.replay, err = replay.Open(replay.Options{Dir: filepath.Join(cfg.DataDir, "replay"), Sealer: g.sealer, Now: now}); err != nil {
@@ -121,7 +124,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 	}
 	g.keys = store.NewKeyIndex(snap.Keys)
 	newID := server.NewULID()
-	if g.first, err = ensureAdmin(ctx, cfg, g.store, g.keys, func() string { return newID(now()) }, now()); err != nil {
+	if g.first, err = ensureAdmin(ctx, cfg, g.store, snap.Rev, g.keys, func() string { return newID(now()) }, now()); err != nil {
 		return nil, err
 	}
 	if g.local, err = newLocalCredential(); err != nil {
@@ -192,7 +195,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Log: log, Now: now, Health: g.health,
 	}
 	adm := admin.New(admin.Deps{
-		Store: g.store, Sync: g.ledger.Sync, Adjust: g.ledger.Adjust, Verify: g.store.Verify, Backup: g.store.Backup, Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
+		Store: g.store, Sync: g.ledger.Sync, Adjust: g.ledger.Adjust, Verify: g.store.Verify, Backup: g.backup(), Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
 		Settings: func() api.SettingsReply { in := g.inForce.Load(); return settingsView(in.cfg, in.revision) }, Status: func() api.Status { return g.status(boot, started) },
 		Config: func() json.RawMessage { return effectiveJSON(g.inForce.Load().cfg) }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
@@ -200,7 +203,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
 		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), CORS: cfg.CORSOrigins, MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
-		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Web: servePage(),
+		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Degraded: g.degraded, Web: servePage(),
 		Surfaces: server.Surfaces{
 			Chat: server.Surface{In: openai.ChatIngress()},
 			Relayed: func(op providers.Op) server.Surface {
@@ -233,12 +236,14 @@ func (g *gateway) start() {
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "load watch", g.server.Panicked, g.server.Watch) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "memory", g.server.Panicked, g.memory.Run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "captures", g.server.Panicked, g.capture.Run) })
-	let := g.store.Trim
-	g.running.Go(func() {
-		runGuarded(ctx, restartAfter, "pages", g.server.Panicked, func(ctx context.Context) { trim(ctx, let, g.log) })
-	})
+	if files, ok := g.store.(*bolt.Store); ok {
+		g.running.Go(func() {
+			runGuarded(ctx, restartAfter, "pages", g.server.Panicked, func(ctx context.Context) { trim(ctx, files.Trim, g.log) })
+		})
+	}
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "configuration of the database", g.server.Panicked, g.follow) })
 }
 
 // stopChores ends what start began.
@@ -258,6 +263,12 @@ func (g *gateway) handOver(ctx context.Context) {
 		time.Sleep(handOverAfter / 10)
 	}
 	if g.server.InFlight() == 0 || ctx.Err() != nil {
+		return
+	}
+	if g.database() != nil { // others may use it at the same time: only the files beside it are handed over
+		if err := g.closeSides(); err != nil {
+			g.log.Error("cannot close the files beside the store", "error", err)
+		}
 		return
 	}
 	g.server.Detached()

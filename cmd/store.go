@@ -88,14 +88,20 @@ func (a *app) backupTo(o *offline, w io.Writer) error {
 		}
 		return client.Backup(a.ctx, w)
 	}
+	if err := o.embedded(a, "pg_dump writes a database to a file"); err != nil {
+		return err
+	}
 	st, closeStore, err := a.openBooks(o)
 	if err != nil {
 		return err
 	}
-	return errors.Join(st.Backup(a.ctx, w, a.now()), closeStore())
+	return errors.Join(st.(*bolt.Store).Backup(a.ctx, w, a.now()), closeStore())
 }
 
 func (a *app) restore(o *offline, file string) error {
+	if err := o.embedded(a, "pg_restore and psql fill a database from a file"); err != nil {
+		return err
+	}
 	dir, err := o.dir(a)
 	if err != nil {
 		return err
@@ -125,6 +131,9 @@ func (a *app) restore(o *offline, file string) error {
 }
 
 func (a *app) compact(o *offline) error {
+	if err := o.embedded(a, "a database gives room back by itself (autovacuum, and partitions that are dropped)"); err != nil {
+		return err
+	}
 	st, closeStore, err := a.openBooks(o) // applies what a crash left, and checks the files
 	if err != nil {
 		return err

@@ -36,8 +36,13 @@ func (s *Server) readyz(c *call) {
 	out := struct {
 		Status string `json:"status"`
 		Why    string `json:"reason,omitempty"`
+		// Degraded names what is away without which the gateway serves on.
+		Degraded []string `json:"degraded,omitempty"`
 	}{Status: "ok"}
 	status := 200
+	if s.o.Degraded != nil {
+		out.Degraded = s.o.Degraded()
+	}
 	if why := s.notReady(); why != "" {
 		out.Status, out.Why, status = "unavailable", why, 503
 	}

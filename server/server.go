@@ -88,6 +88,8 @@ type Options struct {
 	Trusted      []netip.Prefix // proxies whose X-Forwarded-For counts
 	// Ready returns what keeps the gateway from serving, nil when it is ready.
 	Ready func() error
+	// Degraded names what is away without which the gateway serves on. nil: nothing is.
+	Degraded func() []string
 	// MetricsOpen serves /metrics without a key to loopback peers.
 	Web func(ctx *fasthttp.RequestCtx, path string) bool
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -170,6 +171,24 @@ func (x *KeyIndex) Delete(id string) {
 	x.count.Add(-1)
 	x.forget(old, nil)
 	change(&x.byID[x.shard(id)], func(m map[string]*indexed) { delete(m, id) })
+}
+
+// Replace makes keys all that there are. Keys that are as they were stay untouched.
+func (x *KeyIndex) Replace(keys []*Key) {
+	ids := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		ids[k.ID] = true
+		if old, found := x.ByID(k.ID); !found || !reflect.DeepEqual(old, k) {
+			x.Put(k)
+		}
+	}
+	for i := range x.byID {
+		for id := range *x.byID[i].Load() {
+			if !ids[id] {
+				x.Delete(id)
+			}
+		}
+	}
 }
 
 // forget removes the hashes of old that its successor, if any, does not have, and its name.

@@ -13,7 +13,9 @@ var (
 	ErrLocked   = errors.New("store is locked by another process")
 	ErrNewer    = errors.New("store was written by a newer version")
 	ErrStale    = errors.New("changed meanwhile") // Change.IfRev is not the revision
-	ErrQuery    = errors.New("invalid query")     // a cursor or a grouping that cannot be
+	// ErrAway says that the store was not reached, or takes nothing now: the same may be tried again.
+	ErrAway  = errors.New("the store is away")
+	ErrQuery = errors.New("invalid query") // a cursor or a grouping that cannot be
 )
 
 // A Snapshot is all configuration that the store holds, immutable.

@@ -86,6 +86,8 @@ func asAPI(err error) *api.Error {
 		return &api.Error{Status: pe.HTTPStatus(), Code: pe.Code, Param: pe.Param, Message: pe.Message}
 	}
 	switch {
+	case errors.Is(err, store.ErrAway):
+		return &api.Error{Status: 503, Code: "store_unavailable", Message: "the database is away: requests are served on, and this works again when it is back"}
 	case errors.Is(err, store.ErrQuery):
 		return &api.Error{Status: 400, Code: "invalid_query", Message: err.Error()}
 	case errors.Is(err, store.ErrStale):

@@ -39,6 +39,8 @@ type Config struct {
 
 	Listen         []string
 	DataDir        string
+	DatabaseURL    string // postgres://…; "": the embedded store
+	Migrate        string // "start", "never": of the database's schema
 	Log            Log
 	TimeZone       string
 	Zone           *time.Location // TimeZone, loaded

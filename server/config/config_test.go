@@ -183,7 +183,8 @@ func TestRefused(t *testing.T) {
 	f("listen: '${file:/dev/zero}'", "not a regular file")
 	f("listen: '${file:/nonexistent/x}'", "no such file")
 	f("log: {level: loud}\nunknown_price: x\n", "unknown_price: must be one of") // all mistakes at once
-	f("x: 1", "data_dir and has no Postgres store", "AI_GATEWAY_DATABASE_URL=postgres://h/d")
+	f("{}", "AI_GATEWAY_DATABASE_URL: must be a URL such as postgres://", "AI_GATEWAY_DATABASE_URL=mysql://h/d")
+	f("database_url: postgres://h/d?password=x", "must have the password before the host")
 	f("{}", "AI_GATEWAY_LOG_LEVEL: must be one of", "AI_GATEWAY_LOG_LEVEL=x")
 	f("{}", "AI_GATEWAY_ADMIN_KEY: must be at least 32", "AI_GATEWAY_ADMIN_KEY=short")
 	f("{}", `unknown provider "opnai", did you mean "openai"?`, "AI_GATEWAY_PROVIDER_OPNAI_BASE_URL=https://x")

@@ -43,10 +43,6 @@ func (l *loader) environment() {
 			if value != "" { // an empty variable is as good as none
 				l.fromText(row, value, name, source{store.OriginEnv, name})
 			}
-		case name == "AI_GATEWAY_DATABASE_URL":
-			if value != "" {
-				l.add(&Error{Source: l.path, Path: name, Msg: "this version keeps its data in data_dir and has no Postgres store: unset it"})
-			}
 		case strings.HasPrefix(name, ownPrefix+"PROVIDER_") && strings.HasSuffix(name, "_BASE_URL"):
 			l.envBaseURL(name, value)
 		case !slices.Contains(elsewhere, name):

@@ -23,6 +23,9 @@ type setting struct {
 // size is an int64 read as a number of bytes.
 type size int64
 
+// address is a URL that may hold a password, which is not shown.
+type address string
+
 func (s setting) env() string {
 	return "AI_GATEWAY_" + strings.ToUpper(strings.ReplaceAll(s.path, ".", "_"))
 }
@@ -40,6 +43,8 @@ func (c *Config) settings() []setting {
 	return []setting{
 		{"listen", "127.0.0.1:8080,[::1]:8080", &c.Listen, nil, checkListen, "addresses to serve; ':8080' is all interfaces"},
 		{"data_dir", "", &c.DataDir, nil, nil, "folder of the store and its log; default $XDG_DATA_HOME/ai-gateway"},
+		{"database_url", "", (*address)(&c.DatabaseURL), nil, checkDatabase, "Postgres that gateways share, as postgres://user@host/database; default the embedded store in data_dir"},
+		{"migrate", "start", &c.Migrate, []string{"start", "never"}, nil, "when serve brings the database's schema up to date"},
 		{"log.level", "info", &c.Log.Level, []string{"debug", "info", "warn", "error"}, nil, "what is logged"},
 		{"log.format", "auto", &c.Log.Format, []string{"auto", "json", "text"}, nil, "auto is text on a terminal, else json"},
 		{"time_zone", "UTC", &c.TimeZone, nil, checkZone, "zone of days in reports that name none: a name such as Asia/Shanghai, UTC or Local"},
@@ -103,6 +108,8 @@ func (s setting) assign(text string) error {
 	switch p := s.ptr.(type) {
 	case *string:
 		*p = text
+	case *address:
+		*p = address(text)
 	case *size:
 		n, err := parseSize(text)
 		if err != nil {
@@ -173,6 +180,8 @@ func format(ptr any) string {
 	switch p := ptr.(type) {
 	case *string:
 		return *p
+	case *address:
+		return maskURL(string(*p))
 	case *size:
 		return formatSize(int64(*p))
 	case *int:

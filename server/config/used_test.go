@@ -34,6 +34,9 @@ func TestSettingsAct(t *testing.T) {
 		if p, ok := ptr.(*size); ok {
 			ptr = (*int64)(p)
 		}
+		if p, ok := ptr.(*address); ok {
+			ptr = (*string)(p)
+		}
 		field := names[ptr]
 		if field == "" {
 			t.Fatalf("%s has no field in Config", row.path)

@@ -152,6 +152,22 @@ func checkProxy(text string) error {
 	return fmt.Errorf("proxy scheme must be http, https, socks5 or socks5h, not %q", u.Scheme)
 }
 
+// checkDatabase accepts the address of a Postgres database. A password stands in
+// its place of the URL, where it is known to be one.
+func checkDatabase(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return fmt.Errorf("must be a URL such as postgres://user@host/database")
+	}
+	if u.Query().Has("password") {
+		return fmt.Errorf("must have the password before the host: postgres://user:password@host/database")
+	}
+	return nil
+}
+
 // checkOrigin accepts an origin as browsers name it, or "*".
 func checkOrigin(text string) error {
 	if text == "*" {

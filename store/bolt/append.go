@@ -32,7 +32,7 @@ type adjustment struct {
 type batch struct {
 	days    map[string][]*store.Entry
 	rows    []*store.UsageRow
-	times   []time.Time // rowTime of each of rows
+	times   []time.Time // RowTime of each of rows
 	adjusts []*adjustment
 	high    map[string]uint64 // applied positions after it
 }
@@ -81,7 +81,7 @@ func (s *Store) sort(entries []store.Entry) (*batch, error) {
 			if e.Row == nil {
 				return nil, fmt.Errorf("cannot append entry %s/%d: a settle without a row: %w", e.Boot, e.Seq, store.ErrCorrupt)
 			}
-			t := rowTime(e)
+			t := e.RowTime()
 			if n := t.UnixNano(); day == "" || n < dayStart || n >= dayEnd {
 				start := t.Truncate(24 * time.Hour)
 				day, dayStart, dayEnd = start.Format(dayLayout), start.UnixNano(), start.Add(24*time.Hour).UnixNano()
@@ -107,26 +107,11 @@ func (s *Store) sort(entries []store.Entry) (*batch, error) {
 	return b, nil
 }
 
-// rowTime is the time a row is kept under: its own, else the entry's, within what
-// a row key can say.
-func rowTime(e *store.Entry) time.Time {
-	t := e.Row.Time
-	if t.IsZero() {
-		t = e.Time
-	}
-	if t.Year() < 1970 {
-		t = time.Unix(0, 0)
-	} else if t.Year() > 2261 {
-		t = time.Date(2261, 12, 31, 0, 0, 0, 0, time.UTC)
-	}
-	return t.UTC()
-}
-
 func settledDays(entries []store.Entry) map[string]string {
 	days := map[string]string{}
 	for i := range entries {
 		if e := &entries[i]; e.Kind == store.EntrySettle && e.Row != nil {
-			days[e.Row.RequestID] = rowTime(e).Format(dayLayout)
+			days[e.Row.RequestID] = e.RowTime().Format(dayLayout)
 		}
 	}
 	return days
@@ -276,7 +261,7 @@ func (w *dayWriter) write(e *store.Entry, b *batch) error {
 
 func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
 	row := e.Row
-	t := rowTime(e)
+	t := e.RowTime()
 	if !t.Equal(row.Time) {
 		copied := *row
 		copied.Time = t

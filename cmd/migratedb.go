@@ -1,0 +1,61 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/your-org/ai-api-gateway/store/postgres"
+)
+
+// migrateDatabase is the verbs of migrate for a database: up, down or status.
+func (a *app) migrateDatabase(address, verb string, yes bool) error {
+	s := schemaState{Database: databaseName(address)}
+	found, current, err := postgres.Inspect(a.ctx, address)
+	if err != nil {
+		return databaseError(err)
+	}
+	s.Schema, s.Current = uint64(found), uint64(current)
+	switch {
+	case verb == "status" && found == 0:
+		s.Done = "no store yet; serve or migrate up makes it"
+	case found > current:
+		s.Done = fmt.Sprintf("schema %d, written by a newer version; this one knows %d", found, current)
+		if verb != "status" {
+			return &exitError{exitConfig, errors.New("the database has " + s.Done)}
+		}
+	case verb == "status" && found == current:
+		s.Done = fmt.Sprintf("schema %d, up to date", found)
+	case verb == "status":
+		s.Done = fmt.Sprintf("schema %d; migrate up brings it to %d", found, current)
+	case verb == "up" && found == current:
+		s.Done = fmt.Sprintf("nothing to do: schema %d is the newest", found)
+	case verb == "up":
+		if err := postgres.MigrateUp(a.ctx, address); err != nil {
+			return databaseError(err)
+		}
+		s.Done = fmt.Sprintf("migrated from schema %d to %d", found, current)
+		s.Schema = s.Current
+	case found == 0:
+		s.Done = "nothing to do: there is no older schema"
+	case !yes:
+		return &hintError{err: fmt.Errorf("taking schema %d back removes what only it holds, for good; all gateways on it must have stopped", found),
+			hint: "Keep a copy first: pg_dump. Then:", next: "ai-gateway migrate down --yes"}
+	default:
+		if err := postgres.MigrateDown(a.ctx, address); err != nil {
+			return databaseError(err)
+		}
+		s.Schema--
+		s.Done = fmt.Sprintf("took schema %d back", found)
+	}
+	return a.saySchema(s)
+}
+
+// databaseName is where a database is, without how to get in.
+func databaseName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil { // checked by config
+		return "the database"
+	}
+	return u.Host + u.Path
+}

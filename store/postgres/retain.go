@@ -1,0 +1,93 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// days lists the days that have a partition, ascending.
+func (s *Store) days(ctx context.Context) (out []time.Time, err error) {
+	err = s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'usage_logs'::regclass")
+		if err != nil {
+			return err
+		}
+		var name string
+		_, err = pgx.ForEachRow(rows, []any{&name}, func() error {
+			if day, err := time.Parse("20060102", strings.TrimPrefix(name, "usage_logs_")); err == nil {
+				out = append(out, day)
+			}
+			return nil
+		})
+		return err
+	})
+	slices.SortFunc(out, time.Time.Compare)
+	return out, err
+}
+
+// Retain removes the rows of all UTC days that end at or before the given time and
+// returns how many days. Roll-ups stay. A day that somebody reads for longer than a
+// moment is left for the next time: waiting for him, all others would wait too.
+func (s *Store) Retain(ctx context.Context, before time.Time) (removed int, err error) {
+	days, err := s.days(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("cannot remove old rows: %w", err)
+	}
+	for _, day := range days {
+		if day.AddDate(0, 0, 1).After(before) {
+			continue
+		}
+		err := s.tx(ctx, readTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error { return dropDay(ctx, tx, day) })
+		if err != nil {
+			return removed, fmt.Errorf("cannot remove the rows of %s: %w", day.Format(time.DateOnly), err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+func dropDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
+	next := day.AddDate(0, 0, 1)
+	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", lockTimeout.Milliseconds())); err != nil {
+		return err
+	}
+	// What is kept from where on is noted before anything is removed; it only rises.
+	if _, err := tx.Exec(ctx, "UPDATE store_state SET rows_from = greatest(coalesce(rows_from, $1), $1)", next); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM usage_corrections WHERE row_time >= $1 AND row_time < $2", day, next); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+partitionOf(day))
+	return err
+}
+
+// RetainTotals removes the roll-ups from before the given time, some at a time, and
+// returns how many of those with all dimensions.
+func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int, err error) {
+	const some = 5000
+	first := slotOf(before)
+	for {
+		var n, full int64
+		err := s.tx(ctx, readTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "UPDATE store_state SET sums_from = $1 WHERE sums_from < $1", first); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, `WITH gone AS (DELETE FROM usage_rollups WHERE (level, slot, series) IN
+				(SELECT level, slot, series FROM usage_rollups WHERE slot < $1 LIMIT $2) RETURNING level)
+				SELECT count(*), count(*) FILTER (WHERE level = 0) FROM gone`, first, some).Scan(&n, &full)
+		})
+		if err != nil {
+			return removed, fmt.Errorf("cannot remove old roll-ups: %w", err)
+		}
+		removed += int(full)
+		if n < some {
+			return removed, nil
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// errFault ends a verification at the first difference.
+var errFault = errors.New("the ledger does not add up")
+
+// A proof is one Verify on its way.
+type proof struct {
+	s   *Store
+	out store.Verification
+	day string
+	batch
+	fixes map[string]int64 // corrections of cost by request
+}
+
+// Verify recomputes every roll-up from the rows and their corrections, one day at
+// a time, and stops at the first that differs. Its error says that it could not
+// read; what it read and found wrong is in the answer.
+func (s *Store) Verify(ctx context.Context) (store.Verification, error) {
+	p := &proof{s: s}
+	days, err := s.days(ctx)
+	for _, day := range days {
+		if err == nil {
+			err = s.view(ctx, verifyTimeout, func(ctx context.Context, tx pgx.Tx) error { return p.oneDay(ctx, tx, day) })
+		}
+	}
+	if err == nil {
+		err = s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error { return p.orphans(ctx, tx) })
+	}
+	if errors.Is(err, errFault) {
+		err = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("cannot verify the ledger: %w", err)
+	}
+	return p.out, err
+}
+
+// verifyTimeout bounds the verification of one day.
+const verifyTimeout = time.Hour
+
+// fault notes the first difference.
+func (p *proof) fault(what, msg string, args ...any) error {
+	p.out.Fault, p.out.FaultDay, p.out.FaultRows = fmt.Sprintf(msg, args...), p.day, what
+	return errFault
+}
+
+// oneDay compares a day's rows with its roll-ups, in one state of the database.
+func (p *proof) oneDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
+	p.day, p.cells, p.fixes = day.Format(time.DateOnly), map[cell]*store.Total{}, map[string]int64{}
+	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", verifyTimeout.Milliseconds())); err != nil {
+		return err
+	}
+	var there bool
+	if err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", partitionOf(day)).Scan(&there); err != nil || !there {
+		return err // retention has removed it meanwhile
+	}
+	p.out.Days++
+	if err := p.readFixes(ctx, tx, day); err != nil {
+		return err
+	}
+	if err := p.readRows(ctx, tx, day); err != nil {
+		return err
+	}
+	var twice string
+	err := tx.QueryRow(ctx, "SELECT request_id FROM "+partitionOf(day)+" GROUP BY request_id HAVING count(*) > 1 LIMIT 1").Scan(&twice)
+	if err == nil {
+		return p.fault("request "+twice, "it has two rows")
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	return p.compare(ctx, tx, day)
+}
+
+func (p *proof) readFixes(ctx context.Context, tx pgx.Tx, day time.Time) error {
+	rows, err := tx.Query(ctx, "SELECT request_id, delta_nano FROM usage_corrections WHERE row_time >= $1 AND row_time < $2", day, day.AddDate(0, 0, 1))
+	if err != nil {
+		return err
+	}
+	var id string
+	var delta int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &delta}, func() error {
+		p.out.Corrections++
+		p.fixes[id] = store.AddNano(p.fixes[id], delta)
+		return nil
+	})
+	return err
+}
+
+func (p *proof) readRows(ctx context.Context, tx pgx.Tx, day time.Time) error {
+	rows, err := tx.Query(ctx, "SELECT time, ns, request_id, summed_as, record FROM "+partitionOf(day))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var at time.Time
+	var ns int16
+	var id string
+	var as *string
+	var record []byte
+	var row store.UsageRow
+	for rows.Next() {
+		if err := rows.Scan(&at, &ns, &id, &as, &record); err != nil {
+			return err
+		}
+		if err := store.DecodeRow(record, &row); err != nil {
+			return p.fault("request "+id, "its row cannot be read: %v", err)
+		}
+		at = at.Add(time.Duration(ns)).UTC()
+		if !row.Time.Equal(at) || row.RequestID != id {
+			return p.fault("request "+id, "its columns are those of another row, %s of %s", row.RequestID, row.Time.UTC().Format(time.RFC3339Nano))
+		}
+		if err := p.readRow(&row, as); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for id, left := range p.fixes {
+		if left != 0 {
+			return p.fault("request "+id, "corrections of %s USD are not in any row", store.FormatUSD(left))
+		}
+	}
+	return nil
+}
+
+func (p *proof) readRow(row *store.UsageRow, as *string) error {
+	var attempts int64
+	for i := range row.Attempts {
+		attempts = store.AddNano(attempts, row.Attempts[i].CostNano)
+	}
+	settled := store.AddNano(row.CostNano, -row.AdjustedNano)
+	if attempts != 0 && attempts != settled {
+		return p.fault("request "+row.RequestID, "it was settled at %s USD, its attempts cost %s", store.FormatUSD(settled), store.FormatUSD(attempts))
+	}
+	if row.AdjustedNano != 0 {
+		if made := p.fixes[row.RequestID]; made != row.AdjustedNano {
+			return p.fault("request "+row.RequestID, "its row holds corrections of %s USD, those made come to %s", store.FormatUSD(row.AdjustedNano), store.FormatUSD(made))
+		}
+		delete(p.fixes, row.RequestID)
+	}
+	p.out.Rows++
+	p.out.Charged = store.AddNano(p.out.Charged, row.Charged())
+	sum := seriesOf(row)
+	if as != nil {
+		sum.model = *as
+	}
+	one := store.Total{}
+	one.AddRow(row)
+	p.add(slotOf(row.Time), sum, &one)
+	return nil
+}
+
+const slotsPerDay = 24 * 3600 / slotSeconds
+
+// compare takes the day's roll-ups from what its rows come to.
+func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
+	var from int32
+	if err := tx.QueryRow(ctx, "SELECT sums_from FROM store_state").Scan(&from); err != nil {
+		return err
+	}
+	from = max(from, slotOf(day))
+	rows, err := tx.Query(ctx, "SELECT s.level, r.slot, s.key_id, s.model, s.provider, s.account, s.end_reason, s.key_group, "+strings.Join(numbers, ", ")+
+		" FROM usage_rollups r JOIN usage_series s ON s.id = r.series WHERE r.level IN (0, 1, 2) AND r.slot >= $1 AND r.slot < $2", from, slotOf(day)+slotsPerDay)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var at cell
+	kept := store.Total{}
+	dst := []any{&at.series.level, &at.slot, &at.series.key, &at.series.model, &at.series.provider, &at.series.account, &at.series.end, &at.series.group}
+	for _, n := range kept.Numbers() {
+		dst = append(dst, n)
+	}
+	for rows.Next() {
+		if err := rows.Scan(dst...); err != nil {
+			return err
+		}
+		p.out.RollUps++
+		made := p.cells[at]
+		if made == nil {
+			made = new(store.Total)
+		}
+		if !equal(&kept, made) {
+			return p.fault(at.String(), "it says %s; its rows come to %s", sumText(&kept), sumText(made))
+		}
+		delete(p.cells, at)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for at, made := range p.cells {
+		if at.slot >= from && !equal(made, new(store.Total)) {
+			return p.fault(at.String(), "it is missing; its rows come to %s", sumText(made))
+		}
+	}
+	return nil
+}
+
+func equal(a, b *store.Total) bool {
+	x, y := a.Numbers(), b.Numbers()
+	for i := range x {
+		if *x[i] != *y[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// orphans counts roll-ups of days without rows, which only retention removes.
+func (p *proof) orphans(ctx context.Context, tx pgx.Tx) error {
+	var from *time.Time
+	if err := tx.QueryRow(ctx, "SELECT rows_from FROM store_state").Scan(&from); err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, `SELECT to_timestamp(d.day * 86400.0), d.n FROM (SELECT slot / 96 AS day, count(*) AS n FROM usage_rollups WHERE level = 0 GROUP BY 1) d
+		WHERE to_regclass('usage_logs_' || to_char(to_timestamp(d.day * 86400.0) AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NULL ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var day time.Time
+		var n int64
+		if err := rows.Scan(&day, &n); err != nil {
+			return err
+		}
+		p.out.Unproven += n
+		if day = day.UTC(); from == nil || !day.Before(*from) {
+			p.day = day.Format(time.DateOnly)
+			return p.fault(partitionOf(day), "the partition is gone, its roll-ups remain")
+		}
+	}
+	return rows.Err()
+}
+
+func (c cell) String() string {
+	s := c.series
+	return fmt.Sprintf("roll-up of %s, level %d: key %q, model %q, provider %q, account %q, end %q, group %q",
+		time.Unix(int64(c.slot)*slotSeconds, 0).UTC().Format("2006-01-02T15:04Z"), s.level, s.key, s.model, s.provider, s.account, s.end, s.group)
+}
+
+func sumText(t *store.Total) string {
+	return fmt.Sprintf("%d requests, %d tokens in, %d out, %s USD cost, %s markup, %s and %d tokens unconfirmed", t.Requests, t.Tokens.Prompt(), t.Tokens.Completion(),
+		store.FormatUSD(t.CostNano), store.FormatUSD(t.MarkupNano), store.FormatUSD(t.UnconfirmedNano), t.UnconfirmedTokens)
+}

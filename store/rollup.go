@@ -1,0 +1,56 @@
+package store
+
+import "time"
+
+// AddRow counts r in t.
+func (t *Total) AddRow(r *UsageRow) {
+	t.Requests++
+	if r.Failed() {
+		t.Errors++
+	}
+	if r.Uncertain() {
+		t.Estimated++
+	}
+	t.CostNano = AddNano(t.CostNano, r.CostNano)
+	t.MarkupNano = AddNano(t.MarkupNano, r.MarkupNano)
+	t.UnconfirmedNano = AddNano(t.UnconfirmedNano, r.Unconfirmed())
+	t.UnconfirmedTokens = AddNano(t.UnconfirmedTokens, r.UnconfirmedTokens)
+	t.Duration = time.Duration(AddNano(int64(t.Duration), int64(r.Duration)))
+	t.Tokens.Add(&r.Tokens)
+}
+
+// Add adds the sums of u to t; they stop at the largest int64.
+func (t *Total) Add(u *Total) {
+	to, from := t.Numbers(), u.Numbers()
+	for i := range to {
+		*to[i] = AddNano(*to[i], *from[i])
+	}
+}
+
+// Numbers lists the sums of t, always in the same order: requests, errors,
+// estimated, cost, duration, markup, unconfirmed nano-USD and tokens, then the
+// buckets of Tokens in the order they are declared in.
+func (t *Total) Numbers() [22]*int64 {
+	n := [22]*int64{
+		&t.Requests, &t.Errors, &t.Estimated, &t.CostNano, (*int64)(&t.Duration),
+		&t.MarkupNano, &t.UnconfirmedNano, &t.UnconfirmedTokens,
+	}
+	tokens := t.Tokens.fields()
+	copy(n[8:], tokens[:])
+	return n
+}
+
+// RowTime is the time that the row of a settle is kept under, UTC: its own, else
+// the entry's, within 1970 to 2261.
+func (e *Entry) RowTime() time.Time {
+	t := e.Row.Time
+	if t.IsZero() {
+		t = e.Time
+	}
+	if t.Year() < 1970 {
+		t = time.Unix(0, 0)
+	} else if t.Year() > 2261 {
+		t = time.Date(2261, 12, 31, 0, 0, 0, 0, time.UTC)
+	}
+	return t.UTC()
+}
