@@ -22,12 +22,15 @@ var dimensions = map[string]string{
 	"key": "key_id", "model": "model", "provider": "provider", "account": "account", "end_reason": "end_reason", "group": "key_group",
 }
 
+// timeNames are the groupings that are made of slots.
+var timeNames = []string{"day", "hour", "quarter"}
+
 // levelFor returns the smallest level that a query can be answered from.
 func levelFor(q *store.TotalsQuery) int {
 	if q.KeyID == "" && !slices.Contains(q.GroupBy, "key") {
 		return levelLean
 	}
-	timesOnly := !slices.ContainsFunc(q.GroupBy, func(g string) bool { return g != "key" && g != "day" && g != "hour" })
+	timesOnly := !slices.ContainsFunc(q.GroupBy, func(g string) bool { return g != "key" && !slices.Contains(timeNames, g) })
 	if timesOnly && q.Model == "" && q.Provider == "" {
 		return levelKeyed
 	}
@@ -46,7 +49,7 @@ type group struct {
 func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
 	timed, columns := false, []string(nil)
 	for i, name := range q.GroupBy {
-		if name == "day" || name == "hour" {
+		if slices.Contains(timeNames, name) {
 			timed = true
 		} else if column := dimensions[name]; column != "" {
 			columns = append(columns, "s."+column)
@@ -130,7 +133,7 @@ func sumGroups(ctx context.Context, tx pgx.Tx, q *store.TotalsQuery, columns []s
 		values := make([]string, len(q.GroupBy))
 		n := 0
 		for i, name := range q.GroupBy {
-			if name == "day" || name == "hour" {
+			if slices.Contains(timeNames, name) {
 				values[i] = label(slot, name)
 			} else {
 				values[i] = texts[n]
@@ -157,25 +160,28 @@ func sumGroups(ctx context.Context, tx pgx.Tx, q *store.TotalsQuery, columns []s
 	return out, err
 }
 
-// labels returns a function that names the day or hour of a slot in the zone.
+// labels returns a function that names the day, hour or quarter of a slot in the zone.
 func labels(q *store.TotalsQuery) func(slot int32, by string) string {
 	zone := q.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
-	type names struct{ day, hour string }
+	type names struct{ day, hour, quarter string }
 	known := map[int32]names{}
 	return func(slot int32, by string) string {
 		n, ok := known[slot]
 		if !ok {
 			at := time.Unix(int64(slot)*slotSeconds, 0).In(zone)
-			n = names{at.Format(time.DateOnly), at.Format("2006-01-02T15:00:00Z07:00")}
+			n = names{at.Format(time.DateOnly), at.Format("2006-01-02T15:00:00Z07:00"), at.Format(time.RFC3339)}
 			known[slot] = n
 		}
-		if by == "day" {
+		switch by {
+		case "day":
 			return n.day
+		case "hour":
+			return n.hour
 		}
-		return n.hour
+		return n.quarter
 	}
 }
 
