@@ -31,7 +31,7 @@ func levelFor(q *store.TotalsQuery) int {
 		return levelLean
 	}
 	timesOnly := !slices.ContainsFunc(q.GroupBy, func(g string) bool { return g != "key" && !slices.Contains(timeNames, g) })
-	if timesOnly && q.Model == "" && q.Provider == "" {
+	if timesOnly && q.Model == "" && q.Provider == "" && q.Account == "" {
 		return levelKeyed
 	}
 	return levelFull
@@ -89,7 +89,7 @@ func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
 	if !q.Until.IsZero() {
 		w.add("r.slot < ?", int32(min(1<<31-1, (max(0, q.Until.Add(-1).Unix())+slotSeconds)/slotSeconds)))
 	}
-	for column, value := range map[string]string{"s.key_id": q.KeyID, "s.model": q.Model, "s.provider": q.Provider} {
+	for column, value := range map[string]string{"s.key_id": q.KeyID, "s.model": q.Model, "s.provider": q.Provider, "s.account": q.Account} {
 		if value != "" {
 			w.add(column+" = ?", store.CleanText(value, store.MaxText))
 		}
