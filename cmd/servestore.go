@@ -21,6 +21,7 @@ type books interface {
 	store.Store
 	keeper
 	Verify(ctx context.Context) (store.Verification, error)
+	Size() store.Size
 }
 
 // mirrorFile holds the configuration of the database as it was seen last, for a

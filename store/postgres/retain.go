@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 // days lists the days that have a partition, ascending.
@@ -90,4 +92,25 @@ func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int
 			return removed, nil
 		}
 	}
+}
+
+// sizeWithin is how long Size waits; what it tells is a nicety.
+const sizeWithin = time.Second
+
+// Size returns how much the store takes in the database; without it what is known
+// is the kind alone.
+func (s *Store) Size() store.Size {
+	out := store.Size{Kind: "postgres"}
+	_ = s.view(context.Background(), sizeWithin, func(ctx context.Context, tx pgx.Tx) error { // told by Err
+		var oldest *string
+		err := tx.QueryRow(ctx, `SELECT count(*), min(right(c.relname, 8)), coalesce(sum(pg_total_relation_size(c.oid)), 0) + pg_total_relation_size('usage_rollups') + pg_total_relation_size('api_keys')
+			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'usage_logs'::regclass`).Scan(&out.Days, &oldest, &out.Bytes)
+		if err == nil && oldest != nil {
+			if day, err := time.Parse("20060102", *oldest); err == nil {
+				out.OldestDay = day.Format(time.DateOnly)
+			}
+		}
+		return err
+	})
+	return out
 }
