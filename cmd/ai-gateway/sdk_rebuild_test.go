@@ -30,7 +30,7 @@ func streamHauls(t *testing.T) (out []haul) {
 			continue
 		}
 		for _, to := range []string{"chat", "messages", "responses", "gemini"} {
-			if c := (haul{r, to, true}); !c.reports() {
+			if c := (haul{rec: r, to: to, stream: true, tools: true}); !c.reports() {
 				out = append(out, c)
 			}
 		}
@@ -125,6 +125,20 @@ func (r rebuilder) judge(c haul, got rebuilt) error {
 	return nil
 }
 
+// keepsThinking reports whether a caller with that SDK can bring back an answer's
+// thinking: chat's SDKs drop members they do not know, Python's apart, so that it takes
+// a call, under which the gateway remembers it. The vendors of chat that are recorded
+// with proofs (OpenRouter) take them in that format alone.
+func (r rebuilder) keepsThinking(c haul) bool {
+	switch {
+	case sourceOf(c.rec) == "chat":
+		return c.to == "chat" && r.name == "Python"
+	case c.to == "chat" && r.name != "Python":
+		return len(tells(c.rec).Calls) > 0
+	}
+	return true
+}
+
 // sortedArgs writes arguments anew, the members of objects in order: what an SDK has
 // read into a map has lost theirs.
 func sortedArgs(args string) string {
@@ -149,7 +163,7 @@ func TestRecordedStreamsRebuilt(t *testing.T) {
 	up := startStage(t)
 	g := serve(t, "", nil, "--config", haulConfig(t, up.url, all))
 	key := g.newKey(`{"name":"rebuilt"}`)
-	streams, score, theirs := make([]string, len(all)), newScoreboard(), newScoreboard()
+	streams, score, theirs, back := make([]string, len(all)), newScoreboard(), newScoreboard(), newScoreboard()
 	inParallel(len(all), func(i int) {
 		got, err := all[i].ask(g, up, key, &scene{seed: uint64(i)})
 		if err == nil && got.status != 200 {
@@ -180,6 +194,9 @@ func TestRecordedStreamsRebuilt(t *testing.T) {
 					continue
 				}
 				score.add(row, id, err)
+				if err == nil && r.keepsThinking(c) && len(c.proofs()) > 0 {
+					back.add(row, id, c.comesBack(g, up, key, made[c.id()].Body))
+				}
 			}
 		})
 	}
@@ -187,4 +204,5 @@ func TestRecordedStreamsRebuilt(t *testing.T) {
 	slices.Sort(theirs.failed)
 	t.Logf("relayed byte for byte, and read otherwise by the SDK, as it does without the gateway:\n  %s", strings.Join(theirs.failed, "\n  "))
 	score.print(t, "recorded streams put together by the official SDKs", 4200)
+	back.print(t, "thinking that comes back with the next turn, as the SDKs kept it", 500)
 }

@@ -22,6 +22,7 @@ type haul struct {
 	rec    *recording
 	to     string // chat, messages, responses or gemini
 	stream bool
+	tools  bool // he declares those that the answer calls
 }
 
 var callerEndpoint = map[string]string{"chat": "openai_chat", "messages": "anthropic_messages", "responses": "openai_responses", "gemini": "gemini_generate"}
@@ -47,7 +48,7 @@ func hauls(t *testing.T) (out []haul) {
 	add := func(recs []*recording, to ...string) {
 		for _, r := range recs {
 			for _, f := range to {
-				out = append(out, haul{r, f, r.Response.SSE != "" || strings.HasSuffix(r.Endpoint, "_stream")})
+				out = append(out, haul{rec: r, to: f, stream: r.Response.SSE != "" || strings.HasSuffix(r.Endpoint, "_stream")})
 			}
 		}
 	}
@@ -111,24 +112,38 @@ func (c haul) id() string { return c.rec.ID + " to " + c.to }
 
 // ask sends the caller's request with the recorded answer on the stage.
 func (c haul) ask(g *gateway, up *stage, key string, sc *scene) (answered, error) {
-	model := map[string]string{"responses": "gpt-5-codex", "gemini": "gemini-2.5-flash"}[sourceOf(c.rec)]
+	sc.rec = c.rec
+	body := dict{"messages": []any{dict{"role": "user", "content": "Go on."}}, "max_tokens": 4096}
+	switch c.to {
+	case "gemini":
+		body = dict{"contents": []any{dict{"role": "user", "parts": []any{dict{"text": "Go on."}}}}}
+	case "responses":
+		body = dict{"input": "Go on."}
+	case "chat":
+		if c.stream {
+			body["stream_options"] = dict{"include_usage": true}
+		}
+	}
+	return c.send(g, up, key, sc, body)
+}
+
+// send sends a request of the caller's to the account that has the recorded answer.
+func (c haul) send(g *gateway, up *stage, key string, sc *scene, body dict) (answered, error) {
+	model := map[string]string{"responses": "gpt-5-codex", "gemini": "gemini-2.5-flash", "converse": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}[sourceOf(c.rec)]
 	model = cmp.Or(model, "any")
 	if c.rec.Response.Status >= 400 && sourceOf(c.rec) == "gemini" {
 		model += c.rec.ID // a limit of one model's is none of another's
 	}
-	sc.rec = c.rec
-	switch c.to {
-	case "gemini":
+	body["provider"] = c.account()
+	if list := c.toolsOf(); c.tools && list != nil {
+		body["tools"] = list
+	}
+	if c.to == "gemini" {
 		verb := map[bool]string{true: "streamGenerateContent?alt=sse", false: "generateContent"}[c.stream]
-		return play(g, up, key, "/v1beta/models/"+model+":"+verb, fmt.Sprintf(`{"provider":%q,"contents":[{"role":"user","parts":[{"text":"Go on."}]}]}`, c.account()), sc)
-	case "responses":
-		return play(g, up, key, routeOf["openai_responses"], fmt.Sprintf(`{"model":%q,"provider":%q,"stream":%v,"input":"Go on."}`, model, c.account(), c.stream), sc)
+		return play(g, up, key, "/v1beta/models/"+model+":"+verb, wrote(body), sc)
 	}
-	more := ""
-	if c.to == "chat" && c.stream {
-		more = `,"stream_options":{"include_usage":true}`
-	}
-	return play(g, up, key, routeOf[callerEndpoint[c.to]], fmt.Sprintf(`{"model":%q,"provider":%q,"max_tokens":4096,"stream":%v,"messages":[{"role":"user","content":"Go on."}]%s}`, model, c.account(), c.stream, more), sc)
+	body["model"], body["stream"] = model, c.stream
+	return play(g, up, key, routeOf[callerEndpoint[c.to]], wrote(body), sc)
 }
 
 // tells reads a recorded answer, or what a caller got; the finish is in chat's words.

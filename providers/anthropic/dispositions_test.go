@@ -43,7 +43,7 @@ var probes = map[string][]probe{
 	"messages.thinking": {
 		{members: assistantTurn(`"content":"a","reasoning_details":[{"type":"reasoning.text","text":"t","signature":"S","format":"anthropic-claude-v1","index":0}]`), sent: `{"type":"thinking","thinking":"t","signature":"S"}`},
 		{members: assistantTurn(`"content":"a","reasoning_content":"secret thought"`), dropped: "messages.thinking"}},
-	"messages.signature":       {{members: assistantTurn(`"content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"G"}}}]`), dropped: "messages.signature"}},
+	"messages.signature":       {{members: assistantTurn(`"content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"G"}}}]`), dropped: "messages.signature"}, {members: assistantTurn(`"content":"a","extra_content":{"google":{"thought_signature":"G"}}`), dropped: "messages.signature"}},
 	"messages.<any other>":     {{members: assistantTurn(`"content":"a","annotations":[{"type":"url_citation","url_citation":{"url":"https://x","start_index":0,"end_index":1}}]`), dropped: "messages.annotations"}},
 	"messages.assistant_media": {{members: assistantTurn(`"content":"a","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AQID"}}]`), dropped: "messages.assistant_media"}},
 	"image_url":                {{members: userPart(`{"type":"image_url","image_url":{"url":"https://x/y.png"}}`), sent: `{"type":"image","source":{"type":"url","url":"https://x/y.png"}}`}},

@@ -46,6 +46,9 @@ func (w *requestWriter) loseBlocks(blocks []providers.Block) {
 	for i := range blocks {
 		if b := &blocks[i]; b.Origin != dialect {
 			w.loseMembers("messages.", b.Extra)
+			if b.Kind == providers.KindText && b.Signature != "" { // Gemini signs text too
+				w.drop("messages.signature")
+			}
 			w.loseBlocks(b.Result)
 		}
 	}

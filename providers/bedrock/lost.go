@@ -68,6 +68,9 @@ func (w *requestWriter) loseBlocks(blocks []providers.Block) {
 			carried = []string{"citations", "context"}
 		}
 		w.loseMembers("messages.", b.Extra, carried)
+		if b.Kind == providers.KindText && b.Signature != "" { // Gemini signs text too
+			w.drop("messages.signature")
+		}
 		w.loseBlocks(b.Result)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
@@ -168,7 +169,11 @@ func (w *requestWriter) writeOutput() {
 	}
 	if schema {
 		w.dst = putString(open(w.dst, "textFormat"), "type", "json_schema")
-		w.dst = putString(open(open(w.dst, "structure"), "jsonSchema"), "schema", string(f.Schema))
+		answer := f.Schema
+		if w.claude {
+			answer = anthropic.ClosedSchema(answer)
+		}
+		w.dst = putString(open(open(w.dst, "structure"), "jsonSchema"), "schema", string(answer))
 		if f.Name != "" {
 			w.dst = putString(w.dst, "name", f.Name)
 		}

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -166,9 +167,9 @@ func (w *requestWriter) writeBlock(b *providers.Block) {
 	case providers.KindThinking:
 		w.dst = open(open(append(comma(w.dst), '{'), "reasoningContent"), "reasoningText")
 		w.dst = append(putString(putString(w.dst, "text", b.Text), "signature", b.Signature), "}}}"...)
-	case providers.KindRedacted: // its bytes were never decoded
+	case providers.KindRedacted:
 		w.dst = open(append(comma(w.dst), '{'), "reasoningContent")
-		w.dst = append(putString(w.dst, "redactedContent", string(b.Data)), "}}"...)
+		w.dst = append(putString(w.dst, "redactedContent", redacted(b)), "}}"...)
 	case providers.KindToolCall:
 		if b.Signature != "" { // Gemini signs calls; here nothing takes it
 			w.drop("messages.signature")
@@ -184,6 +185,19 @@ func (w *requestWriter) writeBlock(b *providers.Block) {
 	if len(b.Cache) > 0 {
 		w.cachePoint(b.Cache, w.caches())
 	}
+}
+
+// redacted returns opaque thinking in base64, as which it came from here: its bytes
+// were never decoded. Those bytes are what Anthropic's own API calls its data, which is
+// text; what passed a caller whose format knows only that API may be either.
+func redacted(b *providers.Block) string {
+	if b.SignatureOrigin != dialect {
+		inner, err := base64.StdEncoding.DecodeString(string(b.Data))
+		if err != nil || strings.ContainsFunc(string(inner), func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return base64.StdEncoding.EncodeToString(b.Data)
+		}
+	}
+	return string(b.Data)
 }
 
 func (w *requestWriter) id(id string) string {

@@ -136,7 +136,7 @@ func (w *requestWriter) vanishes(b *providers.Block) bool {
 		w.drop("messages.thinking")
 		return true
 	case providers.KindRedacted:
-		if b.SignatureOrigin == dialect && len(b.Data) > 0 {
+		if len(b.Data) > 0 && (b.SignatureOrigin == dialect || w.claude && b.SignatureOrigin == providers.Messages) {
 			return false
 		}
 		w.drop("messages.thinking")

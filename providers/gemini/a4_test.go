@@ -54,6 +54,7 @@ func TestA4Row1SignatureSurvives(t *testing.T) {
 			t.Errorf("the signature came back as %q in %s", got, out)
 		}
 	}
+	back(openai.ChatIngress(), `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"a","extra_content":{"google":{"thought_signature":"`+signature+`"}}},{"role":"user","content":"y"}]}`) // a text's stands on the message
 	back(openai.ChatIngress(), `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"},"extra_content":{"google":{"thought_signature":"`+signature+`"}}}]},{"role":"tool","tool_call_id":"c","content":"y"}]}`)
 
 	sse = string(providertest.Encode(anthropic.MessagesIngress().NewEncoder(providers.EncodeOptions{}), events))

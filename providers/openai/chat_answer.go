@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -166,7 +167,7 @@ func signText(blocks []providers.Block, extra json.RawMessage) {
 	if s == "" {
 		return
 	}
-	for i := range blocks {
+	for i := range slices.Backward(blocks) { // the one at the end counts
 		if blocks[i].Kind == providers.KindText {
 			blocks[i].Signature, blocks[i].SignatureOrigin = s, providers.Gemini
 			return

@@ -150,11 +150,7 @@ func putMessage(dst []byte, c *providers.Choice, own bool) []byte {
 		dst = append(dst, ']')
 	}
 	if find(c.Extra, inMessage+"extra_content") == nil {
-		for i := range c.Blocks {
-			if b := &c.Blocks[i]; b.Kind == providers.KindText && b.Signature != "" && b.SignatureOrigin == providers.Gemini {
-				return putThoughtSignature(dst, b.Signature)
-			}
-		}
+		dst = putTextSignature(dst, c.Blocks)
 	}
 	return dst
 }

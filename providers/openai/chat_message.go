@@ -141,6 +141,7 @@ func turn(raw []byte, role providers.Role) (providers.Message, error) {
 		return m, err
 	}
 	m.Blocks = g.blocks()
+	signText(m.Blocks, find(m.Extra, "extra_content"))
 	if g.mark != nil && !markLast(m.Blocks, g.mark) {
 		m.Extra = keep(m.Extra, "cache_control", g.mark)
 	}

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -74,8 +75,14 @@ func (w *requestWriter) writeAssistant(m *providers.Message) {
 	if len(parts) == 1 && bare(&parts[0]) && len(parts[0].Cache) > 0 {
 		w.dst = putRaw(w.dst, "cache_control", parts[0].Cache)
 	}
-	if w.own {
+	switch s := textSignature(m.Blocks); {
+	case w.own:
 		w.dst = putMembers(w.dst, m.Extra)
+	case s == "":
+	case strings.Contains(w.r.Model, "gemini"): // others refuse what they do not know
+		w.dst = putThoughtSignature(w.dst, s)
+	default:
+		w.drop("messages.signature")
 	}
 	w.dst = append(w.dst, '}')
 }
@@ -202,4 +209,23 @@ func putCall(dst []byte, b *providers.Block) []byte {
 func putThoughtSignature(dst []byte, signature string) []byte {
 	dst = append(key(dst, "extra_content"), `{"google":{`...)
 	return append(putString(dst, "thought_signature", signature), "}}"...)
+}
+
+// textSignature returns the Gemini signature of a turn's text: the last one, as a
+// message has room for one.
+func textSignature(blocks []providers.Block) string {
+	for i := range slices.Backward(blocks) {
+		if b := &blocks[i]; b.Kind == providers.KindText && b.Signature != "" && b.SignatureOrigin == providers.Gemini {
+			return b.Signature
+		}
+	}
+	return ""
+}
+
+// putTextSignature writes it as a member of the message.
+func putTextSignature(dst []byte, blocks []providers.Block) []byte {
+	if s := textSignature(blocks); s != "" {
+		return putThoughtSignature(dst, s)
+	}
+	return dst
 }

@@ -30,7 +30,7 @@ var rules = []Rule{
 	{Member: "messages.thinking", Is: Carried, As: "messages.reasoning_content", When: "the vendor wants reasoning back, or takes reasoning_details; else dropped"},
 	{Member: "messages.redacted_thinking", Is: Carried, As: "messages.reasoning_details", When: "the vendor takes reasoning_details; else dropped"},
 	{Member: "messages.citations", Is: Dropped},
-	{Member: "messages.signature", Is: Carried, As: "messages.tool_calls.extra_content", When: "issued by a Gemini model and sent to one; else dropped"},
+	{Member: "messages.signature", Is: Carried, As: "messages.extra_content or messages.tool_calls.extra_content", When: "issued by a Gemini model and sent to one; else dropped"},
 	{Member: "messages.<vendor block>", Is: Dropped},
 	{Member: "messages.<any other>", Is: Dropped},
 	{Member: "messages.<any other member>", Is: Dropped, When: "it says something"},

@@ -78,6 +78,10 @@ func TestForeignRequests(t *testing.T) {
 	google.Signature, google.SignatureOrigin = "G", providers.Gemini
 	f(none, msgs(say(providers.RoleAssistant, google)), `"name":"f","arguments":"{\"b\": 1.0}"}}]}`, "messages.signature")
 	f(none, req{Model: "google/gemini-3-pro", Messages: msgs(say(providers.RoleAssistant, google)).Messages}, `"extra_content":{"google":{"thought_signature":"G"}}`)
+	signedText := said("a")
+	signedText.Signature, signedText.SignatureOrigin = "G", providers.Gemini
+	f(none, msgs(say(providers.RoleAssistant, signedText)), `{"role":"assistant","content":"a"}`, "messages.signature")
+	f(none, req{Model: "google/gemini-3-pro", Messages: msgs(say(providers.RoleAssistant, signedText)).Messages}, `"content":"a","extra_content":{"google":{"thought_signature":"G"}}`)
 	image := providers.Block{Kind: providers.KindImage, MediaType: "image/png", Data: []byte{1, 2, 3}, Origin: providers.Messages}
 	result := providers.Block{Kind: providers.KindToolResult, ID: "toolu_1", IsError: true, Result: []providers.Block{said("x"), image, said("y")}, Origin: providers.Messages}
 	f(none, msgs(say(providers.RoleTool, result)),

@@ -376,6 +376,9 @@ func (w *responsesWriter) loseBlocks(blocks []providers.Block) {
 	for i := range blocks {
 		b := &blocks[i]
 		w.loseMembers("messages.", b.Extra)
+		if b.Kind == providers.KindText && b.Signature != "" {
+			w.drop("messages.signature")
+		}
 		if !saysNothing(b.Citations) {
 			w.drop("messages.citations")
 		}
@@ -385,7 +388,8 @@ func (w *responsesWriter) loseBlocks(blocks []providers.Block) {
 
 func (w *responsesWriter) loseMembers(where string, list []providers.Member) {
 	for i := range list {
-		if !saysNothing(list[i].Value) {
+		signature := list[i].Name == "extra_content" && textAt(list[i].Value, "google", "thought_signature") != "" // is reported as such
+		if !signature && !saysNothing(list[i].Value) {
 			w.drop(where + list[i].Name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"sort"
 	"testing"
 
@@ -208,6 +209,9 @@ type chapter struct {
 	ID, Name, Text, Data, Signature, Citations string
 }
 
+// number is the place of a citation in its list, which streams of chat tell.
+var number = regexp.MustCompile(`,"index":[0-9]+}`)
+
 // story puts the events of a choice together: blocks, finish, usage.
 func story(events []providers.Event, choice int) (list []chapter, finish providers.Finish, usage providers.Usage) {
 	at := map[int]int{}
@@ -231,7 +235,7 @@ func story(events []providers.Event, choice int) (list []chapter, finish provide
 			c.Text += ev.Block.Text
 			c.Data += string(ev.Block.Data)
 			c.Signature += ev.Block.Signature
-			c.Citations += string(ev.Block.Citations)
+			c.Citations += number.ReplaceAllString(string(ev.Block.Citations), "}")
 		}
 	}
 	for i := range list {

@@ -87,7 +87,11 @@ func chat(c openai.Client) (any, error) {
 			return nil, fmt.Errorf("the accumulator refuses %s", stream.Current().RawJSON())
 		}
 	}
-	return acc.ChatCompletion, stream.Err()
+	if err := stream.Err(); err != nil || len(acc.Choices) == 0 {
+		return nil, errors.Join(err, fmt.Errorf("%d choices", len(acc.Choices)))
+	}
+	first := acc.Choices[0] // as a caller would send it back
+	return object{"id": acc.ID, "model": acc.Model, "choices": []object{{"message": first.Message.ToParam(), "finish_reason": first.FinishReason}}, "usage": acc.Usage}, nil
 }
 
 func message(c anthropic.Client) (any, error) {
@@ -178,7 +182,7 @@ func outputItem(item responses.ResponseOutputItemUnion) (o object, said string) 
 			parts = append(parts, object{"type": p.Type, "text": p.Text, "refusal": p.Refusal})
 			said += p.Text + p.Refusal
 		}
-		o["content"] = parts
+		o["content"], o["role"], o["status"] = parts, v.Role, v.Status
 	case responses.ResponseReasoningItem:
 		content, summary := []object{}, []object{}
 		for _, p := range v.Content {
