@@ -98,6 +98,15 @@ func (a *app) doctor(online bool) error {
 		return err
 	}
 	p := &patient{app: a, client: client, online: online, d: diagnosis{Data: []finding{}}}
+	p.examine()
+	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return &exitError{exitUsage, errors.New("cancelled")}
+	}
+	return p.conclude()
+}
+
+// examine makes all checks.
+func (p *patient) examine() {
 	p.data, p.here = p.locate()
 	up := p.gateway()
 	p.folder(up)
@@ -115,10 +124,6 @@ func (a *app) doctor(online bool) error {
 			p.tell("accounts", stateSkipped, "", "this key may not see them")
 		}
 	}
-	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return &exitError{exitUsage, errors.New("cancelled")}
-	}
-	return p.conclude()
 }
 
 func (p *patient) conclude() error {

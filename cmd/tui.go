@@ -2,12 +2,15 @@ package cmd
 
 import (
 	"cmp"
+	"context"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/tui"
 	"github.com/your-org/ai-api-gateway/web/locales"
 )
@@ -64,7 +67,22 @@ func (a *app) tui(f tuiFlags, model, system string) error {
 		Lang:     locales.Pick(a.lang, prof.Lang, a.env["LC_ALL"], a.env["LC_MESSAGES"], a.env["LANG"]),
 		NoColor:  a.color == "never" || a.env["NO_COLOR"] != "",
 		StateDir: a.chatDir(), Editor: cmp.Or(a.env["VISUAL"], a.env["EDITOR"]), Zone: a.zone(), Now: a.now,
+		Doctor: func(ctx context.Context) ([]tui.Finding, error) { return a.findings(ctx, client), nil },
 	}, a.stdin, a.stdout)
+}
+
+// findings are what the doctor says, without a word on the screen.
+func (a *app) findings(ctx context.Context, client *api.Client) []tui.Finding {
+	quiet := *a
+	quiet.ctx, quiet.output, quiet.stdout, quiet.stderr = ctx, "json", io.Discard, io.Discard
+	p := &patient{app: &quiet, client: client}
+	p.examine()
+	words := map[string]string{stateOK: "ok", stateWarning: "warn", stateProblem: "bad", stateSkipped: "skipped"}
+	var out []tui.Finding
+	for _, f := range p.d.Data {
+		out = append(out, tui.Finding{Name: f.Check, State: words[f.State], Detail: f.Message, Next: f.Next})
+	}
+	return out
 }
 
 // fullScreen reports whether standard input and output are a terminal that a

@@ -40,7 +40,7 @@ type Options struct {
 
 // A Finding is one check of the doctor.
 type Finding struct {
-	Name, State string // State: ok, warn, bad
+	Name, State string // State: ok, warn, bad, skipped
 	Detail      string
 	Next        string // command that mends it
 }

@@ -295,11 +295,11 @@ func (c *chatPage) foot(run *answer, r *api.ChatReply, row *api.LogReply) string
 		}
 	}
 	if r.Usage != nil {
-		in := short(r.Usage.PromptTokens) + " " + t("tui.col.in")
+		in := t("tui.chat.in", short(r.Usage.PromptTokens))
 		if r.Usage.CachedTokens > 0 {
 			in += " (" + t("tui.chat.cached", short(r.Usage.CachedTokens)) + ")"
 		}
-		parts = append(parts, in, short(r.Usage.CompletionTokens)+" "+t("tui.col.out"))
+		parts = append(parts, in, t("tui.chat.out", short(r.Usage.CompletionTokens)))
 	}
 	if row != nil {
 		parts = append(parts, money(row.CostUSD))

@@ -2,12 +2,10 @@ package tui
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,20 +23,13 @@ type healthPage struct {
 	a        *App
 	metrics  map[string]*dto.MetricFamily
 	accounts []api.Account
-	settings []setting // that are not as they come
+	settings *api.SettingsReply
+	status   *api.Status
 	findings []Finding
 	looking  bool // the doctor is at work
 	err      error
 	ready    bool
 	top      int
-}
-
-// A setting is one of the configuration in force.
-type setting struct {
-	Path   string          `json:"path"`
-	Value  json.RawMessage `json:"value"`
-	Origin string          `json:"origin"`
-	Where  string          `json:"where"`
 }
 
 func newHealthPage(a *App) *healthPage { return &healthPage{a: a} }
@@ -49,7 +40,8 @@ func (p *healthPage) open() tea.Cmd {
 	type all struct {
 		metrics  map[string]*dto.MetricFamily
 		accounts []api.Account
-		settings []setting
+		settings *api.SettingsReply
+		status   *api.Status
 	}
 	return call(p.a, func(ctx context.Context) (all, error) {
 		var v all
@@ -64,24 +56,15 @@ func (p *healthPage) open() tea.Cmd {
 		if v.accounts, err = p.a.accounts(ctx); err != nil {
 			return v, err
 		}
-		raw, err := p.a.o.Client.Config(ctx)
-		if err != nil {
+		if v.status, err = p.a.o.Client.Status(ctx); err != nil {
 			return v, err
 		}
-		var list []setting
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return v, fmt.Errorf("cannot read the configuration: %w", err)
-		}
-		for _, s := range list {
-			if s.Origin != "default" {
-				v.settings = append(v.settings, s)
-			}
-		}
-		return v, nil
+		v.settings, err = p.a.o.Client.Settings(ctx)
+		return v, err
 	}, func(v all, err error) tea.Cmd {
 		p.ready = true
 		if p.err = err; err == nil {
-			p.metrics, p.accounts, p.settings = v.metrics, v.accounts, v.settings
+			p.metrics, p.accounts, p.settings, p.status = v.metrics, v.accounts, v.settings, v.status
 		}
 		return nil
 	})
@@ -216,22 +199,6 @@ func (p *healthPage) value(name string) (float64, bool) {
 	return sum, true
 }
 
-// quantile is an upper bound of a histogram's quantile, in seconds; 0: no values.
-func (p *healthPage) quantile(name string, q float64) float64 {
-	f := p.metrics[name]
-	if f == nil || len(f.Metric) == 0 {
-		return 0
-	}
-	h := f.Metric[0].GetHistogram()
-	want := q * float64(h.GetSampleCount())
-	for _, b := range h.GetBucket() {
-		if want > 0 && float64(b.GetCumulativeCount()) >= want {
-			return b.GetUpperBound()
-		}
-	}
-	return 0
-}
-
 func (p *healthPage) number(name string) string {
 	v, ok := p.value(name)
 	if !ok {
@@ -269,11 +236,15 @@ func (p *healthPage) lines() []string {
 	ledger, _ := p.value("ai_gateway_ledger_up")
 	failures, _ := p.value("ai_gateway_ledger_failures_total")
 	reserved, _ := p.value("ai_gateway_ledger_reserved_usd")
-	fsync := "ai_gateway_ledger_fsync_seconds"
+	st := p.status
+	sync, took99 := 0.0, "–"
+	if st.Ledger.SyncP99Ms != nil {
+		sync, took99 = *st.Ledger.SyncP99Ms, took(*st.Ledger.SyncP99Ms)
+	}
 	out = append(out, "", section(t("tui.health.ledger")),
 		p.check(ledger == 1 && failures == 0, t("tui.health.log"), t("tui.health.log_detail", p.number("ai_gateway_ledger_queue"), p.number("ai_gateway_ledger_entries_total"), short(int64(failures)))),
-		p.check(p.quantile(fsync, .99) < 1, "fsync", t("tui.health.fsync_detail", took(1000*p.quantile(fsync, .5)), took(1000*p.quantile(fsync, .99)))),
-		p.check(ledger == 1, t("tui.health.store"), t("tui.health.store_detail", p.number("ai_gateway_ledger_applier_lag"))),
+		p.check(sync < 1000, "fsync", t("tui.health.fsync_detail", took99)),
+		p.check(st.Ledger.Error == "" && !st.Ledger.DiskIsFull, t("tui.health.store"), clean(st.Ledger.Error)+t("tui.health.store_detail", st.Store.Kind, bytesOf(float64(st.Store.Bytes)), st.Store.DayFiles, short(int64(st.Ledger.Lag)))),
 		p.check(true, t("tui.health.holds"), t("tui.health.holds_detail", p.number("ai_gateway_ledger_open_holds"), money(api.USD(reserved*float64(api.Dollar))))))
 	out = append(out, "", section(t("tui.health.breakers")))
 	for i := range p.accounts {
@@ -288,13 +259,11 @@ func (p *healthPage) lines() []string {
 		}
 		out = append(out, " "+look.Render(pad(word, 14, false))+" "+pad(clean(acc.Name), 18, false)+" "+a.th.muted.Render(detail))
 	}
-	out = append(out, "", section(t("tui.health.config", len(p.settings))))
-	for _, s := range p.settings {
-		v := string(s.Value)
-		if u, err := strconv.Unquote(v); err == nil {
-			v = u
+	out = append(out, "", section(t("tui.health.config", p.settings.Revision)))
+	for _, x := range p.settings.Data {
+		if x.Origin != "default" {
+			out = append(out, "   "+pad(clean(x.Name), 28, false)+" "+clean(x.Value)+a.th.muted.Render("  "+clean(strings.TrimSpace(x.Origin+" "+x.Where))))
 		}
-		out = append(out, "   "+pad(clean(s.Path), 28, false)+" "+clean(v)+a.th.muted.Render("  "+clean(strings.TrimSpace(s.Origin+" "+s.Where))))
 	}
 	return out
 }

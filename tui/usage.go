@@ -10,27 +10,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/NimbleMarkets/ntcharts/barchart"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
-// usageRanges are the ranges, and twice each for the time before.
-var usageRanges = []struct{ last, twice, unit string }{
-	{"1h", "2h", "hour"}, {"24h", "48h", "hour"}, {"7d", "14d", "day"}, {"30d", "60d", "day"}, {"90d", "180d", "day"},
-}
-
 var (
+	usageRanges  = []string{"1h", "24h", "7d", "30d", "90d"}
 	usageBy      = []string{"model", "key", "provider", "account", "group", "owner", "end_user", "end_reason"}
-	usageMetrics = []string{"cost", "requests", "tokens", "errors"}
+	usageMetrics = []string{"cost", "requests", "tokens", "errors", "latency"}
 	usageSorts   = []string{"cost", "requests", "tokens", "errors"}
 )
-
-const maxSeries = 6 // in the chart; the rest is one
 
 // usagePage tells what was used and what it cost.
 type usagePage struct {
@@ -39,9 +31,9 @@ type usagePage struct {
 	chosen             bool   // the metric
 	key, keyName       string // only this key; empty: all
 	g                  grid
-	now, before        *api.UsageReply // of the range, and of twice the range
-	series             *api.UsageReply // by unit and model
-	asked              int             // numbers asks, so that a late answer is not shown
+	now                *api.UsageReply
+	over               *api.OverviewReply // for the chart
+	asked              int                // numbers asks, so that a late answer is not shown
 	err                error
 }
 
@@ -50,31 +42,32 @@ func newUsagePage(a *App) *usagePage { return &usagePage{a: a, rng: 1} }
 func (u *usagePage) typing() bool  { return false }
 func (u *usagePage) open() tea.Cmd { return u.load() }
 
-// load asks for the sums, for those of twice the range, and for the chart.
+// load asks for the sums, those of the time before, and the chart.
 func (u *usagePage) load() tea.Cmd {
 	u.asked++
-	n, r, by := u.asked, usageRanges[u.rng], usageBy[u.by]
-	type all struct{ now, before, series *api.UsageReply }
+	n, last, by := u.asked, usageRanges[u.rng], usageBy[u.by]
+	type all struct {
+		now  *api.UsageReply
+		over *api.OverviewReply
+	}
 	return call(u.a, func(ctx context.Context) (all, error) {
-		var out all
+		var v all
 		var err error
-		ask := api.UsageAsk{Last: r.last, GroupBy: []string{by}, Zone: u.a.o.Zone, Key: u.key}
-		if out.now, err = u.a.o.Client.Usage(ctx, ask); err != nil {
-			return out, err
+		if v.now, err = u.a.o.Client.Usage(ctx, api.UsageAsk{Last: last, GroupBy: []string{by}, Zone: u.a.o.Zone, Key: u.key, Compare: true}); err != nil {
+			return v, err
 		}
-		ask.GroupBy = []string{r.unit, "model"}
-		if out.series, err = u.a.o.Client.Usage(ctx, ask); err != nil {
-			return out, err
+		ask := api.OverviewAsk{Last: last, Zone: u.a.o.Zone, Key: u.key, By: by}
+		if by == "owner" || by == "end_user" { // which the roll-ups do not know
+			ask.By = "model"
 		}
-		ask.Last, ask.GroupBy = r.twice, nil
-		out.before, err = u.a.o.Client.Usage(ctx, ask)
-		return out, err
+		v.over, err = u.a.o.Client.Overview(ctx, ask)
+		return v, err
 	}, func(v all, err error) tea.Cmd {
 		if n != u.asked {
 			return nil
 		}
 		if u.err = err; err == nil {
-			u.now, u.before, u.series = v.now, v.before, v.series
+			u.now, u.over = v.now, v.over
 			u.order()
 		}
 		return nil
@@ -192,7 +185,7 @@ func (u *usagePage) export() tea.Cmd {
 		return nil
 	}
 	table := u.table()
-	name := fmt.Sprintf("ai-gateway-usage-%s-%s-%s.csv", usageBy[u.by], usageRanges[u.rng].last, u.a.o.Now().Format("20060102-150405"))
+	name := fmt.Sprintf("ai-gateway-usage-%s-%s-%s.csv", usageBy[u.by], usageRanges[u.rng], u.a.o.Now().Format("20060102-150405"))
 	return call(u.a, func(context.Context) (string, error) {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
@@ -229,16 +222,16 @@ func (u *usagePage) chartRows(h int) int { return max(0, min(9, h-10)) }
 
 func (u *usagePage) view(w, h int) string {
 	t, th := u.a.t, u.a.th
-	title := " " + th.strong.Render(t("tui.usage.title", usageRanges[u.rng].last, t("tui.by."+usageBy[u.by])))
+	title := " " + th.strong.Render(t("tui.usage.title", usageRanges[u.rng], t("tui.by."+usageBy[u.by])))
 	if u.key != "" {
 		title += th.accent.Render("  " + t("tui.usage.of_key", clean(u.keyName)))
 	}
 	var ranges []string
 	for i, r := range usageRanges {
 		if i == u.rng {
-			ranges = append(ranges, th.tab.Render(" "+r.last+" "))
+			ranges = append(ranges, th.tab.Render(" "+r+" "))
 		} else {
-			ranges = append(ranges, " "+r.last+" ")
+			ranges = append(ranges, " "+r+" ")
 		}
 	}
 	head := spread(title, strings.Join(ranges, "")+" ", w)
@@ -262,11 +255,10 @@ func (u *usagePage) view(w, h int) string {
 func (u *usagePage) totals() string {
 	t, now := u.a.t, &u.now.Total
 	was := api.UsageSums{}
-	if u.before != nil {
-		was = u.before.Total
+	if u.now.Previous != nil {
+		was = u.now.Previous.Total
 	}
-	delta := func(now, both int64) string {
-		before := both - now
+	delta := func(now, before int64) string {
 		if before <= 0 {
 			return ""
 		}
@@ -306,107 +298,12 @@ func (u *usagePage) nextMetric() tea.Cmd {
 	return nil
 }
 
-// slots are the hours or days of the range, each with its sum by model.
-func (u *usagePage) slots() (names []string, slots []map[string]float64, most float64) {
-	metric, unit := u.metric(), usageRanges[u.rng].unit
-	sums, at := map[string]float64{}, map[string]map[string]float64{}
-	for i := range u.series.Data {
-		g := &u.series.Data[i]
-		v := metricOf(&g.UsageSums, metric)
-		sums[g.Group["model"]] += v
-		key := g.Group[unit]
-		if at[key] == nil {
-			at[key] = map[string]float64{}
-		}
-		at[key][g.Group["model"]] += v
-	}
-	for m := range sums {
-		names = append(names, m)
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(sums[b], sums[a]), strings.Compare(a, b)) })
-	for _, key := range slotKeys(u.series, unit) {
-		slots = append(slots, at[key])
-		total := 0.0
-		for _, v := range at[key] {
-			total += v
-		}
-		most = max(most, total)
-	}
-	return names, slots, most
-}
-
-// slotKeys names every hour or day of the reply's range, also those without use.
-func slotKeys(r *api.UsageReply, unit string) []string {
-	zone, err := time.LoadLocation(r.TimeZone)
-	if err != nil {
-		zone = time.UTC
-	}
-	var out []string
-	if unit == "day" {
-		for d := r.Since.In(zone); len(out) < 400; d = d.AddDate(0, 0, 1) {
-			out = append(out, d.Format(time.DateOnly))
-			if d.Format(time.DateOnly) >= r.Until.In(zone).Format(time.DateOnly) {
-				return out
-			}
-		}
-		return out
-	}
-	y, m, d := r.Since.In(zone).Date()
-	for h := time.Date(y, m, d, r.Since.In(zone).Hour(), 0, 0, 0, zone); h.Before(r.Until) && len(out) < 400; h = h.Add(time.Hour) {
-		out = append(out, h.Format(time.RFC3339))
-	}
-	return out
-}
-
-// chart draws the metric over time, stacked by model, with a legend.
-func (u *usagePage) chart(w, h int) string {
-	names, slots, most := u.slots()
-	scale := fmt.Sprintf("%s %s", u.a.t("tui.metric."+u.metric()), u.amount(most))
-	legend := " " + u.a.th.muted.Render(u.a.t("tui.usage.peak", scale)) + "  "
-	for i, n := range names[:min(len(names), maxSeries)] {
-		legend += u.a.th.of(i).Render("█") + " " + clean(n) + "  "
-	}
-	wide := max(1, min(6, (w-2)/max(1, len(slots))-1))
-	gap := 1
-	if len(slots)*2 > w-2 {
-		wide, gap = 1, 0
-	}
-	if over := len(slots) - (w - 2); over > 0 {
-		slots = slots[over:]
-	}
-	c := barchart.New(max(1, len(slots)*(wide+gap)), h-1, barchart.WithNoAxis(), barchart.WithNoAutoBarWidth(), barchart.WithNoAutoMaxValue(), barchart.WithMaxValue(max(most, 1e-12)), barchart.WithBarGap(gap))
-	c.SetBarWidth(wide)
-	for _, s := range slots {
-		d := barchart.BarData{}
-		for i, n := range names {
-			if v := s[n]; v > 0 {
-				d.Values = append(d.Values, barchart.BarValue{Name: n, Value: v, Style: u.a.th.of(min(i, maxSeries))})
-			}
-		}
-		if len(d.Values) == 0 {
-			d.Values = []barchart.BarValue{{Name: "", Value: 0, Style: u.a.th.muted}}
-		}
-		c.Push(d)
-	}
-	c.Draw()
-	return cut(legend, w) + "\n" + block(indent1(c.View()), w, h-1) + "\n"
-}
-
-func indent1(s string) string { return " " + strings.ReplaceAll(s, "\n", "\n ") }
-
-func (u *usagePage) amount(v float64) string {
-	if u.metric() == "cost" {
-		return money(api.USD(v * float64(api.Dollar)))
-	}
-	return short(int64(v))
-}
-
 func (u *usagePage) columns() []column {
 	t := u.a.t
 	return []column{
 		{title: t("tui.by." + usageBy[u.by]), least: 16, most: 40}, {title: t("tui.col.requests"), least: 7, right: true}, {title: t("tui.col.in"), least: 6, right: true},
-		{title: t("tui.col.out"), least: 6, right: true}, {title: t("tui.col.cached"), least: 6, right: true, drop: 3}, {title: t("tui.col.cost"), least: 8, right: true},
-		{title: t("tui.usage.errors"), least: 6, right: true, drop: 1}, {title: t("tui.col.average"), least: 6, right: true, drop: 2}, {title: "", least: 12, drop: 4},
+		{title: t("tui.col.out"), least: 6, right: true}, {title: t("tui.col.cached"), least: 6, right: true, drop: 4}, {title: t("tui.col.cost"), least: 8, right: true},
+		{title: t("tui.usage.errors"), least: 6, right: true, drop: 1}, {title: "P95", least: 6, right: true, drop: 2}, {title: "TTFT", least: 6, right: true, drop: 3}, {title: "", least: 12, drop: 5},
 	}
 }
 
@@ -423,5 +320,19 @@ func (u *usagePage) cells(i int) []cell {
 		name = "~ " + name
 	}
 	return []cell{{text: name}, {text: locales.Thousands(s.Requests)}, {text: short(s.PromptTokens)}, {text: short(s.CompletionTokens)}, {text: locales.Percent(s.CacheReadTokens, s.PromptTokens)},
-		{text: money(s.CostUSD)}, errs, {text: took(float64(s.DurationMs) / float64(max(1, s.Requests)))}, {text: bar(metricOf(s, by), metricOf(&u.now.Total, by), 12), look: &u.a.th.accent}}
+		{text: money(s.CostUSD)}, errs, {text: p95(s.Latency)}, {text: p50(s.TTFT)}, {text: bar(metricOf(s, by), metricOf(&u.now.Total, by), 12), look: &u.a.th.accent}}
+}
+
+func p95(p *api.Percentiles) string {
+	if p == nil || p.P95 == nil {
+		return "–"
+	}
+	return took(*p.P95)
+}
+
+func p50(p *api.Percentiles) string {
+	if p == nil || p.P50 == nil {
+		return "–"
+	}
+	return took(*p.P50)
 }
