@@ -61,9 +61,9 @@ var fakeAnswers = map[string]string{
 	"GET /v1/admin/explain":                     `{"model":"gpt-5","operation":"chat","rule":"catalogue","strategy":"weighted","targets":[{"provider":"openai","account":"openai","model":"gpt-5","eligible":true,"reason":"the catalogue knows it","order":1,"estimated_cost_usd":0.01125,"state":"ok"}]}`,
 	"GET /v1/models":                            `{"object":"list","data":[{"id":"demo","owned_by":"demo"},{"id":"gpt-5","owned_by":"openai"}]}`,
 	"GET /metrics":                              "# TYPE ai_gateway_ledger_up gauge\nai_gateway_ledger_up 1\n# TYPE ai_gateway_inflight_requests gauge\nai_gateway_inflight_requests 3\n# TYPE ai_gateway_ledger_fsync_seconds histogram\nai_gateway_ledger_fsync_seconds_bucket{le=\"0.002\"} 99\nai_gateway_ledger_fsync_seconds_bucket{le=\"0.004\"} 100\nai_gateway_ledger_fsync_seconds_bucket{le=\"+Inf\"} 100\nai_gateway_ledger_fsync_seconds_sum 0.1\nai_gateway_ledger_fsync_seconds_count 100\n",
-	"GET /v1/admin/overview":       `{"since":"2026-11-26T09:00:00Z","until":"2026-11-26T12:00:00Z","time_zone":"UTC","step":"hour","by":"model","times":["2026-11-26T09:00:00Z","2026-11-26T10:00:00Z","2026-11-26T11:00:00Z"],"total":{"requests":3},"series":{"requests":[1,2,3],"errors":[0,0,1],"prompt_tokens":[10,20,30],"completion_tokens":[1,2,3],"cost_usd":[0.1,0.2,0.3],"latency_p50":[300,null,400],"latency_p95":[900,null,1200]},"groups":[{"name":"gpt-5","requests":[1,1,2],"errors":[0,0,1],"cost_usd":[0.1,0.1,0.2]},{"name":"通义千问","requests":[0,1,1],"errors":[0,0,0],"cost_usd":[0,0.1,0.1]}]}`,
-	"GET /v1/admin/status":         `{"version":"1.0.0","revision":3,"in_flight":3,"store":{"kind":"bolt","bytes":412000000,"day_files":7},"ledger":{"committed":10,"lag":2,"sync_p99_ms":4.1,"open_holds":1}}`,
-	"GET /v1/admin/settings":       `{"data":[{"name":"listen","value":"127.0.0.1:8080","origin":"flag","where":"--listen"},{"name":"log.level","value":"info","origin":"default"}],"revision":3}`,
+	"GET /v1/admin/overview":                    `{"since":"2026-11-26T09:00:00Z","until":"2026-11-26T12:00:00Z","time_zone":"UTC","step":"hour","by":"model","times":["2026-11-26T09:00:00Z","2026-11-26T10:00:00Z","2026-11-26T11:00:00Z"],"total":{"requests":3},"series":{"requests":[1,2,3],"errors":[0,0,1],"prompt_tokens":[10,20,30],"completion_tokens":[1,2,3],"cost_usd":[0.1,0.2,0.3],"latency_p50":[300,null,400],"latency_p95":[900,null,1200]},"groups":[{"name":"gpt-5","requests":[1,1,2],"errors":[0,0,1],"cost_usd":[0.1,0.1,0.2]},{"name":"通义千问","requests":[0,1,1],"errors":[0,0,0],"cost_usd":[0,0.1,0.1]}]}`,
+	"GET /v1/admin/status":                      `{"version":"1.0.0","revision":3,"in_flight":3,"store":{"kind":"bolt","bytes":412000000,"day_files":7},"ledger":{"committed":10,"lag":2,"sync_p99_ms":4.1,"open_holds":1}}`,
+	"GET /v1/admin/settings":                    `{"data":[{"name":"listen","value":"127.0.0.1:8080","origin":"flag","where":"--listen"},{"name":"log.level","value":"info","origin":"default"}],"revision":3}`,
 	"POST /v1/admin/api-keys":                   `{"id":"k3","name":"new","prefix":"sk-gw-ef56","status":"active","created_at":"2026-11-26T12:00:00Z","key":"sk-gw-secret"}`,
 	"POST /v1/admin/api-keys/k1/rotate":         `{"id":"k1","name":"研发","prefix":"sk-gw-zz","status":"active","created_at":"2026-11-26T12:00:00Z","key":"sk-gw-rotated"}`,
 	"POST /v1/admin/provider-accounts/a1/test":  `{"ok":true,"latency_ms":212,"model":"gpt-5","cost_usd":0.000001}`,
@@ -148,7 +148,7 @@ func (d *driver) run(cmd tea.Cmd) {
 		var m tea.Msg
 		select {
 		case m = <-got:
-		case <-time.After(400 * time.Millisecond):
+		case <-time.After(150 * time.Millisecond):
 			return // a clock
 		}
 		switch m := m.(type) {
