@@ -295,7 +295,9 @@ func (b *bench) call(method, path, key, body string, header ...string) answer {
 	if err != nil {
 		b.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return answer{resp.StatusCode, string(out), resp.Header}
+	got := answer{resp.StatusCode, string(out), resp.Header}
+	b.asDescribed(method, path, body, got)
+	return got
 }
 
 const (

@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/admin"
+	"github.com/your-org/ai-api-gateway/server/api"
 )
 
 // register fills the route table: every path that is served, with its scope and meter.
@@ -60,8 +61,18 @@ func (s *Server) register() {
 	free("GET", "/v1/admin/requests", "viewer", "", s.inFlight)
 	free("GET", "/v1/admin/requests/live", "viewer", "", s.liveFeed)
 	free("POST", "/v1/admin/requests/{request_id}/cancel", "admin", "", s.cancelRequest)
+	free("GET", "/v1/admin/openapi.json", "viewer", "", described("application/json", api.OpenAPIJSON))
+	free("GET", "/v1/admin/openapi.yaml", "viewer", "", described("application/yaml", func() []byte { return api.OpenAPI }))
 	for _, r := range s.o.Admin.Routes() {
 		free(r.Method, r.Path, r.Scope, "", s.adminHandler(r))
+	}
+}
+
+// described answers the description of the API.
+func described(mediaType string, doc func() []byte) func(*call) {
+	return func(c *call) {
+		c.ctx.Response.Header.SetContentType(mediaType)
+		c.ctx.Response.SetBody(doc())
 	}
 }
 

@@ -282,6 +282,9 @@ func (a *Admin) reload(ctx context.Context) error {
 
 // config answers the configuration in force.
 func (a *Admin) config(c *Call) error {
+	if _, err := c.params(); err != nil {
+		return err
+	}
 	raw := json.RawMessage("{}")
 	if a.d.Config != nil {
 		raw = a.d.Config()

@@ -283,6 +283,7 @@ func (h *harness) handle(ctx *fasthttp.RequestCtx) {
 			return
 		}
 		h.Serve(r, &Call{Ctx: ctx, Who: who, Now: h.now(), RequestID: "01REQ", Body: bytes.Clone(ctx.Request.Body()), Params: params})
+		h.asDescribed(r, ctx)
 		return
 	}
 	ctx.SetStatusCode(405)
