@@ -201,6 +201,9 @@ func cheapestChat(models []api.CatalogueModel, account string) string {
 		}
 		price := api.USD(1 << 62)
 		if m.Priced && m.Price != nil {
+			if m.Price.Input+m.Price.Output == 0 && *m.Price != (api.Price{}) {
+				continue // charged by other things than text: it speaks, or draws
+			}
 			price = m.Price.Input + m.Price.Output
 		}
 		if least < 0 || price < least {

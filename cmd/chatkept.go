@@ -1,91 +1,45 @@
 package cmd
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
+	"errors"
+	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/tui"
 )
 
-// A conversation is what `chat` keeps of the last one, for --continue. The terminal
-// interface keeps its own beside it, in the same form.
-type conversation struct {
-	Title   string     `json:"title"`
-	Model   string     `json:"model"`
-	Updated time.Time  `json:"updated_at"`
-	Turns   []chatTurn `json:"turns"`
-}
-
-type chatTurn struct {
-	Message api.ChatMessage `json:"message"`
-}
-
-const maxConversation = 32 << 20
-
-// conversationFile is where the last conversation is kept.
-func (a *app) conversationFile() string {
-	return a.under("XDG_STATE_HOME", filepath.Join(".local", "state"), ourName, "chats", "cli.json")
-}
-
-// lastConversation reads the conversation to go on with.
-func (a *app) lastConversation() (*conversation, error) {
-	path := a.conversationFile()
-	data, err := readFile(path, maxConversation)
-	if isMissing(err) {
-		return nil, &exitError{exitNotFound, &hintError{err: fmt.Errorf("there is no conversation to go on with"), next: "ai-gateway chat \"Hello\""}}
-	}
-	var c conversation
-	if err == nil {
-		err = json.Unmarshal(data, &c)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the conversation in %s: %w", path, err)
-	}
-	return &c, nil
-}
+// lastChat is the name of the conversation that `chat` keeps for --continue: one,
+// beside those of the terminal interface, so that scripts do not push them out.
+const lastChat = "cli"
 
 // keep keeps the conversation for --continue. That it cannot is said, and no more:
 // the answer is there.
 func (t *talk) keep() {
 	a := t.app
-	if a.home() == "" && a.env["XDG_STATE_HOME"] == "" {
-		return
-	}
-	c := conversation{Model: t.f.model, Updated: a.now().UTC()}
+	c := &tui.Session{ID: lastChat, Model: t.f.model, Updated: a.now().UTC()}
 	for _, m := range t.messages {
 		if c.Title == "" && m.Role == "user" {
 			c.Title = shorten(cleanText(strings.TrimSpace(m.Content)), 60)
 		}
-		c.Turns = append(c.Turns, chatTurn{m})
+		c.Turns = append(c.Turns, tui.Turn{Message: m})
 	}
-	path := a.conversationFile()
-	data, err := json.Marshal(c)
-	if err == nil && len(data) > maxConversation {
-		err = fmt.Errorf("it is larger than %d MiB", maxConversation>>20)
-	}
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
-	}
-	if err == nil {
-		err = writePrivate(path, data)
-	}
-	if err != nil {
-		a.line("The conversation is not kept for --continue: %v", err)
+	if err := (tui.Sessions{Dir: a.chatDir()}).Save(c); err != nil {
+		a.line("%v", err)
 	}
 }
 
 // resume puts the last conversation before what is asked now.
 func (t *talk) resume() error {
-	c, err := t.app.lastConversation()
+	c, err := tui.Sessions{Dir: t.app.chatDir()}.Load(lastChat)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &exitError{exitNotFound, &hintError{err: errors.New("there is no conversation to go on with"), next: "ai-gateway chat \"Hello\""}}
+	}
 	if err != nil {
 		return err
 	}
 	for _, turn := range c.Turns {
-		if turn.Message.Role != "system" || t.f.system == "" {
+		if turn.Failed == "" && (turn.Message.Role != "system" || t.f.system == "") {
 			t.messages = append(t.messages, turn.Message)
 		}
 	}
@@ -93,4 +47,17 @@ func (t *talk) resume() error {
 		t.f.model = c.Model
 	}
 	return nil
+}
+
+// attachments are files as parts of a message.
+func attachments(paths []string) ([]api.ChatPart, error) {
+	var parts []api.ChatPart
+	for _, path := range paths {
+		part, err := tui.Attachment(path)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
 }

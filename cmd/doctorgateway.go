@@ -52,7 +52,7 @@ func (p *patient) fared(acc *api.Account) {
 	case !h.Serving:
 		p.tell("account", stateProblem, "ai-gateway providers test "+quoteArg(acc.Name), "%s is not asked for now (%s): %s", acc.Name, h.State, h.LastError)
 	default:
-		p.tell("account", stateWarning, "ai-gateway providers test "+quoteArg(acc.Name), "%s fails in part (%s): %s", acc.Name, h.State, h.LastError)
+		p.tell("account", stateWarning, "ai-gateway providers test "+quoteArg(acc.Name), "%s has failed lately (%s): %s", acc.Name, h.State, h.LastError)
 	}
 }
 
@@ -68,6 +68,8 @@ func (p *patient) testAccount(acc *api.Account) {
 		p.tell("account", stateProblem, p.newSecret(acc), "%s: its key is refused: %s", acc.Name, r.Error)
 	case r.Status == 429:
 		p.tell("account", stateWarning, "ai-gateway providers edit "+quoteArg(acc.Name)+" --priority 10", "%s is over its vendor's limit: %s", acc.Name, r.Error)
+	case r.Status == 0 && strings.Contains(r.Error, "credentials"):
+		p.tell("account", stateProblem, p.newSecret(acc), "%s has no credentials: %s", acc.Name, r.Error)
 	case r.Status == 0:
 		p.tell("account", stateProblem, p.newAddress(acc), "%s does not answer at %s: %s", acc.Name, acc.BaseURL, r.Error)
 	case r.Status == 404 || r.Status == 400:

@@ -130,6 +130,7 @@ func TestCheapestChat(t *testing.T) {
 	models := []api.CatalogueModel{
 		{ID: "dear", Accounts: []string{"a"}, Operation: "chat", Priced: true, Price: price(5, 5)},
 		{ID: "unpriced", Accounts: []string{"a"}, Operation: "chat"},
+		{ID: "spoken", Accounts: []string{"a"}, Operation: "chat", Priced: true, Price: &api.Price{InputAudio: 1}},
 		{ID: "embed", Accounts: []string{"a"}, Operation: "embeddings", Priced: true, Price: price(1, 0)},
 		{ID: "other", Accounts: []string{"b"}, Operation: "chat", Priced: true, Price: price(1, 1)},
 		{ID: "cheap", Accounts: []string{"b", "a"}, Operation: "chat", Priced: true, Price: price(1, 2)},

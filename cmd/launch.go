@@ -49,7 +49,7 @@ const launchedKeyEnds = "30d"
 func (a *app) launch(t *tool, models, args []string) error {
 	program, err := exec.LookPath(t.program)
 	if err != nil {
-		return &exitError{exitNotFound, &hintError{err: fmt.Errorf("%s is not installed: no %q is on your path", t.title, t.program), hint: "For another program, see the settings:", next: "ai-gateway connect " + t.name}}
+		return &exitError{exitNotFound, &hintError{err: fmt.Errorf("%s is not installed: no %q is on your path", t.title, t.program), hint: "Install it, or see the settings it takes:", next: "ai-gateway connect " + t.name}}
 	}
 	client, err := a.client()
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 
 const maxAttachment = 20 << 20
 
-// attachment reads a file as a part of a message: an image, a PDF, or text.
-func attachment(path string) (api.ChatPart, error) {
+// Attachment reads a file as a part of a message: an image, a PDF, or text.
+func Attachment(path string) (api.ChatPart, error) {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			path = filepath.Join(home, rest)

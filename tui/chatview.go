@@ -216,7 +216,7 @@ func (c *chatPage) sessions() tea.Cmd {
 func (c *chatPage) attach() tea.Cmd {
 	var path string
 	return c.a.ask(func() tea.Cmd {
-		part, err := attachment(strings.TrimSpace(path))
+		part, err := Attachment(strings.TrimSpace(path))
 		if err != nil {
 			c.a.fail(err)
 			return nil
