@@ -236,7 +236,7 @@ func (c *conn) Write(p []byte) (int, error) {
 const (
 	lingerFor   = 2 * time.Second
 	lingerBytes = 64 << 20
-	drainRate   = 64 << 20
+	drainRate   = 32 << 20
 	drainStep   = 256 << 10
 )
 
@@ -252,6 +252,9 @@ func lingering(ctx *fasthttp.RequestCtx) {
 func (c *conn) Close() error {
 	if c.linger {
 		c.linger = false
+		if b, ok := c.Conn.(interface{ SetReadBuffer(int) error }); ok {
+			_ = b.SetReadBuffer(drainStep) // the system would take megabytes that nobody reads
+		}
 		until := time.Now().Add(lingerFor)
 		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(until) == nil {
 			for n := 0; n < lingerBytes && c.set.drains.wait(until); n += drainStep {

@@ -67,19 +67,25 @@ func TestOverload(t *testing.T) {
 	}
 	run(8, 2*time.Second)
 	var peak, most, refused, failed int64
-	for range 3 { // what else runs on the machine makes one of the two look bad
-		peak, _, _ = run(8, 8*time.Second)
-		most, refused, failed = run(80, 8*time.Second)
-		if most*10 >= peak*7 {
+	for range 4 { // what else runs on the machine makes one of the two look bad
+		// Twelve bodies are what a quarter of the memory limit holds: more callers get no more answers.
+		peak, _, _ = run(12, 8*time.Second)
+		most, refused, failed = run(120, 8*time.Second)
+		t.Logf("12 workers: %d answers; 120 workers: %d answers, %d refused with 503, %d failed", peak, most, refused, failed)
+		if most*10 >= peak*9 {
 			break
 		}
 	}
 	rss := peakRSS(t, g.cmd.Process.Pid)
-	t.Logf("8 workers: %d answers; 80 workers: %d answers, %d refused with 503, %d failed; peak RSS %d MB", peak, most, refused, failed, rss>>20)
+	t.Logf("goodput is %d %% of the peak; peak RSS %d MB", most*100/max(peak, 1), rss>>20)
 	if refused == 0 {
 		t.Error("nothing was refused")
 	}
-	if most*10 < peak*7 { // 90 % on a quiet machine; the two runs share this one with others
+	least := int64(90)
+	if os.Getenv("AI_GATEWAY_LONG") == "" {
+		least = 70 // the callers and the upstream need the processors as well, and other tests do
+	}
+	if most*100 < peak*least {
 		t.Errorf("goodput fell from %d to %d", peak, most)
 	}
 	if rss > 400<<20 {

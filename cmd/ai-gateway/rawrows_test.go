@@ -272,11 +272,12 @@ func TestOddTextIsKept(t *testing.T) {
 			t.Errorf("%.20q comes back: %.400q", id, answer)
 		}
 	}
+	time.Sleep(300 * time.Millisecond) // lines are gathered
 	before := strings.Count(w.g.log.String(), "\n")
 	models := []string{`x\nlevel=ERROR msg=forged`, `x\r\nlevel=ERROR msg=forged`, `${env:HOME}`, `{{7*7}}`, `../../etc/passwd`, `\u001b[2J`}
 	for _, m := range models {
 		status, out, _ := w.g.call("POST", "/v1/chat/completions", w.key, `{"model":"`+m+`","messages":[{"role":"user","content":"x"}]}`)
-		if status != 404 && status != 400 || strings.Contains(out, w.g.home) || strings.Contains(out, "49") || strings.Contains(out, "\x1b") {
+		if status != 404 && status != 400 || strings.Contains(out, w.g.home) || strings.Contains(messageOf(out), "49") || strings.Contains(out, "\x1b") {
 			t.Errorf("%s: %d %s", m, status, out)
 		}
 	}
@@ -285,4 +286,11 @@ func TestOddTextIsKept(t *testing.T) {
 		t.Errorf("%d lines tell of %d requests:\n%s", n, len(models), log)
 	}
 	w.unchanged()
+}
+
+// messageOf is the message of an error; its request id may hold anything.
+func messageOf(body string) string {
+	var e struct{ Error struct{ Message string } }
+	_ = json.Unmarshal([]byte(body), &e)
+	return e.Error.Message
 }
