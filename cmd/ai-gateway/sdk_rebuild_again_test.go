@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// proofs are the signatures and the opaque thinking that a recorded stream holds: a
+// proofs are the signatures and the opaque thinking that a recorded answer holds: a
 // conversation that goes on has to bring them back. For callers of other formats that
-// is without what has no place there: of a text's signatures all but the last for chat
-// and messages, and all for Responses, whose messages have none. Google asks for those
-// of calls alone.
+// is without what has no place there: those of parts they are not shown (code that
+// Google ran), of a text's all but the last for chat and messages, and all for
+// Responses, whose messages have none. Google demands those of calls alone.
 func (c haul) proofs() (out []string) {
 	r, texts := c.rec, []string{}
 	add := func(list ...string) {
@@ -20,14 +20,19 @@ func (c haul) proofs() (out []string) {
 			}
 		}
 	}
-	if sourceOf(r) == "converse" {
+	evs, in := events(r.Response.SSE), "delta"
+	if sourceOf(r) == "converse" && r.Response.SSE != "" {
 		for _, e := range converseStream(r.Response.SSE) {
 			d := get(e.payload, "delta", "reasoningContent")
 			add(str(d, "signature"), str(d, "redactedContent"))
 		}
 		return out
 	}
-	for _, ev := range events(r.Response.SSE) {
+	if r.Response.SSE == "" {
+		evs, in = []string{string(r.Response.Body)}, "message"
+		add(wholeProofs(r)...)
+	}
+	for _, ev := range evs {
 		e := json.RawMessage(ev)
 		switch sourceOf(r) {
 		case "messages":
@@ -35,11 +40,12 @@ func (c haul) proofs() (out []string) {
 		case "gemini":
 			for _, cand := range list(e, "candidates") {
 				for _, p := range list(cand, "content", "parts") {
-					if s := str(p, "thoughtSignature"); s != "" && get(p, "functionCall") == nil && string(get(p, "thought")) != "true" {
+					switch s := str(p, "thoughtSignature"); {
+					case get(p, "functionCall") != nil || string(get(p, "thought")) == "true" || c.to == "gemini":
+						add(s)
+					case s != "" && get(p, "text") != nil:
 						texts = append(texts, s)
-						continue
 					}
-					add(str(p, "thoughtSignature"))
 				}
 			}
 		case "responses":
@@ -52,20 +58,37 @@ func (c haul) proofs() (out []string) {
 			}
 		case "chat":
 			for _, choice := range list(e, "choices") {
-				for _, d := range list(choice, "delta", "reasoning_details") {
+				for _, d := range list(choice, in, "reasoning_details") {
 					add(str(d, "signature"), str(d, "data"))
 				}
-				for _, call := range list(choice, "delta", "tool_calls") {
+				for _, call := range list(choice, in, "tool_calls") {
 					add(str(call, "extra_content", "google", "thought_signature"))
 				}
 			}
 		}
 	}
-	switch n := len(texts); {
-	case c.to == "gemini":
-		add(texts...)
-	case c.to != "responses" && n > 0:
+	if n := len(texts); n > 0 && c.to != "responses" {
 		add(texts[n-1])
+	}
+	return out
+}
+
+// wholeProofs are those of a whole answer, for the formats whose streams have another shape.
+func wholeProofs(r *recording) (out []string) {
+	switch sourceOf(r) {
+	case "converse":
+		for _, b := range list(r.Response.Body, "output", "message", "content") {
+			d := get(b, "reasoningContent")
+			out = append(out, str(d, "reasoningText", "signature"), str(d, "redactedContent"))
+		}
+	case "messages":
+		for _, b := range list(r.Response.Body, "content") {
+			out = append(out, str(b, "signature"), str(b, "data"))
+		}
+	case "responses":
+		for _, item := range list(r.Response.Body, "output") {
+			out = append(out, str(item, "encrypted_content"))
+		}
 	}
 	return out
 }

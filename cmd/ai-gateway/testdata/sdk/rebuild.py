@@ -1,6 +1,7 @@
-"""Gives recorded streams to the vendors' Python SDKs: reads one JSON object
+"""Gives recorded answers to the vendors' Python SDKs: reads one JSON object
 {"id","format","stream"} a line and writes, one line {"id","body"} or {"id","error"},
-the whole message that the format's SDK puts together from it."""
+the whole message that the format's SDK puts together from it. An answer that is an
+object is no stream, but the message."""
 
 import json
 import sys
@@ -17,7 +18,8 @@ stream = b""
 def player(kit):
     """A client whose every request is answered with the stream."""
     def answer(_):
-        return kit.Response(200, headers={"content-type": "text/event-stream"}, content=stream)
+        kind = "application/json" if stream.startswith(b"{") else "text/event-stream"
+        return kit.Response(200, headers={"content-type": kind}, content=stream)
 
     return kit.Client(transport=kit.MockTransport(answer))
 
@@ -27,6 +29,18 @@ openai_client = openai.OpenAI(api_key="k", http_client=http, max_retries=0)
 anthropic_client = anthropic.Anthropic(api_key="k", http_client=http, max_retries=0)
 google = genai.Client(api_key="k", http_options=genai.types.HttpOptions(httpx_client=player(httpx)))
 WORDS = [{"role": "user", "content": "x"}]
+
+
+def whole(format):
+    """Reads an answer that was not streamed."""
+    plain = dict(mode="json", by_alias=True, exclude_none=True)
+    if format == "chat":
+        return openai_client.chat.completions.create(model="m", messages=WORDS).to_dict(mode="json")
+    if format == "responses":
+        return openai_client.responses.create(model="m", input="x").to_dict(mode="json")
+    if format == "messages":
+        return anthropic_client.messages.create(model="m", max_tokens=1, messages=WORDS).to_dict(mode="json")
+    return google.models.generate_content(model="m", contents="x").model_dump(**plain)
 
 
 def chat():
@@ -70,10 +84,10 @@ def gemini():
 
 for line in sys.stdin:
     job = json.loads(line)
-    stream = job["stream"].encode()
+    stream = job["stream"].strip().encode() + b"\n\n"
     answer = {"id": job["id"]}
     try:
-        answer["body"] = globals()[job["format"]]()
+        answer["body"] = whole(job["format"]) if stream.startswith(b"{") else globals()[job["format"]]()
     except Exception as e:
         answer["error"] = f"{type(e).__name__}: {e}"
     print(json.dumps(answer))
