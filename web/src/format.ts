@@ -107,6 +107,11 @@ type Moment = string | number | Date;
 export const clock = (at: Moment): string => date({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(new Date(at));
 /** minute: Nov 26, 14:03. */
 export const minute = (at: Moment): string => date({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(at));
+/** axisTime: 14:00 within a day, Nov 26 at its start. */
+export function axisTime(at: number, days: boolean): string {
+  const d = new Date(at);
+  return days || (d.getHours() === 0 && d.getMinutes() === 0) ? date({ month: "short", day: "numeric" }).format(d) : date({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(d);
+}
 /** day: Nov 26, 2026. */
 export const day = (at: Moment): string => date({ year: "numeric", month: "short", day: "numeric" }).format(new Date(at));
 /** exact: the whole moment, with its zone. */
@@ -130,6 +135,9 @@ export function price(v: Maybe<number>): string {
   if (v === null || v === undefined) return dash;
   return v === 0 ? "$0" : "$" + number({ minimumFractionDigits: 2, maximumFractionDigits: 4 }).format(v);
 }
+
+/** inText is a word within a sentence: languages with capitals do not keep them there. */
+export const inText = (word: string): string => word.toLocaleLowerCase(language());
 
 /** tail is the short form of a request id. */
 export const tail = (id: string): string => id.slice(-8);

@@ -5,11 +5,12 @@ import { count, exact, usd, whole } from "../format";
 import { named, t } from "../i18n";
 import { address, go, setQuery, useRoute } from "../router";
 import { snippets } from "../snippets";
-import type { ApiKey, Catalogue, NewKey, Overview, Page, Policy } from "../types";
+import type { ApiKey, Catalogue, NewKey, Overview, Page, Policy, Usage } from "../types";
 import { Spark } from "../ui/chart";
 import { Confirm, Dialog, Form, say } from "../ui/dialog";
 import { Button, Card, Code, Copy, Empty, Failure, Link, QuotaBar, Segments, Select, Skeleton, State, Tags, Text, Time, rowKeys } from "../ui/kit";
 import { usePaged } from "../ui/paged";
+import { monthStart, zone } from "../ui/range";
 
 const root = "/v1/admin/api-keys";
 const roles: [string, string[]][] = [["relay", []], ["viewer", ["viewer"]], ["operator", ["viewer", "providers:write", "config:write"]], ["keys", ["keys:write"]], ["admin", ["admin"]]];
@@ -20,6 +21,8 @@ export function Keys() {
   const write = useMay("keys:write");
   const status = query.get("status") ?? "";
   const list = usePaged<ApiKey>(root, { q: query.get("q") ?? "", limits: "true", status });
+  const month = useGet<Usage>(withQuery("/v1/admin/usage", { start_date: monthStart(), tz: zone(), group_by: "key" }), 30_000);
+  const spent = new Map((month.data?.data ?? []).map((g) => [String(g.key), g]));
   const [making, make] = useState(false);
   const [made, show] = useState<NewKey | null>(null);
   const id = query.get("id");
@@ -49,9 +52,9 @@ export function Keys() {
                       <td class="only-wide"><Few of={k.scopes} none={t("role.relay")} /></td>
                       <td class="only-wide"><Few of={k.models} none={t("keys.every_model")} /></td>
                       <td>{k.limits?.length ? <QuotaBar limit={worst(k.limits)} /> : <span class="muted">–</span>}</td>
-                      <td class="num">{k.used ? usd(k.used.charged_usd) : "–"}</td>
+                      <td class="num">{usd(month.data && (spent.get(k.id)?.charged_usd ?? 0))}</td>
                       <td class="only-wide"><Time at={k.last_used_at} none={t("label.never")} /></td>
-                      <td class="only-wide"><Time at={k.expires_at} none={t("label.never")} /></td>
+                      <td class="only-wide"><Time at={k.expires_at} none={t("keys.forever")} /></td>
                     </tr>
                   );
                 })}
@@ -100,7 +103,7 @@ function Edit(p: { of?: ApiKey; onClose: () => void; onDone: (k?: ApiKey) => voi
     for (const [m, v] of Object.entries(body)) if (v === "" || (Array.isArray(v) && !v.length) || (m === "log_bodies" && v === "off") || (m === "on_disconnect" && v === "cancel")) delete body[m];
     p.onDone(await post<NewKey>(root, body));
   };
-  const lives: [string, string][] = [...(k ? [["keep", t("keys.keep", { when: k.expires_at ? exact(k.expires_at) : t("label.never") })] as [string, string]] : []), ["", t("label.never")], ["1d", t("keys.in", { n: 1 })], ["7d", t("keys.in", { n: 7 })], ["30d", t("keys.in", { n: 30 })], ["90d", t("keys.in", { n: 90 })], ["365d", t("keys.in", { n: 365 })]];
+  const lives: [string, string][] = [...(k ? [["keep", t("keys.keep", { when: k.expires_at ? exact(k.expires_at) : t("keys.forever") })] as [string, string]] : []), ["", t("keys.forever")], ["1d", t("keys.in", { n: 1 })], ["7d", t("keys.in", { n: 7 })], ["30d", t("keys.in", { n: 30 })], ["90d", t("keys.in", { n: 90 })], ["365d", t("keys.in", { n: 365 })]];
   return (
     <Form title={t(k ? "keys.edit" : "keys.create")} action={t(k ? "action.save" : "keys.create")} onSubmit={save} onClose={p.onClose} ready={name.trim() !== ""}>
       <div class="fields">
@@ -198,7 +201,7 @@ function Show(p: { id: string; onClose: () => void; onChange: () => void; onSecr
             <dt>{t("keys.gone")}</dt><dd>{named("gone.", k.on_disconnect || "cancel")}</dd>
             <dt>{t("keys.created")}</dt><dd><Time at={k.created_at} /></dd>
             <dt>{t("keys.last")}</dt><dd><Time at={k.last_used_at} none={t("label.never")} /></dd>
-            <dt>{t("keys.expires")}</dt><dd><Time at={k.expires_at} none={t("label.never")} /></dd>
+            <dt>{t("keys.expires")}</dt><dd><Time at={k.expires_at} none={t("keys.forever")} /></dd>
             <dt>ID</dt><dd class="mono">{k.id} <Copy text={k.id} label={t("action.copy_id")} /></dd>
             {Object.entries(k.metadata ?? {}).map(([m, v]) => <><dt class="mono">{m}</dt><dd>{v}</dd></>)}
           </dl>

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useGet, withQuery } from "../api";
-import { count, delta, exact, ms, percent, share, usd, whole } from "../format";
+import { count, delta, exact, inText, ms, percent, share, usd, whole } from "../format";
 import { named, t } from "../i18n";
 import { live } from "../live";
 import { address, go, setQuery, useRoute } from "../router";
@@ -22,7 +22,7 @@ export function Overview() {
     <>
       <div class="page-head">
         <h1>{t("nav.overview")}</h1>
-        <Select bare name={t("usage.by")} value={by} options={groupings.map((g) => [g, t("usage.by_one", { name: named("by.", g) })])} onChange={(v) => setQuery({ by: v === "model" ? "" : v })} />
+        <Select bare name={t("usage.by")} value={by} options={groupings.map((g) => [g, t("usage.by_one", { name: inText(named("by.", g)) })])} onChange={(v) => setQuery({ by: v === "model" ? "" : v })} />
         <RangePicker query={query} />
       </div>
       {error && <Failure error={error} retry={reload} />}
@@ -62,6 +62,12 @@ function Delta(p: { now: number; before: number; more: "good" | "bad" | "" }) {
   return <span class={"small " + tone} title={t("overview.before")}>{d}</span>;
 }
 
+/** runs tells whether the last step has not ended. */
+export function runs(o: Data): boolean {
+  const a = o.times.at(-2), b = o.times.at(-1);
+  return a !== undefined && b !== undefined && 2 * Date.parse(b) - Date.parse(a) > Date.parse(o.until);
+}
+
 /** linesOf gives groups the colours of the series; what is summed as "other" is grey. */
 export function linesOf(groups: OverviewGroup[], pick: (g: OverviewGroup) => number[]): Line[] {
   let next = 0;
@@ -73,7 +79,7 @@ const reasonColours: Record<string, string> = { complete: "s2", error: "bad", st
 function Told({ data, now, by }: { data: Data; now: { rate: number; running: number }; by: string }) {
   const { total, previous, series } = data;
   const times = data.times.map((s) => Date.parse(s) / 1000);
-  const running = Date.parse(data.until) > Date.now() - 1000;
+  const running = runs(data);
   const span = (Date.parse(data.until) - Date.parse(data.since)) / 1000;
   const toRequests = (since: number, until: number) => go(address("requests", { since: new Date(since * 1000).toISOString(), until: new Date(until * 1000).toISOString() }));
   if (total.requests === 0 && previous.requests === 0 && now.running === 0) return <><Empty text={t("overview.empty")}><Link to={address("playground")} class="btn main-action">{t("overview.try")}</Link></Empty><Changes list={data.changes} /></>;
@@ -89,8 +95,8 @@ function Told({ data, now, by }: { data: Data; now: { rate: number; running: num
         <Tile label={t("tile.cache")} value={percent(cached * 100)} sub={data.saved_usd === undefined ? t("tile.cache_tokens", { n: count(total.cache_read_tokens) }) : t("tile.saved", { cost: usd(data.saved_usd) })} />
       </div>
       <div class="grid2">
-        <Card title={t("overview.cost", { by: named("by.", by) })}>
-          <Chart times={times} lines={linesOf(data.groups, (g) => g.cost_usd)} kind="stack" show={usd} label={t("overview.cost", { by: named("by.", by) })} onRange={toRequests} running={running} />
+        <Card title={t("overview.cost", { by: inText(named("by.", by)) })}>
+          <Chart times={times} lines={linesOf(data.groups, (g) => g.cost_usd)} kind="stack" show={usd} label={t("overview.cost", { by: inText(named("by.", by)) })} onRange={toRequests} running={running} />
         </Card>
         <Card title={t("overview.latency")}>
           <Chart times={times} kind="lines" show={ms} label={t("overview.latency")} onRange={toRequests} running={running}
@@ -106,7 +112,7 @@ function Told({ data, now, by }: { data: Data; now: { rate: number; running: num
         </Card>
       </div>
       <div class="grid3">
-        <Card title={t("overview.top", { by: named("by.", by) })} class="wide" flush><Top data={data} by={by} /></Card>
+        <Card title={t("overview.top", { by: inText(named("by.", by)) })} class="wide" flush><Top data={data} by={by} /></Card>
         <div class="stack">
           <Budgets data={data} />
           <Changes list={data.changes} />

@@ -7,7 +7,7 @@ import { ms, usd, whole } from "../format";
 import { t } from "../i18n";
 import { address, setQuery, useRoute } from "../router";
 import { readEvents } from "../sse";
-import type { Bodies, Catalogue, RowDetail } from "../types";
+import type { ApiKey, Bodies, Catalogue, RowDetail } from "../types";
 import { attempt, say } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { Button, Card, Code, Field, Link, Segments, Text } from "../ui/kit";
@@ -59,7 +59,8 @@ export function Playground() {
       const d = (dialects as readonly string[]).includes(row.dialect ?? "") ? row.dialect : "chat";
       let found = false;
       if (admin) {
-        const kept = await get<Bodies>(`/v1/admin/usage/logs/${row.request_id}/bodies`).catch(() => null);
+        const key = await get<ApiKey>("/v1/admin/api-keys/" + encodeURIComponent(row.api_key_id)).catch(() => null);
+        const kept = key?.log_bodies ? await get<Bodies>(`/v1/admin/usage/logs/${row.request_id}/bodies`).catch(() => null) : null;
         const ask = kept && lastQuestion(kept.request);
         if (ask) {
           setText(ask.text);

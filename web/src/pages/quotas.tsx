@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { patch, post, remove, useGet } from "../api";
 import { useMay } from "../context";
-import { exact, percent } from "../format";
+import { exact, minute, percent } from "../format";
 import { named, t } from "../i18n";
 import { setQuery, useRoute } from "../router";
 import type { Account, ApiKey, Page, Policy, PolicyLimit, PolicyScope } from "../types";
@@ -49,8 +49,8 @@ export function Quotas() {
                   <div class="quota" key={i}>
                     <div class="line"><span>{named("kind.", l.kind)}{l.window ? " / " + named("window.", l.window) : ""}</span><span class="nowrap">{amount(l.kind, l.used)} / <b class="strong">{amount(l.kind, l.limit)}</b></span></div>
                     <Bar part={used / 100} more={l.limit > 0 ? l.reserved / l.limit : 0} tone={toneOf(used)} label={percent(used)} />
-                    <div class="line muted"><span>{t("quotas.left", { n: amount(l.kind, l.remaining) })}{l.reserved > 0 && " · " + t("quotas.reserved", { n: amount(l.kind, l.reserved) })}</span>{l.resets_at && <span title={exact(l.resets_at)}>{t("quotas.resets")} {exact(l.resets_at).slice(0, 18)}</span>}</div>
-                    {l.overspend_bound && <div class="small muted">{l.overspend_bound}</div>}
+                    <div class="line muted"><span>{t("quotas.left", { n: amount(l.kind, l.remaining) })}{l.reserved > 0 && " · " + t("quotas.reserved", { n: amount(l.kind, l.reserved) })}</span>{l.resets_at && <span title={exact(l.resets_at)}>{t("quotas.resets")} {minute(l.resets_at)}</span>}</div>
+                    {l.overspend_bound && <div class="small muted clip" title={l.overspend_bound}>{t("quotas.bound")} {l.overspend_bound}</div>}
                   </div>
                 );
               })}

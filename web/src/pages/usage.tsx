@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { get, useGet, withQuery } from "../api";
-import { count, delta, exactUsd, ms, price, share, usd, whole } from "../format";
+import { count, delta, exactUsd, inText, ms, price, share, usd, whole } from "../format";
 import { csv } from "../filters";
 import { named, t, type Key } from "../i18n";
 import { address, go, setQuery, useRoute } from "../router";
@@ -9,7 +9,7 @@ import { Chart } from "../ui/chart";
 import { Dialog, attempt } from "../ui/dialog";
 import { Button, Card, Empty, Failure, Segments, Select, Skeleton, rowKeys } from "../ui/kit";
 import { RangePicker, rangeOf } from "../ui/range";
-import { linesOf } from "./overview";
+import { linesOf, runs } from "./overview";
 
 const groupings = ["model", "key", "provider", "account", "group", "owner", "end_user", "end_reason", "day", "hour"] as const;
 const measures = ["cost", "requests", "errors"] as const;
@@ -64,7 +64,7 @@ export function Usage() {
     <>
       <div class="page-head">
         <h1>{t("nav.usage")}</h1>
-        <Select bare name={t("usage.by")} value={by} options={groupings.map((g) => [g, t("usage.by_one", { name: named("by.", g) })])} onChange={(v) => setQuery({ by: v, sort: "" })} />
+        <Select bare name={t("usage.by")} value={by} options={groupings.map((g) => [g, t("usage.by_one", { name: inText(named("by.", g)) })])} onChange={(v) => setQuery({ by: v, sort: "" })} />
         <label class="check"><input type="checkbox" checked={compare} onChange={(e) => setQuery({ compare: e.currentTarget.checked ? "1" : "" })} />{t("usage.compare")}</label>
         <RangePicker query={query} usual="7d" />
         <Button icon="download" onClick={save} disabled={!rows.length}>CSV</Button>
@@ -72,10 +72,10 @@ export function Usage() {
       {Object.entries(filter).some(([, v]) => v) && <div class="chips">{Object.entries(filter).filter(([, v]) => v).map(([k, v]) => <span class="chip accent" key={k}>{named("by.", k)}: {v}<button type="button" aria-label={t("action.remove_one", { name: v })} onClick={() => setQuery({ [k]: "" })}>×</button></span>)}</div>}
       {error && <Failure error={error} retry={reload} />}
       {over.data && over.data.times.length > 1 && (
-        <Card title={t("usage.chart", { by: named("by.", charted) })} tools={<Segments label={t("usage.measure")} value={measure} options={measures.map((m): [Measure, string] => [m, t(`col.${m}`)])} onChange={(v) => setQuery({ show: v === "cost" ? "" : v })} />}>
-          <Chart times={over.data.times.map((s) => Date.parse(s) / 1000)} kind="stack" height={220} label={t("usage.chart", { by: named("by.", charted) })}
+        <Card title={t("usage.chart", { by: inText(named("by.", charted)) })} tools={<Segments label={t("usage.measure")} value={measure} options={measures.map((m): [Measure, string] => [m, t(`col.${m}`)])} onChange={(v) => setQuery({ show: v === "cost" ? "" : v })} />}>
+          <Chart times={over.data.times.map((s) => Date.parse(s) / 1000)} kind="stack" height={220} label={t("usage.chart", { by: inText(named("by.", charted)) })}
             lines={linesOf(over.data.groups, (g) => (measure === "cost" ? g.cost_usd : measure === "requests" ? g.requests : g.errors))} show={measure === "cost" ? usd : count}
-            running={Date.parse(over.data.until) > Date.now() - 1000} onRange={(a, b) => go(address("requests", { since: new Date(a * 1000).toISOString(), until: new Date(b * 1000).toISOString() }))} />
+            running={runs(over.data)} onRange={(a, b) => go(address("requests", { since: new Date(a * 1000).toISOString(), until: new Date(b * 1000).toISOString() }))} />
         </Card>
       )}
       {!data && !error && <Skeleton lines={8} />}
@@ -99,7 +99,7 @@ export function Usage() {
                     <tr key={String(g[by])} class={drills ? "link" : ""} tabIndex={drills ? 0 : undefined} onClick={drills ? () => drill(g) : undefined} onKeyDown={drills ? rowKeys(() => drill(g)) : undefined}>
                       <td class="mono clip cap">{by === "end_reason" ? named("reason.", name) : name || t("label.none")}</td>
                       {columns.map((c) => <td key={c.id} class={"num" + (c.narrow ? "" : " only-wide") + (c.id === "errors" && g.errors ? " bad" : "")}>{c.show(c.of(g), g)}{compare && (c.id === "requests" || c.id === "cost") && <span class="small muted"> {(old && delta(c.of(g), c.of(old))) ?? t("usage.new")}</span>}</td>)}
-                      <td class="num"><Button small kind="quiet" label={t("usage.why")} onClick={() => ask(g)}>?</Button></td>
+                      <td class="num" onClick={(e) => e.stopPropagation()}><Button small kind="quiet" label={t("usage.why")} onClick={() => ask(g)}>?</Button></td>
                     </tr>
                   );
                 })}

@@ -1,7 +1,7 @@
 // Charts: uPlot with the look of the page. All charts of a page share one crosshair.
 import uPlot from "uplot";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { minute } from "../format";
+import { axisTime, minute } from "../format";
 import { colour, onTheme } from "../theme";
 
 export interface Line {
@@ -33,7 +33,17 @@ export function sums(lines: Line[]): (number | null)[][] {
   return out;
 }
 
-export function Chart(p: Props) {
+/** alone picks the points that no line reaches: those without a neighbour. */
+function alone(u: uPlot, series: number): number[] {
+  const ys = u.data[series] ?? [];
+  const has = (i: number) => ys[i] !== null && ys[i] !== undefined;
+  return Array.from(ys, (_, i) => i).filter((i) => has(i) && !has(i - 1) && !has(i + 1));
+}
+
+export function Chart(all: Props) {
+  // What is nothing throughout says nothing, in the legend neither.
+  const lines = useMemo(() => (all.kind === "stack" ? all.lines.filter((l) => l.values.some((v) => v)) : all.lines), [all.lines, all.kind]);
+  const p = { ...all, lines };
   const box = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<number | null>(null);
   const [look, relook] = useState(0);
@@ -60,7 +70,7 @@ export function Chart(p: Props) {
         cursor: { sync: { key: cross.key, setSeries: false }, y: false, points: { show: p.kind === "lines", size: 7 }, drag: { x: p.onRange !== undefined, y: false, setScale: false } },
         scales: { x: { time: true, range: p.kind === "stack" ? (_u, min, max) => [min - step / 2, max + step / 2] : undefined }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
         axes: [
-          { stroke: muted, font: "11px system-ui", grid: { show: false }, ticks: { show: false }, size: 26, space: 70 },
+          { stroke: muted, font: "11px system-ui", grid: { show: false }, ticks: { show: false }, size: 24, space: 64, values: (_u, vs) => vs.map((v) => axisTime(v * 1000, step >= 86_400)) },
           { stroke: muted, font: "11px system-ui", grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 58, space: 36, values: (_u, vs) => vs.map((v) => latest.current.show(v)) },
         ],
         series: [
@@ -69,7 +79,7 @@ export function Chart(p: Props) {
             const c = colour(l.colour);
             return p.kind === "stack"
               ? { fill: c, stroke: bg, width: 0, points: { show: false }, paths: bars }
-              : { stroke: c, fill: p.lines.length < 3 || l === p.lines[0] ? c + "1f" : undefined, width: 1.6, spanGaps: false, points: { show: false } };
+              : { stroke: c, fill: p.lines.length < 3 || l === p.lines[0] ? c + "1f" : undefined, width: 1.6, spanGaps: false, points: { show: true, size: 5, width: 0, fill: c, filter: alone } };
           }),
         ],
         hooks: {
@@ -80,10 +90,10 @@ export function Chart(p: Props) {
             u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           }],
           draw: [(u) => {
-            if (!latest.current.running) return;
+            if (!latest.current.running || latest.current.kind !== "stack") return;
             const last = latest.current.times.at(-1);
             if (last === undefined) return;
-            hatch(u, last - (p.kind === "stack" ? step / 2 : step), last + (p.kind === "stack" ? step / 2 : 0), bg);
+            hatch(u, last - step / 2, last + step / 2, bg);
           }],
         },
       },

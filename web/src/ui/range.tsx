@@ -9,6 +9,14 @@ export interface Range { last?: string; start_date?: string; end_date?: string; 
 
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
+const iso = (d: Date) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
+
+/** monthStart is the first day of this month. */
+export function monthStart(): string {
+  const today = new Date();
+  return iso(new Date(today.getFullYear(), today.getMonth(), 1));
+}
+
 /** rangeOf reads the span from the query of the address. */
 export function rangeOf(q: URLSearchParams, usual = "24h"): Range {
   const from = q.get("from"), to = q.get("to");
@@ -25,9 +33,7 @@ export function RangePicker(p: { query: URLSearchParams; usual?: string }) {
       <Segments label={t("range.label")} value={dates ? "dates" : (r.last ?? "24h")} options={[...spans.map((s): [string, string] => [s, t(`range.${s}`)]), ["dates", t("range.dates")]]}
         onChange={(v) => {
           if (v !== "dates") return setQuery({ range: v, from: "", to: "" }, true);
-          const today = new Date();
-          const iso = (d: Date) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
-          setQuery({ range: "", from: iso(new Date(today.getFullYear(), today.getMonth(), 1)), to: iso(today) }, true);
+          setQuery({ range: "", from: monthStart(), to: iso(new Date()) }, true);
         }} />
       {dates && (
         <>
