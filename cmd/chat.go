@@ -57,7 +57,6 @@ The last conversation is kept, readable by you alone, for --continue.`,
 	c.MarkFlagsMutuallyExclusive("stream", "no-stream")
 	_ = c.RegisterFlagCompletionFunc("attach", completeFiles)
 	_ = c.RegisterFlagCompletionFunc("schema", completeFiles)
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
 	_ = c.RegisterFlagCompletionFunc("provider", a.complete(accountNames))
 	return c
 }
@@ -71,7 +70,7 @@ func (a *app) chat(prompt string, f *chatFlags) error {
 		return err
 	}
 	prompt = strings.TrimSpace(strings.TrimSpace(prompt) + "\n\n" + piped)
-	if prompt == "" && !stdinTerminal(a.stdin) {
+	if prompt == "" && (a.noInput || !stdinTerminal(a.stdin)) {
 		return wrongUsage("ai-gateway chat \"Hello\"", "what is the prompt? Give it as an argument or on standard input")
 	}
 	client, err := a.client()

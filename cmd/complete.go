@@ -117,7 +117,30 @@ func completeProfileKeys(_ *cobra.Command, args []string, _ string) ([]string, c
 	return profileKeys, cobra.ShellCompDirectiveNoFileComp
 }
 
-func completeGlobals(root *cobra.Command) {
+// completeNames completes every flag that takes the name of something the gateway
+// knows, unless its command has said how.
+func (a *app) completeNames(c *cobra.Command) {
+	for flag, list := range map[string]lister{"model": modelNames, "models": modelNames, "key": keyNames, "provider": providerTypes, "account": accountNames} {
+		if _, own := c.GetFlagCompletionFunc(flag); !own && c.LocalFlags().Lookup(flag) != nil {
+			_ = c.RegisterFlagCompletionFunc(flag, a.complete(list))
+		}
+	}
+	for _, sub := range c.Commands() {
+		a.completeNames(sub)
+	}
+}
+
+// completeProfiles completes the names of cli.yaml's profiles.
+func (a *app) completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	_, top, err := a.readClientFile()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return profileNames(child(top, "profiles")), cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *app) completeGlobals(root *cobra.Command) {
+	_ = root.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	for flag, words := range map[string][]string{"output": {"table", "json", "jsonl", "csv"}, "lang": {"en", "zh"}, "color": {"auto", "always", "never"}} {
 		_ = root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}

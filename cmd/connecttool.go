@@ -52,7 +52,6 @@ Tools: ` + strings.Join(toolNames(false), ", ") + ".",
 	fs.BoolVar(&f.undo, "undo", false, "give the settings file back as it was")
 	fs.BoolVar(&f.newKey, "new-key", false, "make an API key for the tool and show it, this once")
 	c.MarkFlagsMutuallyExclusive("write", "undo", "new-key")
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
 	return c
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func testRoot() *cobra.Command {
@@ -91,6 +92,32 @@ func TestEveryVerbHasAScript(t *testing.T) {
 			if noJSON[name] != "" && asJSON[name] {
 				t.Errorf("%q is excused from JSON, but a script asks it for some", name)
 			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+}
+
+// TestNamesAreCompleted: a flag that takes the name of a model, an account, a provider
+// or a key completes it, and so does a verb that acts on one.
+func TestNamesAreCompleted(t *testing.T) {
+	root := testRoot()
+	names := []string{"model", "models", "key", "provider", "account", "profile"}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		path := strings.TrimPrefix(c.CommandPath(), root.Name()+" ")
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if _, ok := c.GetFlagCompletionFunc(f.Name); !ok && slices.Contains(names, f.Name) {
+				t.Errorf("%s --%s completes nothing", path, f.Name)
+			}
+		})
+		use := strings.Fields(c.Use)
+		if c != root && len(use) > 1 && slices.ContainsFunc(use[1:], func(w string) bool {
+			return strings.Contains(w, "ACCOUNT") || strings.Contains(w, "MODEL") || strings.Contains(w, "NAME") || strings.Contains(w, "PROVIDER") || strings.Contains(w, "ALIAS")
+		}) && c.ValidArgsFunction == nil && !strings.Contains(path, "create") {
+			t.Errorf("%s completes no argument (%s)", path, c.Use)
 		}
 		for _, sub := range c.Commands() {
 			walk(sub)

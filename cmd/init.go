@@ -40,7 +40,6 @@ The API key alone goes to standard output, and is shown this once.`,
 	fs.StringVar(&f.keyEnv, "key-env", "", "variable that holds the provider's key")
 	fs.StringVar(&f.baseURL, "base-url", "", "address in place of the provider's own")
 	fs.StringVar(&f.keyAs, "key-name", "", "name of the API key to make (default "+firstKeyName+")")
-	_ = c.RegisterFlagCompletionFunc("provider", a.complete(providerTypes))
 	return c
 }
 

@@ -39,7 +39,6 @@ Tools: ` + strings.Join(toolNames(true), ", ") + ".",
 		},
 	}
 	c.Flags().StringSliceVarP(&models, "model", "m", nil, "models to offer, the first as the default")
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
 	return c
 }
 

@@ -36,6 +36,7 @@ log that a crash may have left is applied to them as serve would.`,
 func (a *app) verifyLedger(o *offline) error {
 	var v *api.Verification
 	var err error
+	p := a.progress("adding up the ledger", nil)
 	if o.dataDir != "" || o.config != "" {
 		v, err = a.verifyOffline(o)
 	} else {
@@ -44,6 +45,7 @@ func (a *app) verifyLedger(o *offline) error {
 			v, err = client.VerifyLedger(a.ctx)
 		}
 	}
+	p.done()
 	if err != nil {
 		return err
 	}

@@ -42,10 +42,6 @@ func (a *app) logsCommand() *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("last", "since")
 	c.MarkFlagsMutuallyExclusive("errors", "status")
 	c.MarkFlagsMutuallyExclusive("follow", "until")
-	_ = c.RegisterFlagCompletionFunc("key", a.complete(keyNames))
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
-	_ = c.RegisterFlagCompletionFunc("provider", a.complete(providerTypes))
-	_ = c.RegisterFlagCompletionFunc("account", a.complete(accountNames))
 	group(c) // an unknown word after logs is a mistake, not an argument
 	c.RunE = func(*cobra.Command, []string) error { return a.logs(&f) }
 	c.AddCommand(a.logsShow(), a.logsReplay(), a.logsExport())

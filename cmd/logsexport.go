@@ -95,11 +95,15 @@ func (a *app) exportLogs(f *exportFlags) (err error) {
 		}
 		ask.Since, ask.Last = a.now().Add(-span), "" // the start must not move while pages are read
 	}
+	p, rows := a.progress("exporting", out), 0
+	defer p.done()
 	for {
 		r, err := client.Logs(a.ctx, ask)
 		if err != nil {
 			return err
 		}
+		rows += len(r.Data)
+		p.at("%s requests", thousands(int64(rows)))
 		if err := write(r.Data); err != nil {
 			return fmt.Errorf("cannot write the export: %w", err)
 		}

@@ -21,7 +21,6 @@ func (a *app) modelsCommand() *cobra.Command {
 		Use: "refresh", Short: "Read the upstreams' own lists now", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.listModels("", true) },
 	}
-	_ = list.RegisterFlagCompletionFunc("provider", a.complete(providerTypes))
 	c.AddCommand(list, refresh, a.priceCommand())
 	return c
 }

@@ -45,7 +45,7 @@ func (a *app) priceCommand() *cobra.Command {
 	var set, imp, rm priceFlags
 	set.rates = map[string]*string{}
 	setCmd := &cobra.Command{
-		Use: "set MODEL", Short: "Set the price of a model", Args: cobra.ExactArgs(1),
+		Use: "set MODEL", Short: "Set the price of a model", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeFirst(modelNames),
 		Long: `Set the price of a model at a provider; MODEL may be a pattern with '*'. Rates that
 are not given cost what they are a part of: cached tokens what fresh ones do,
 thinking what other output does. --rate takes any rate by name, in USD for a
@@ -71,7 +71,7 @@ providers this gateway does not have, and those without prices, are left out.`,
 	}
 	impCmd.Flags().StringVar(&imp.provider, "provider", "", "only the models of this provider")
 	imp.applyFlags(impCmd)
-	rmCmd := &cobra.Command{Use: "remove MODEL", Short: "Go back to the catalogue's price", Args: cobra.ExactArgs(1), Aliases: []string{"rm"},
+	rmCmd := &cobra.Command{Use: "remove MODEL", Short: "Go back to the catalogue's price", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeFirst(modelNames), Aliases: []string{"rm"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if rm.provider == "" {
 				return wrongUsage("ai-gateway models price remove gpt-4o --provider openai", "--provider is missing")

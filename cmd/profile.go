@@ -108,16 +108,21 @@ func (a *app) loadProfile() (profile, error) {
 }
 
 func alternatives(profiles *yaml.Node) string {
-	var names []string
-	if profiles != nil {
-		for i := 0; i+1 < len(profiles.Content); i += 2 {
-			names = append(names, profiles.Content[i].Value)
-		}
-	}
+	names := profileNames(profiles)
 	if len(names) == 0 {
 		return ""
 	}
 	return "; it has " + strings.Join(names, ", ")
+}
+
+func profileNames(profiles *yaml.Node) []string {
+	var names []string
+	if profiles != nil && profiles.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(profiles.Content); i += 2 {
+			names = append(names, profiles.Content[i].Value)
+		}
+	}
+	return names
 }
 
 // child returns the value of name in mapping n, nil if there is none.

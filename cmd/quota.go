@@ -120,8 +120,6 @@ hold for a request hold at once.`,
 	fl.StringVar(&f.zone, "time-zone", "", "zone of days, weeks and months")
 	fl.StringVar(&f.soft, "soft", "", "percent of a limit at which it is told: 80%")
 	fl.StringVar(&f.outage, "on-store-outage", "", "deny, allow")
-	_ = c.RegisterFlagCompletionFunc("key", a.complete(keyNames))
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"normal", "strict"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -316,8 +314,6 @@ by how much it can be passed.`,
 	}
 	c.Flags().StringVar(&key, "key", "", "of the limits that hold for this key: its name or id")
 	c.Flags().StringVarP(&model, "model", "m", "", "of those that hold for this model")
-	_ = c.RegisterFlagCompletionFunc("key", a.complete(keyNames))
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
 	return c
 }
 

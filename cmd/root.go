@@ -105,7 +105,8 @@ Start with:
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	root.AddCommand(a.docsCommand(root))
-	completeGlobals(root)
+	a.completeGlobals(root)
+	a.completeNames(root)
 	a.track(root)
 	return root
 }

@@ -275,8 +275,6 @@ func (a *app) routeExplain() *cobra.Command {
 	f.StringVar(&ask.Key, "key", "", "name or id of the key that asks")
 	f.StringVar(&ask.Provider, "provider", "", "the request's provider member")
 	f.StringVar(&ask.Operation, "operation", "", "chat (the default), embeddings, …")
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
-	_ = c.RegisterFlagCompletionFunc("key", a.complete(keyNames))
 	return c
 }
 

@@ -81,6 +81,9 @@ func (a *app) backup(o *offline, file string, force bool) error {
 }
 
 func (a *app) backupTo(o *offline, w io.Writer) error {
+	p := a.progress("backing up", w)
+	defer p.done()
+	w = &counted{p: p, w: w}
 	if o.dataDir == "" && o.config == "" {
 		client, err := a.client()
 		if err != nil {
@@ -119,7 +122,9 @@ func (a *app) restore(o *offline, file string) error {
 	if logs, _ := filepath.Glob(filepath.Join(dir, "wal", "*")); err != nil && len(logs) > 0 {
 		return fmt.Errorf("%s holds the log of another store: move it away first", filepath.Join(dir, "wal"))
 	}
-	at, err := bolt.Restore(a.ctx, in, dir)
+	p := a.progress("restoring", nil)
+	at, err := bolt.Restore(a.ctx, &counted{p: p, r: in}, dir)
+	p.done()
 	if errors.Is(err, store.ErrConflict) {
 		return &hintError{err: err, hint: "Move the old store away first: gateway.db, usage and wal."}
 	}
@@ -146,7 +151,9 @@ func (a *app) compact(o *offline) error {
 	if err != nil {
 		return err
 	}
+	p := a.progress("compacting", nil)
 	before, after, err := bolt.Compact(a.ctx, dir)
+	p.done()
 	if err != nil {
 		return storeError(dir, err)
 	}

@@ -45,9 +45,6 @@ func (a *app) usageCommand() *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("last", "since")
 	c.MarkFlagsMutuallyExclusive("last", "until")
 	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(api.GroupNames, cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("key", a.complete(keyNames))
-	_ = c.RegisterFlagCompletionFunc("model", a.complete(modelNames))
-	_ = c.RegisterFlagCompletionFunc("provider", a.complete(providerTypes))
 	return c
 }
 

@@ -96,6 +96,8 @@ func (a *app) rerate(f *rerateFlags) error {
 // rerateAll follows the cursors to the end and sums the pages.
 func (a *app) rerateAll(client *api.Client, ask api.Rerate) (*api.RerateReply, error) {
 	total, groups := &api.RerateReply{Data: []api.Rerated{}}, map[string]*api.Rerated{}
+	p := a.progress("pricing anew", nil)
+	defer p.done()
 	for {
 		r, err := client.RerateUsage(a.ctx, ask)
 		if err != nil {
@@ -103,6 +105,7 @@ func (a *app) rerateAll(client *api.Client, ask api.Rerate) (*api.RerateReply, e
 		}
 		total.Rows += r.Rows
 		total.Changed += r.Changed
+		p.at("%s requests", thousands(int64(total.Rows)))
 		total.Version, total.Applied = r.Version, total.Applied || r.Applied
 		for _, g := range r.Data {
 			name := g.Provider + "\x00" + g.Model
