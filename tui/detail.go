@@ -50,7 +50,7 @@ func (l *livePage) flyingFacts(r *request) []string {
 	e, t := r.e, l.a.t
 	return pairs(l.a, [][2]string{
 		{t("tui.col.id"), e.RequestID}, {t("tui.col.state"), l.state(r).text}, {t("tui.fact.accepted"), e.Accepted.Local().Format("2006-01-02 15:04:05.000")},
-		{t("tui.col.key"), e.KeyName}, {t("tui.col.model"), e.Model}, {t("tui.fact.operation"), e.Operation + " " + e.Dialect},
+		{t("tui.col.key"), e.KeyName}, {t("tui.col.model"), e.Model}, {t("tui.fact.operation"), asked(e.Operation, e.Dialect)},
 		{t("tui.fact.served"), strings.Trim(e.Provider+" / "+e.Account+" / "+e.UpstreamModel, " /")},
 	})
 }
@@ -78,6 +78,14 @@ func pairs(a *App, list [][2]string) []string {
 	return out
 }
 
+// asked names an operation, and the format it was asked in.
+func asked(operation, dialect string) string {
+	if dialect == "" || dialect == operation {
+		return operation
+	}
+	return operation + " (" + dialect + ")"
+}
+
 // facts writes a row for people.
 func (a *App) facts(r *api.LogReply) []string {
 	t := a.t
@@ -88,7 +96,7 @@ func (a *App) facts(r *api.LogReply) []string {
 	}
 	out := pairs(a, [][2]string{
 		{t("tui.col.id"), r.RequestID}, {t("tui.fact.client_id"), r.ClientRequestID}, {t("tui.fact.accepted"), r.Time.Local().Format("2006-01-02 15:04:05.000")},
-		{t("tui.col.key"), r.KeyName}, {t("tui.fact.group"), r.Group}, {t("tui.col.model"), r.Model}, {t("tui.fact.operation"), r.Operation + " " + r.Dialect},
+		{t("tui.col.key"), r.KeyName}, {t("tui.fact.group"), r.Group}, {t("tui.col.model"), r.Model}, {t("tui.fact.operation"), asked(r.Operation, r.Dialect)},
 		{t("tui.fact.served"), strings.Trim(r.Provider+" / "+r.Account+" / "+r.UpstreamModel, " /")},
 		{t("tui.col.state"), strconv.Itoa(r.Status) + " " + r.EndReason}, {t("tui.fact.tokens_name"), tokens},
 		{t("tui.col.cost"), money(r.CostUSD) + " (" + r.PriceSource + ")"}, {t("tui.fact.flags"), strings.Join(r.Flags, ", ")},

@@ -156,6 +156,13 @@ func (a *App) keyLine() string {
 // pressed takes a key: what stands over the page has it first, then the page's own
 // keys, then those of all pages, then the page's text field or list.
 func (a *App) pressed(m tea.KeyMsg) tea.Cmd {
+	if m.Type == tea.KeyRunes && len(m.Runes) > 1 && !m.Paste { // keys that came together, as over a slow line
+		var cmds []tea.Cmd
+		for _, r := range m.Runes {
+			cmds = append(cmds, a.pressed(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: m.Alt}))
+		}
+		return tea.Batch(cmds...)
+	}
 	if a.w < leastWide || a.h < leastHigh {
 		if s := m.String(); s == "ctrl+c" || s == "q" {
 			return a.quitNow()

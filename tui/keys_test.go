@@ -336,6 +336,21 @@ func TestReconnect(t *testing.T) {
 	d.sees("missing scope", "--scopes viewer")
 }
 
+// TestKeysTogether: keys that a slow line brings together act one by one, and a paste
+// acts as none.
+func TestKeysTogether(t *testing.T) {
+	d := newDriver(t, 80, 24, Options{})
+	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("6/gpt")})
+	d.press("enter")
+	if Pages[d.a.page] != "models" || d.a.models.search != "gpt" {
+		t.Errorf("on %s, searching %q", Pages[d.a.page], d.a.models.search)
+	}
+	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("2"), Paste: true})
+	if Pages[d.a.page] != "models" {
+		t.Errorf("a paste opened %s", Pages[d.a.page])
+	}
+}
+
 // TestMouse: the wheel moves, a click chooses a tab and a row.
 func TestMouse(t *testing.T) {
 	d := newDriver(t, 80, 24, Options{Page: "models"})

@@ -348,7 +348,7 @@ func (k *keysPage) view(w, h int) string {
 		return "\n" + indent(wrapped(t("tui.keys.empty"), w-4))
 	}
 	cols := []column{{title: t("tui.col.name"), least: 10, most: 28}, {title: t("tui.col.prefix"), least: 12, drop: 4}, {title: t("tui.col.state"), least: 10},
-		{title: t("tui.fact.group"), least: 6, most: 16, drop: 5}, {title: t("tui.col.models"), least: 6, most: 24, drop: 6}, {title: t("tui.col.quota"), least: 10, drop: 2}, {title: t("tui.col.used"), least: 12, most: 34},
+		{title: t("tui.fact.group"), least: 6, most: 16, drop: 5}, {title: t("tui.col.models"), least: 6, most: 24, drop: 6}, {title: t("tui.col.quota"), least: 10, drop: 2}, {title: t("tui.col.used"), least: 24, most: 36},
 		{title: t("tui.col.last_used"), least: 9, drop: 3}, {title: t("tui.col.expires"), least: 10, drop: 7}}
 	return k.g.view(th, cols, len(k.list), func(i int) []cell {
 		key := &k.list[i]

@@ -352,7 +352,7 @@ func (l *livePage) columns() []column {
 		{title: t("tui.col.time"), least: 8}, {title: t("tui.col.id"), least: 8, drop: 9},
 		{title: t("tui.col.state"), least: 11, most: 14}, {title: t("tui.col.model"), least: 14, most: model}, {title: t("tui.col.key"), least: 5, most: names, drop: 4},
 		{title: t("tui.col.account"), least: 6, most: names, drop: 8}, {title: t("tui.col.in"), least: 5, right: true, drop: 5}, {title: t("tui.col.out"), least: 4, right: true},
-		{title: t("tui.col.cost"), least: 7, most: 11, right: true}, {title: "TTFT", least: 6, right: true, drop: 3}, {title: t("tui.col.took"), least: 6, right: true},
+		{title: t("tui.col.cost"), least: 9, most: 11, right: true}, {title: "TTFT", least: 6, right: true, drop: 3}, {title: t("tui.col.took"), least: 6, right: true},
 		{title: t("tui.col.speed"), least: 5, right: true, drop: 6}, {title: t("tui.col.tries"), least: 1, right: true, drop: 7}, {title: "", least: 16, drop: 10},
 	}
 }
@@ -401,8 +401,11 @@ func (l *livePage) state(r *request) cell {
 	case phaseDone:
 		return cell{"● " + strconv.Itoa(r.row.Status), &th.ok}
 	case phaseFailed:
+		if r.row.EndReason == "cancelled" {
+			return cell{"✗ " + t("tui.state.cancelled"), &th.bad}
+		}
 		word := ""
-		if r.row.EndReason != "" && r.row.Status < 400 || r.row.EndReason == "cancelled" {
+		if r.row.Status < 400 {
 			word = " " + clean(r.row.EndReason)
 		}
 		if r.row.Status >= 500 || r.row.Status < 400 {
