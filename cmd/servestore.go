@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/config"
@@ -76,6 +79,63 @@ func (g *gateway) degraded() []string {
 		return []string{"postgres"}
 	}
 	return nil
+}
+
+// instanceFile names the data folder to the database, over restarts.
+const instanceFile = "instance"
+
+// holderOf says who takes leases: this process, on this data folder.
+func holderOf(dir, boot string) (postgres.Holder, error) {
+	path := filepath.Join(dir, instanceFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = []byte(boot + "\n")
+		err = writePrivate(path, b)
+	}
+	if err != nil {
+		return postgres.Holder{}, err
+	}
+	return postgres.Holder{Boot: boot, Instance: strings.TrimSpace(string(b))}, nil
+}
+
+// leases returns what changes leases of limits; nil: this gateway is alone.
+func (g *gateway) leases() func(context.Context, string, func(store.LeaseView) (int64, error)) error {
+	db := g.database()
+	if db == nil {
+		return nil
+	}
+	return func(ctx context.Context, counter string, f func(store.LeaseView) (int64, error)) error {
+		return db.Lease(ctx, g.holder, counter, f)
+	}
+}
+
+// beatEvery is how often a gateway tells the others that it lives.
+const beatEvery = 5 * time.Second
+
+// beat tells the other gateways that this one lives, until ctx ends; once the logs in
+// the data folder are brought in, it gives back what the processes before it had.
+func (g *gateway) beat(ctx context.Context) {
+	db := g.database()
+	if db == nil {
+		return
+	}
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for inherited := false; ; {
+		err := db.Beat(ctx, g.holder)
+		if err == nil && !inherited && g.ledger.Stats().ForeignBoots == 0 {
+			err = db.Inherit(ctx, g.holder)
+			inherited = err == nil
+		}
+		if err != nil && ctx.Err() == nil {
+			g.log.Debug("the other gateways cannot be told that this one lives", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // follow puts into force what any gateway changes in the database, until ctx ends.

@@ -42,6 +42,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/vault"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
+	"github.com/your-org/ai-api-gateway/store/postgres"
 )
 
 // Exit codes of serve, from sysexits(3).
@@ -57,6 +58,7 @@ type gateway struct {
 	lines    *telemetry.Lines
 	jsonLog  bool
 	store    books
+	holder   postgres.Holder // of leases, in a database
 	ledger   *ledger.Ledger
 	client   *upstream.Client
 	limits   *limits.Limiter
@@ -116,6 +118,9 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 		return nil, err
 	}
 	boot := ulid.MustNew(ulid.Timestamp(now()), rand.Reader).String()
+	if g.holder, err = holderOf(cfg.DataDir, boot); err != nil {
+		return nil, fmt.Errorf("cannot name the data folder: %w", err)
+	}
 	if g.ledger, err = ledger.Open(ctx, ledger.Options{
 		Dir: filepath.Join(cfg.DataDir, "wal"), Store: g.store, Now: now, Boot: boot, Log: log,
 		Durability: cfg.Ledger.Durability, OnCrash: cfg.Ledger.OnCrash, Ballast: -1,
@@ -164,7 +169,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	g.metrics.WatchTargets(func() map[string]int { return accountStates(g.server.Table(), now()) })
 	var panicked func(string, any)
 	g.limits = limits.New(limits.Options{
-		Now: now, Zone: cfg.Zone, Log: log,
+		Lease: g.leases(), Sync: g.ledger.Sync, Now: now, Zone: cfg.Zone, Log: log,
 		Totals: func(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
 			if err := g.ledger.Sync(ctx); err != nil {
 				return nil, err
@@ -243,6 +248,8 @@ func (g *gateway) start() {
 	}
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "leases", g.server.Panicked, g.limits.Renew) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "sign of life", g.server.Panicked, g.beat) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "configuration of the database", g.server.Panicked, g.follow) })
 }
 
@@ -318,7 +325,11 @@ func (g *gateway) close(ctx context.Context) error {
 		errs = append(errs, g.demo.Shutdown(ctx))
 	}
 	if g.ledger != nil {
-		errs = append(errs, g.ledger.Close(ctx))
+		err := g.ledger.Close(ctx)
+		if db := g.database(); db != nil && err == nil { // all that this gateway used is in the database
+			_ = db.Leave(ctx, g.holder) // else its leases end by themselves
+		}
+		errs = append(errs, err)
 	}
 	errs = append(errs, g.closeSides())
 	if g.store != nil {

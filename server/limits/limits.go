@@ -36,6 +36,11 @@ type Options struct {
 	// Account returns the name of the account of that name or id. May be nil.
 	Account func(nameOrID string) string
 	Log     *slog.Logger
+	// Lease changes what this gateway has of a counter that several gateways use, to
+	// what f returns, while none changes theirs. nil: this gateway is alone.
+	Lease func(ctx context.Context, counter string, f func(store.LeaseView) (int64, error)) error
+	// Sync waits until all rows that are settled are in the sums of Lease.
+	Sync func(ctx context.Context) error
 	// Soft is told when a limit is used to its policy's soft_percent. It must not block. May be nil.
 	Soft func(Event)
 }
@@ -47,6 +52,8 @@ type Limiter struct {
 	set   atomic.Pointer[set]
 	gates [gateShards]gate
 	soft  events
+
+	away atomic.Int64 // until when leases are not asked for, since nobody answers; Unix nanoseconds
 
 	mu  sync.Mutex // one change of the policies at a time
 	seq int64
@@ -92,7 +99,9 @@ func (l *Limiter) Set(ctx context.Context, policies []*store.Policy) error {
 	if err != nil {
 		return fmt.Errorf("cannot put policies in force: %w", err)
 	}
-	if err := l.read(ctx, fresh); err != nil {
+	if l.o.Lease != nil {
+		l.look(ctx, fresh)
+	} else if err := l.read(ctx, fresh); err != nil {
 		return err
 	}
 	for _, r := range s.rules {
@@ -115,6 +124,10 @@ func (l *Limiter) Recount(ctx context.Context) error {
 		if r.window() {
 			windows = append(windows, r)
 		}
+	}
+	if l.o.Lease != nil {
+		l.look(ctx, windows)
+		return nil
 	}
 	return l.read(ctx, windows)
 }

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type Denial struct {
 	RetryAfter           time.Duration // until it may pass; 0: it will not by waiting
 	TooLarge             bool          // more than the limit allows at once: no waiting helps
 	First                bool          // first of its period
+	// Outage: nobody can say how the limit stands, since the store is away.
+	Outage bool
 }
 
 // Budget reports whether the denial is one of a budget, money or tokens of a
@@ -94,6 +97,17 @@ type State struct {
 // States returns the limits for which want is true, in no promised order.
 func (l *Limiter) States(want func(*store.Policy) bool, now time.Time) []State {
 	var out []State
+	if l.o.Lease != nil {
+		var windows []*rule
+		for _, r := range l.set.Load().rules {
+			if r.window() && want(r.policy) {
+				windows = append(windows, r)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), leaseWithin)
+		l.look(ctx, windows)
+		cancel()
+	}
 	for _, r := range l.set.Load().rules {
 		if want(r.policy) {
 			out = append(out, l.state(r, now))
@@ -137,7 +151,7 @@ func (l *Limiter) state(r *rule, now time.Time) State {
 	default:
 		r.mu.Lock()
 		p := r.now(now)
-		st.Used, st.Reserved, st.Running, st.Resets = p.spent, p.reserved, p.running, p.end
+		st.Used, st.Reserved, st.Running, st.Resets = p.spent, addSat(p.reserved, p.fleet.others), p.running, p.end
 		if !p.end.IsZero() {
 			st.Since = p.start
 		}

@@ -6,12 +6,32 @@ import (
 	"github.com/your-org/ai-api-gateway/store"
 )
 
-// reserve takes need of all rules or of none.
+// reserve takes need of all rules or of none. What this gateway lacks of a limit
+// that others use, too, it asks for.
 func (a *Lease) reserve(rules []*rule, need Amount, now time.Time) *Denial {
 	if len(rules) == 0 {
 		return nil
 	}
 	sortRules(rules)
+	for range 4 * len(rules) {
+		d, short := a.reserveOnce(rules, need, now)
+		if short == nil {
+			return d
+		}
+		if d := a.l.more(short, short.of(need), now); d != nil {
+			return d
+		}
+	}
+	d, short := a.reserveOnce(rules, need, now)
+	if short != nil { // others were faster, again and again
+		d = &Denial{Policy: short.policy, Limit: short.lim, Need: short.of(need), RetryAfter: time.Second}
+	}
+	return d
+}
+
+// reserveOnce is reserve with what this gateway has. short is the rule of which that
+// is too little.
+func (a *Lease) reserveOnce(rules []*rule, need Amount, now time.Time) (d *Denial, short *rule) {
 	locked := 0
 	unlock := func() {
 		for _, r := range rules[:locked] {
@@ -30,8 +50,12 @@ func (a *Lease) reserve(rules []*rule, need Amount, now time.Time) *Denial {
 	}
 	for _, r := range rules {
 		if r.window() {
-			if d := r.check(r.cur, r.of(need), now); d != nil {
-				return d
+			if a.l.o.Lease != nil {
+				if !r.cur.fits(r.of(need)) {
+					return nil, r
+				}
+			} else if d := r.check(r.cur, r.of(need), now); d != nil {
+				return d, nil
 			}
 		}
 	}
@@ -45,7 +69,7 @@ func (a *Lease) reserve(rules []*rule, need Amount, now time.Time) *Denial {
 				a.undo(&a.held[i], now)
 			}
 			a.held = a.held[:before]
-			return d
+			return d, nil
 		}
 	}
 	for _, r := range rules {
@@ -56,7 +80,7 @@ func (a *Lease) reserve(rules []*rule, need Amount, now time.Time) *Denial {
 			a.held = append(a.held, holding{rule: r, period: r.cur, n: n})
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // of is the part of an amount that r counts.
@@ -85,10 +109,11 @@ func (r *rule) check(p *period, n int64, now time.Time) *Denial {
 
 // lacks denies n of p if it does not fit; r.mu is held.
 func (r *rule) lacks(p *period, n int64, now time.Time) *Denial {
-	if sum(max(0, p.spent), p.reserved, n) <= r.lim.Limit {
+	reserved := addSat(p.reserved, p.fleet.others)
+	if sum(max(0, p.spent), reserved, n) <= r.lim.Limit {
 		return nil
 	}
-	d := &Denial{Policy: r.policy, Limit: r.lim, Used: p.spent, Reserved: p.reserved, Need: n, Resets: p.end}
+	d := &Denial{Policy: r.policy, Limit: r.lim, Used: p.spent, Reserved: reserved, Need: n, Resets: p.end}
 	if !p.end.IsZero() {
 		d.RetryAfter = max(time.Nanosecond, p.end.Sub(now))
 	}

@@ -58,6 +58,8 @@ func matchName(pattern, name string) bool {
 // A counter is what a rule counts in.
 type counter struct {
 	seq   int64 // the order counters are locked in
+	id    string
+	lease sync.Mutex // one change of the lease at a time; taken before mu
 	gcra  gcra
 	slots slots
 
@@ -71,6 +73,7 @@ type period struct {
 	start, end      time.Time
 	spent, reserved int64
 	running         int64 // requests that hold a reservation
+	fleet           share // where several gateways count in it
 	told            uint8 // events of this period
 }
 
@@ -123,7 +126,7 @@ func (l *Limiter) compile(policies []*store.Policy, old *set) (s *set, fresh []*
 			}
 			if r.counter = old.counters[id]; r.counter == nil {
 				l.seq++
-				r.counter = &counter{seq: l.seq}
+				r.counter = &counter{seq: l.seq, id: id.digest()}
 				if r.window() {
 					fresh = append(fresh, r)
 				}

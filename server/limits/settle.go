@@ -91,6 +91,7 @@ func (a *Lease) holds(c *counter) bool {
 // for the first time in the period. r.mu is held.
 func (r *rule) spend(p *period, n int64) *Event {
 	p.spent = addSat(p.spent, n)
+	p.fleet.own = addSat(p.fleet.own, n)
 	soft := r.policy.SoftPercent
 	if soft <= 0 || p.told&toldSoft != 0 || !reached(p.spent, r.lim.Limit, soft) {
 		return nil

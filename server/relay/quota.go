@@ -125,6 +125,11 @@ func (r *Relay) denied(d *limits.Denial) *providers.Error {
 		return &providers.Error{Kind: providers.KindInvalidRequest, Code: "request_exceeds_limit", NoRetry: true,
 			Message: fmt.Sprintf("this request may use up to %s, and %s allows %s and no more than %s at once: lower its max_tokens or shorten it", amountText(d.Limit.Kind, d.Need), where, limit, amountText(d.Limit.Kind, burst))}
 	}
+	if d.Outage {
+		r.o.Metrics.BudgetDenied()
+		return &providers.Error{Kind: providers.KindOverloaded, Status: 503, Code: "budget_unavailable", RetryAfter: ceilMilli(d.RetryAfter),
+			Message: fmt.Sprintf("The store is away, and what this gateway had been given of %s is used: nobody can say whether %s is left. Try again; on_store_outage: allow of the policy lets requests pass", where, limit)}
+	}
 	if d.Budget() {
 		r.o.Metrics.BudgetDenied()
 		e := &providers.Error{Kind: providers.KindQuota, Type: "insufficient_quota", Code: "insufficient_quota", NoRetry: true,

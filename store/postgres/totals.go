@@ -46,7 +46,18 @@ type group struct {
 // Totals sums the roll-ups from Since, widened down to a quarter of an hour, to
 // Until, widened up; a zero time is no bound. The sums come in the order of their
 // group's values; without grouping there is one, or none if there were no requests.
-func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
+func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) (out []store.Total, err error) {
+	err = s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		out, err = totals(ctx, tx, q)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot sum usage: %w", err)
+	}
+	return out, nil
+}
+
+func totals(ctx context.Context, tx pgx.Tx, q store.TotalsQuery) ([]store.Total, error) {
 	timed, columns := false, []string(nil)
 	for i, name := range q.GroupBy {
 		if slices.Contains(timeNames, name) {
@@ -63,19 +74,11 @@ func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total,
 	if timed {
 		columns = append(columns, "r.slot")
 	}
-	out := []store.Total{}
-	err := s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error {
-		groups, err := sumGroups(ctx, tx, &q, columns, timed)
-		if err != nil {
-			return err
-		}
-		out, err = totalsOf(ctx, tx, &q, groups)
-		return err
-	})
+	groups, err := sumGroups(ctx, tx, &q, columns, timed)
 	if err != nil {
-		return nil, fmt.Errorf("cannot sum usage: %w", err)
+		return nil, err
 	}
-	return out, nil
+	return totalsOf(ctx, tx, &q, groups)
 }
 
 // totalsSQL is the query of a sum; slots become days and hours afterwards, by our

@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// Times of leases, as SQL has them: how long a gateway counts as alive that was not
+// heard of, and how long a lease of one that is gone stays counted, unless the log in
+// its data folder is brought in before.
+const (
+	aliveFor   = "15 seconds"
+	leaseGrace = "24 hours"
+)
+
+// Holder names who takes leases: a process start, and the data folder whose log has
+// what it uses.
+type Holder struct{ Boot, Instance string }
+
+// Lease changes what the holder has of a counter, to what f returns, while nobody
+// else changes theirs. f sees the counter as it stands by then.
+func (s *Store) Lease(ctx context.Context, h Holder, counter string, f func(store.LeaseView) (int64, error)) error {
+	err := s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+		// Each statement after this one sees all that others have committed.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", counter); err != nil {
+			return err
+		}
+		v := store.LeaseView{Totals: func(q store.TotalsQuery) ([]store.Total, error) { return totals(ctx, tx, q) }}
+		err := tx.QueryRow(ctx, `SELECT (SELECT least(coalesce(sum(amount), 0), 9223372036854775807)::bigint FROM limit_leases WHERE counter = $1 AND boot <> $2 AND at > now() - interval '`+leaseGrace+`'),
+			(SELECT greatest(1, count(*)) FROM gateways WHERE seen > now() - interval '`+aliveFor+`')`, counter, h.Boot).Scan(&v.Others, &v.Gateways)
+		if err != nil {
+			return err
+		}
+		amount, err := f(v)
+		if err != nil {
+			return err
+		}
+		if amount <= 0 {
+			_, err = tx.Exec(ctx, "DELETE FROM limit_leases WHERE counter = $1 AND boot = $2", counter, h.Boot)
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO limit_leases (counter, boot, instance, amount) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (counter, boot) DO UPDATE SET amount = excluded.amount, at = now()`, counter, h.Boot, h.Instance, amount)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot take a lease: %w", err)
+	}
+	return nil
+}
+
+// Beat tells that the holder lives.
+func (s *Store) Beat(ctx context.Context, h Holder) error {
+	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO gateways (boot, instance) VALUES ($1, $2) ON CONFLICT (boot) DO UPDATE SET seen = now()", h.Boot, h.Instance)
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM gateways WHERE seen < now() - interval '1 day'")
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM limit_leases WHERE at < now() - interval '"+leaseGrace+"'")
+		}
+		return err
+	})
+}
+
+// Leave gives back what the holder has: all it used is in the store.
+func (s *Store) Leave(ctx context.Context, h Holder) error {
+	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "DELETE FROM limit_leases WHERE boot = $1", h.Boot)
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM gateways WHERE boot = $1", h.Boot)
+		}
+		return err
+	})
+}
+
+// Inherit gives back what dead processes had that used the holder's data folder,
+// whose logs have all been brought in.
+func (s *Store) Inherit(ctx context.Context, h Holder) error {
+	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "DELETE FROM limit_leases WHERE instance = $1 AND boot <> $2", h.Instance, h.Boot)
+		return err
+	})
+}
