@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -13,7 +14,7 @@ import (
 
 // docsCommand writes the reference of the command line from the command tree itself:
 // packages install the man pages, and docs/cli.md is the page.
-func (a *app) docsCommand(root *cobra.Command) *cobra.Command {
+func (a *app) docsCommand() *cobra.Command {
 	c := newGroup("docs", "Write the reference of the command line")
 	c.Hidden = true
 	c.AddCommand(
@@ -23,6 +24,7 @@ func (a *app) docsCommand(root *cobra.Command) *cobra.Command {
 				if err := os.MkdirAll(args[0], 0o755); err != nil {
 					return fmt.Errorf("cannot make the folder: %w", err)
 				}
+				root := inEnglish()
 				root.DisableAutoGenTag = true
 				header := &doc.GenManHeader{Title: "AI-GATEWAY", Section: "1", Source: "ai-gateway " + Version, Manual: "ai-gateway"}
 				if err := doc.GenManTree(root, header, args[0]); err != nil {
@@ -34,13 +36,16 @@ func (a *app) docsCommand(root *cobra.Command) *cobra.Command {
 		&cobra.Command{
 			Use: "md", Short: "Print the reference as one page of Markdown", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
-				_, err := a.stdout.Write(reference(root))
+				_, err := a.stdout.Write(reference(inEnglish()))
 				return err
 			},
 		},
 	)
 	return c
 }
+
+// inEnglish is the command tree as it is written.
+func inEnglish() *cobra.Command { return newRoot(&app{env: map[string]string{}, now: time.Now}) }
 
 const referenceHead = "# Command line\n\n" +
 	"Written by `ai-gateway docs md` from the commands themselves. " +

@@ -7,15 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
-func testRoot() *cobra.Command {
-	return newRoot(&app{stdin: strings.NewReader(""), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}, env: map[string]string{}, now: time.Now})
-}
+func testRoot() *cobra.Command { return inEnglish() }
 
 // TestReference keeps docs/cli.md what the commands are.
 func TestReference(t *testing.T) {
@@ -124,4 +123,30 @@ func TestNamesAreCompleted(t *testing.T) {
 		}
 	}
 	walk(root)
+}
+
+// TestWords: the catalogues name every command, in English as the code does.
+func TestWords(t *testing.T) {
+	en, used := locales.Load("en"), map[string]bool{}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Name() == "help" || c.Name() == "completion" {
+			return
+		}
+		if key := wordsKey(c); c.HasParent() {
+			used[key] = true
+			if !en.Has(key) || en.T(key) != c.Short {
+				t.Errorf("%q must be %q in web/locales/en.json, and translated in the others", key, c.Short)
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(testRoot())
+	for _, key := range en.Keys() {
+		if strings.HasPrefix(key, "cli.short.") && !used[key] {
+			t.Errorf("%q is of no command", key)
+		}
+	}
 }

@@ -115,7 +115,7 @@ func refusalCode(e *api.Error) int {
 // report tells err on standard error, the next command to type last, and returns its exit code.
 func (a *app) report(err error) int {
 	code := exitCode(err)
-	a.line("%s %s", a.paint(a.stderr, red, "error:"), cleanLines(err.Error()))
+	a.line("%s %s", a.paint(a.stderr, red, a.t("cli.error")), cleanLines(err.Error()))
 	hint, next := a.remedy(err)
 	if hint != "" {
 		a.line("%s", cleanLines(hint))
@@ -137,7 +137,7 @@ func (a *app) remedy(err error) (hint, next string) {
 	case errors.Is(err, context.Canceled):
 		return "", ""
 	case errors.As(err, &gone):
-		return "Start a gateway, or name another with --gateway-url:", "ai-gateway serve"
+		return a.t("cli.hint.start"), "ai-gateway serve"
 	case errors.As(err, &refused):
 		return a.remedyRefused(refused)
 	}
@@ -151,15 +151,15 @@ func (a *app) remedyRefused(e *api.Error) (hint, next string) {
 	}
 	switch {
 	case e.Status == 401 && a.keyFrom == "":
-		return "No key was given, and no gateway of yours runs on this machine. Set one:", "ai-gateway config set api_key <key>"
+		return a.t("cli.hint.no_key"), "ai-gateway config set api_key <key>"
 	case e.Status == 401:
-		return "The key is from " + a.keyFrom + ". Set a valid one:", "ai-gateway config set api_key <key>"
+		return a.t("cli.hint.bad_key", a.keyFrom), "ai-gateway config set api_key <key>"
 	case e.Status == 403:
 		from := a.keyFrom
 		if from == "" {
-			from = "nowhere"
+			from = a.t("cli.hint.nowhere")
 		}
-		return "The key is from " + from + ". See what it may do:", "ai-gateway whoami"
+		return a.t("cli.hint.no_right", from), "ai-gateway whoami"
 	case e.Code == "model_not_found":
 		return id, "ai-gateway models list"
 	case e.Status == 429:

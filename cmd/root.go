@@ -12,11 +12,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // Main runs the command line args (without the program's name) and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, env: envMap(environ), now: time.Now}
+	a.words = locales.Load(a.language(args))
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -53,6 +56,7 @@ type app struct {
 	running bool // a command has begun: errors are no longer about its usage
 	ctx     context.Context
 	cancel  context.CancelFunc
+	words   *locales.Catalogue
 	keyFrom string // where the key in use is from, for errors of authentication
 }
 
@@ -77,7 +81,7 @@ Start with:
   ai-gateway chat "Hello"`,
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddGroup(&cobra.Group{ID: "use", Title: "Use:"}, &cobra.Group{ID: "manage", Title: "Manage:"}, &cobra.Group{ID: "run", Title: "Run:"})
+	root.AddGroup(&cobra.Group{ID: "use", Title: a.t("cli.group.use")}, &cobra.Group{ID: "manage", Title: a.t("cli.group.manage")}, &cobra.Group{ID: "run", Title: a.t("cli.group.run")})
 	f := root.PersistentFlags()
 	f.StringVar(&a.url, "gateway-url", "", "the gateway's address, with or without /v1")
 	f.StringVar(&a.key, "gateway-key", "", "API key to use ('-' reads it from standard input)")
@@ -104,9 +108,10 @@ Start with:
 	root.AddCommand(a.versionCommand(), exitCodesTopic())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	root.AddCommand(a.docsCommand(root))
+	root.AddCommand(a.docsCommand())
 	a.completeGlobals(root)
 	a.completeNames(root)
+	a.translate(root)
 	a.track(root)
 	return root
 }
