@@ -84,3 +84,24 @@ func TestCandidatesAreNotMixed(t *testing.T) {
 		t.Errorf("text %q, finish %q of\n%s", text, finish, out)
 	}
 }
+
+// TestCitationsAreAboutTheirText: citations that come before their text, as Anthropic
+// tells them, are about that text, in bytes of the whole answer.
+func TestCitationsAreAboutTheirText(t *testing.T) {
+	enc := GenerateIngress().NewEncoder(providers.EncodeOptions{Model: "m"})
+	var out []byte
+	delta := func(i int, text, cited string) providers.Event {
+		return providers.Event{Kind: providers.EventBlockDelta, Index: i, Block: providers.Block{Kind: providers.KindText, Text: text, Citations: json.RawMessage(cited)}}
+	}
+	start := func(i int) providers.Event {
+		return providers.Event{Kind: providers.EventBlockStart, Index: i, Block: providers.Block{Kind: providers.KindText}}
+	}
+	for _, ev := range []providers.Event{start(0), delta(0, "Äh: ", ""), start(1), delta(1, "", `{"type":"web_search_result_location","url":"https://a","title":"A"}`), delta(1, "", `{"type":"web_search_result_location","url":"https://b","title":"B"}`),
+		delta(1, "Par", ""), delta(1, "is", ""), {Kind: providers.EventFinish, Finish: providers.FinishStop}} {
+		out = enc.Append(out, &ev)
+	}
+	out = enc.End(out)
+	if n := strings.Count(string(out), `"segment":{"startIndex":5,"endIndex":10}`); n != 2 {
+		t.Errorf("%d of 2 segments are about the text:\n%s", n, out)
+	}
+}

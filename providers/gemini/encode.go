@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 func (i ingress) NewEncoder(o providers.EncodeOptions) providers.Encoder {
@@ -36,7 +37,7 @@ type outBlock struct {
 	choice int
 	block  providers.Block
 	text   []byte // a call's arguments
-	cited  []providers.Block
+	cited  []byte // a text's citations, elements of a list
 	called bool
 }
 
@@ -165,7 +166,7 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 		kind = o.block.Kind
 	}
 	if len(b.Citations) > 0 {
-		o.cited = append(o.cited, providers.Block{Kind: providers.KindText, Text: string(o.text), Citations: bytes.Clone(b.Citations)})
+		o.cite(b.Citations)
 	}
 	if kind == providers.KindText && len(o.text) < maxText {
 		o.text = append(o.text, b.Text...)
@@ -287,13 +288,31 @@ func (e *encoder) refusing(f *providers.Event) providers.Finish {
 
 // grounding returns the citations of a candidate.
 func (e *encoder) grounding(choice int) []byte {
-	var cited []providers.Block
+	var texts []providers.Block
 	for i := range len(e.blocks) {
-		if o := e.blocks[i]; o != nil && o.choice == choice {
-			cited = append(cited, o.cited...)
+		if o := e.blocks[i]; o != nil && o.choice == choice && o.block.Kind == providers.KindText {
+			texts = append(texts, providers.Block{Kind: providers.KindText, Text: string(o.text), Citations: append(append([]byte{'['}, o.cited...), ']')})
 		}
 	}
-	return grounding(cited)
+	return grounding(texts)
+}
+
+// cite keeps citations, a list or one, until it is told what they are about.
+func (o *outBlock) cite(citations []byte) {
+	one := func(c []byte) bool {
+		if len(o.cited) > 0 {
+			o.cited = append(o.cited, ',')
+		}
+		o.cited = append(o.cited, c...)
+		return true
+	}
+	switch {
+	case len(o.cited)+len(citations) > maxText:
+	case isArray(citations):
+		wire.EachElement(citations, one)
+	case isObject(citations):
+		one(citations)
+	}
 }
 
 func (e *encoder) Fail(dst []byte, err *providers.Error) []byte {

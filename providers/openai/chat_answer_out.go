@@ -262,7 +262,14 @@ func putAnnotations(dst []byte, blocks []providers.Block) []byte {
 	return dst
 }
 
+// putCitation writes one that names a page, about the characters from start to end of
+// the text, or the part of them it tells.
 func putCitation(dst, c []byte, start, end int64) []byte {
+	if from, ok := wire.Int(at(c, "start_index")); ok && from >= 0 {
+		if to, ok := wire.Int(at(c, "end_index")); ok && from <= to {
+			start, end = start+from, start+to
+		}
+	}
 	dst = append(dst, `{"type":"url_citation","url_citation":{`...)
 	dst = putString(dst, "url", textAt(c, "url"))
 	dst = putString(dst, "title", textAt(c, "title"))

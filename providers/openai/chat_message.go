@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/wire"
@@ -208,6 +209,14 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 		list, ok := imageAnswers(v)
 		g.after = append(g.after, list...)
 		return ok, nil
+	case "function_call": // of an answer before there were tools
+		if !answer || textAt(v, "name") == "" {
+			return false, nil
+		}
+		b, err := toolCall(legacyCall(v), true)
+		b.Extra = nil
+		g.calls = append(g.calls, b)
+		return true, err
 	case "tool_calls":
 		if !isArray(v) {
 			return true, bad("tool_calls", "must be a list")
@@ -286,7 +295,7 @@ func arguments(v []byte) json.RawMessage {
 		}
 		return nil
 	}
-	if s := text(v); s != "" {
+	if s := text(v); strings.TrimSpace(s) != "" {
 		return json.RawMessage(s)
 	}
 	return nil

@@ -64,6 +64,7 @@ type openBlock struct {
 	head   *providers.Block // a tool call whose name has not come yet
 	held   string           // its arguments so far
 	custom bool
+	said   bool // some of its arguments have been told
 }
 
 func (d *decoder) Feed(p []byte) {

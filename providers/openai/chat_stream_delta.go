@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/wire"
@@ -10,7 +11,7 @@ import (
 // delta reads one delta. Its members are taken in the order they mean, not in
 // the one they stand: thinking, text, refusal, media, calls.
 func (d *decoder) delta(c *choiceState, v []byte) {
-	var reasoning, other, detailList, blockList, content, refusal, audio, images, annotations, calls []byte
+	var reasoning, other, detailList, blockList, content, refusal, audio, images, annotations, calls, legacy []byte
 	wire.EachMember(v, func(name, v []byte) bool {
 		if isNull(v) {
 			return true
@@ -36,6 +37,8 @@ func (d *decoder) delta(c *choiceState, v []byte) {
 			annotations = v
 		case "tool_calls":
 			calls = v
+		case "function_call":
+			legacy = v
 		}
 		return true
 	})
@@ -57,6 +60,9 @@ func (d *decoder) delta(c *choiceState, v []byte) {
 		d.call(c, elem)
 		return true
 	})
+	if isObject(legacy) && (len(c.calls) > 0 || textAt(legacy, "name") != "") {
+		d.call(c, legacyCall(legacy))
+	}
 }
 
 // thinking reads what a delta tells of it: the text once, though vendors put it
@@ -215,6 +221,18 @@ func (d *decoder) call(c *choiceState, v []byte) {
 	d.fragment(c, o, fragment)
 }
 
+// legacyCall makes a call of a function_call, the one that an answer could have before
+// there were tools: it has no id.
+func legacyCall(v []byte) []byte {
+	elem := []byte(`{"index":0,`)
+	if textAt(v, "name") != "" {
+		elem = append(elem, `"id":"`+legacyID+`",`...)
+	}
+	return append(append(append(elem, `"function":`...), v...), '}')
+}
+
+const legacyID = "call_0"
+
 // release starts a call that waited for its name.
 func (d *decoder) release(c *choiceState, o *openBlock) {
 	b := *o.head
@@ -226,7 +244,10 @@ func (d *decoder) release(c *choiceState, o *openBlock) {
 }
 
 func (d *decoder) fragment(c *choiceState, o *openBlock, s string) {
-	if s != "" {
+	if !o.said && !o.custom && strings.TrimSpace(s) == "" { // arguments of nothing but space are none
+		return
+	}
+	if o.said = true; s != "" {
 		d.emit(providers.Event{Kind: providers.EventBlockDelta, Index: o.index, Choice: c.index,
 			Block: providers.Block{Kind: providers.KindToolCall, Text: s, Custom: o.custom, Origin: dialect}})
 	}

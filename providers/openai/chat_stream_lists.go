@@ -32,12 +32,31 @@ func (e *encoder) numbered(dst []byte, from int, choice int, name string) []byte
 	return dst
 }
 
-// citations writes those that came with a text, which ended at the character end.
-func (e *encoder) citations(dst []byte, ev *providers.Event, start, end int64) []byte {
-	b := &ev.Block
-	own := b.Origin == dialect || ev.Origin == dialect
+// maxCited bounds the citations that wait for the end of their text, in bytes.
+const maxCited = 1 << 20
+
+// appendElements adds the citations of a list, or a single one, to the elements of one.
+func appendElements(dst, citations []byte) []byte {
+	one := func(c []byte) bool {
+		if len(dst) > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, bytes.TrimSpace(c)...)
+		return true
+	}
+	if isArray(citations) {
+		wire.EachElement(citations, one)
+	} else if isObject(citations) {
+		one(citations)
+	}
+	return dst
+}
+
+// citations writes citations: those of this format as they are, others as about all
+// of the text they came with.
+func (e *encoder) citations(dst []byte, o *outBlock, list []byte, own bool) []byte {
 	from := len(dst)
-	dst = append(key(e.head(dst, ev.Choice), "annotations"), '[')
+	dst = append(key(e.head(dst, o.choice), "annotations"), '[')
 	any := false
 	one := func(c []byte) bool {
 		if !own && textAt(c, "url") == "" {
@@ -49,15 +68,15 @@ func (e *encoder) citations(dst []byte, ev *providers.Event, start, end int64) [
 		if own {
 			dst = append(dst, bytes.TrimSpace(c)...)
 		} else {
-			dst = putCitation(dst, c, start, end)
+			dst = putCitation(dst, c, o.from, e.said[o.choice])
 		}
-		dst = e.numbered(dst, entry, ev.Choice, "annotations")
+		dst = e.numbered(dst, entry, o.choice, "annotations")
 		return true
 	}
-	if isArray(b.Citations) {
-		wire.EachElement(b.Citations, one)
+	if isArray(list) {
+		wire.EachElement(list, one)
 	} else {
-		one(b.Citations)
+		one(list)
 	}
 	if !any {
 		return dst[:from]

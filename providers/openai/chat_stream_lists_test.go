@@ -66,3 +66,47 @@ func TestStreamedListsAreNumbered(t *testing.T) {
 		t.Errorf("lists %v of\n%s", next, out)
 	}
 }
+
+// TestCitationsBeforeTheirText: Anthropic tells the citations of a text before the
+// text. They are about all of it, once it is there.
+func TestCitationsBeforeTheirText(t *testing.T) {
+	text := func(i int, s, cited string) []providers.Event {
+		b := func(text string, c json.RawMessage) providers.Event {
+			return providers.Event{Kind: providers.EventBlockDelta, Index: i, Origin: providers.Messages, Block: providers.Block{Kind: providers.KindText, Text: text, Origin: providers.Messages, Citations: c}}
+		}
+		out := []providers.Event{{Kind: providers.EventBlockStart, Index: i, Block: providers.Block{Kind: providers.KindText}}}
+		if cited != "" {
+			out = append(out, b("", json.RawMessage(cited)))
+		}
+		return append(out, b(s[:2], nil), b(s[2:], nil), providers.Event{Kind: providers.EventBlockStop, Index: i})
+	}
+	events := []providers.Event{{Kind: providers.EventStart, ID: "i", Model: "m"}}
+	events = append(events, text(0, "Äh: ", "")...)
+	events = append(events, text(1, "Paris", `{"type":"web_search_result_location","url":"https://a","title":"A"}`)...)
+	events = append(events, providers.Event{Kind: providers.EventFinish, Finish: providers.FinishStop})
+	f := func(in providers.Ingress, want string) {
+		t.Helper()
+		enc := in.NewEncoder(providers.EncodeOptions{Model: "m", RequestID: "r"})
+		var out []byte
+		for i := range events {
+			out = enc.Append(out, &events[i])
+		}
+		if out = enc.End(out); !strings.Contains(string(out), want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	f(ChatIngress(), `"url_citation":{"url":"https://a","title":"A","start_index":4,"end_index":9}`)
+	f(ResponsesIngress(), `"annotation":{"type":"url_citation","url":"https://a","title":"A","start_index":0,"end_index":5}`)
+}
+
+// TestAnswerBeforeTools: a whole answer with the function_call of old.
+func TestAnswerBeforeTools(t *testing.T) {
+	r, err := ChatEgress(providers.Quirks{}).DecodeResponse([]byte(`{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{\"x\":1}"}},"finish_reason":"function_call"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.Choices[0]
+	if len(c.Blocks) != 1 || c.Blocks[0].ToolName != "f" || string(c.Blocks[0].Args) != `{"x":1}` || c.Blocks[0].ID == "" || c.Finish != providers.FinishToolCalls {
+		t.Errorf("%+v", c)
+	}
+}

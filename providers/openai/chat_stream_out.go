@@ -35,9 +35,12 @@ type encoder struct {
 
 // An outBlock is a block on its way to the caller.
 type outBlock struct {
+	choice   int
 	block    providers.Block // kind, ID; thinking: its signature so far
 	thought  []byte          // thinking: its text so far
 	slot     int64           // index of the call, or of the item in reasoning_details
+	from     int64           // text: the characters before it
+	cited    []byte          // text: citations of all of it, elements of a list
 	any      bool            // a fragment of arguments was sent
 	overlong bool            // more thinking than is kept
 }
@@ -140,7 +143,7 @@ func (e *encoder) open(dst []byte, choice int) []byte {
 
 func (e *encoder) blockStart(dst []byte, ev *providers.Event) []byte {
 	dst = e.open(dst, ev.Choice)
-	o := &outBlock{block: providers.Block{Kind: ev.Block.Kind, ID: ev.Block.ID, Custom: ev.Block.Custom, SignatureOrigin: ev.Block.SignatureOrigin}}
+	o := &outBlock{choice: ev.Choice, from: e.said[ev.Choice], block: providers.Block{Kind: ev.Block.Kind, ID: ev.Block.ID, Custom: ev.Block.Custom, SignatureOrigin: ev.Block.SignatureOrigin}}
 	e.blocks[ev.Index] = o
 	switch ev.Block.Kind {
 	case providers.KindThinking, providers.KindRedacted:
@@ -170,7 +173,7 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 	dst = e.open(dst, ev.Choice)
 	o := e.blocks[ev.Index]
 	if o == nil { // a delta without a start
-		o = &outBlock{block: providers.Block{Kind: b.Kind}}
+		o = &outBlock{choice: ev.Choice, from: e.said[ev.Choice], block: providers.Block{Kind: b.Kind}}
 		e.blocks[ev.Index] = o
 	}
 	kind := b.Kind
@@ -179,7 +182,7 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 	}
 	switch kind {
 	case providers.KindText:
-		dst = e.text(dst, ev)
+		dst = e.text(dst, ev, o)
 	case providers.KindRefusal:
 		dst = tail(putString(e.head(dst, ev.Choice), "refusal", b.Text), ev.Logprobs)
 	case providers.KindThinking, providers.KindRedacted:
@@ -203,15 +206,18 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 }
 
 // text writes text, and the citations that came with it.
-func (e *encoder) text(dst []byte, ev *providers.Event) []byte {
+func (e *encoder) text(dst []byte, ev *providers.Event, o *outBlock) []byte {
 	b := &ev.Block
-	start := e.said[ev.Choice]
 	if b.Text != "" || ev.Logprobs != nil {
 		e.said[ev.Choice] += int64(utf8.RuneCountInString(b.Text))
 		dst = tail(putString(e.head(dst, ev.Choice), "content", b.Text), ev.Logprobs)
 	}
-	if len(b.Citations) > 0 {
-		dst = e.citations(dst, ev, start, e.said[ev.Choice])
+	switch {
+	case len(b.Citations) == 0:
+	case b.Origin == dialect || ev.Origin == dialect:
+		dst = e.citations(dst, o, b.Citations, true)
+	case len(o.cited)+len(b.Citations) < maxCited: // they may come before what they are about
+		o.cited = appendElements(o.cited, b.Citations)
 	}
 	if b.Signature != "" && b.SignatureOrigin == providers.Gemini {
 		dst = tail(putThoughtSignature(e.head(dst, ev.Choice), b.Signature), nil)
@@ -291,14 +297,18 @@ func (e *encoder) blockStop(dst []byte, ev *providers.Event) []byte {
 	}
 	delete(e.blocks, ev.Index)
 	switch o.block.Kind {
+	case providers.KindText:
+		if len(o.cited) > 0 {
+			dst = e.citations(dst, o, append(append([]byte("["), o.cited...), ']'), false)
+		}
 	case providers.KindToolCall:
 		if !o.any && !o.block.Custom {
-			dst = e.fragment(dst, ev.Choice, o, "{}")
+			dst = e.fragment(dst, o.choice, o, "{}")
 		}
 	case providers.KindThinking, providers.KindRedacted:
 		if anthropicMade(&o.block) && !o.overlong {
 			o.block.Text = string(o.thought)
-			dst = e.thinkingBlock(dst, ev.Choice, &o.block)
+			dst = e.thinkingBlock(dst, o.choice, &o.block)
 		}
 	}
 	return dst

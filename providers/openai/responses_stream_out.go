@@ -63,6 +63,7 @@ type respBlock struct {
 	text        []byte
 	annotations []byte
 	cited       int
+	waiting     []byte // citations of all of the text, elements of a list
 	logprobs    []byte // elements of a list
 	call        *outCall
 }
@@ -274,8 +275,16 @@ func (e *responsesEncoder) text(dst []byte, ev *providers.Event, o *respBlock) [
 			return true
 		})
 	}
-	if len(b.Citations) > 0 {
-		dst = e.cite(dst, ev, o)
+	origin := b.Origin
+	if origin == "" {
+		origin = ev.Origin
+	}
+	switch {
+	case len(b.Citations) == 0:
+	case origin == providers.Messages || origin == providers.Converse: // they may come before what they are about
+		o.waiting = appendElements(o.waiting, b.Citations)
+	default:
+		dst = e.cite(dst, o, &providers.Block{Citations: b.Citations, Origin: origin})
 	}
 	return dst
 }
@@ -287,12 +296,8 @@ func (e *responsesEncoder) putLogprobs(dst, list []byte) []byte {
 	return putRaw(dst, "logprobs", list)
 }
 
-func (e *responsesEncoder) cite(dst []byte, ev *providers.Event, o *respBlock) []byte {
-	b := ev.Block
-	if b.Origin == "" {
-		b.Origin = ev.Origin
-	}
-	list := flatCitations([]byte(nil), &b, 0, int64(utf8.RuneCount(o.text)))
+func (e *responsesEncoder) cite(dst []byte, o *respBlock, b *providers.Block) []byte {
+	list := flatCitations([]byte(nil), b, 0, int64(utf8.RuneCount(o.text)))
 	if len(list) == 0 {
 		return dst
 	}

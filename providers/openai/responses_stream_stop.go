@@ -84,6 +84,9 @@ func (e *responsesEncoder) stop(dst []byte, index int) []byte {
 }
 
 func (e *responsesEncoder) stopPart(dst []byte, o *respBlock) []byte {
+	if len(o.waiting) > 0 {
+		dst = e.cite(dst, o, &providers.Block{Citations: append(append([]byte("["), o.waiting...), ']')})
+	}
 	p := outPart{refusal: o.block.Kind == providers.KindRefusal, text: string(o.text), annotations: o.annotations}
 	if len(o.logprobs) > 0 {
 		p.logprobs = append(append([]byte("["), o.logprobs...), ']')
