@@ -2,6 +2,7 @@ import type { ComponentType } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { ApiError, forget, may, onEnd, session as readSession, signOut } from "./api";
 import { ShellContext, type Shell } from "./context";
+import { inText } from "./format";
 import { language, setLanguage, t, type Key, type Lang } from "./i18n";
 import { live, type LiveState } from "./live";
 import { Overview } from "./pages/overview";
@@ -104,7 +105,7 @@ function Frame({ shell }: { shell: Shell }) {
           <button type="button" class="btn quiet" onClick={() => setFind(true)}><Icon name="search" /><span class="only-wide">{t("palette.open")}</span> <span class="kbd only-wide">Ctrl K</span><span class="hidden-text only-narrow">{t("palette.open")}</span></button>
           <span class="grow" />
           {state !== "off" && <span class={"live-dot " + state} role="status">{t(stateWord[state])}</span>}
-          <span class="chip clip" title={shell.session.scopes.join(", ")}>{shell.session.name}{!may(shell.session, "admin") && " · " + t(sees && !shell.session.scopes.some((s) => s.endsWith(":write")) ? "role.viewer" : "role.limited")}</span>
+          <span class="chip clip" title={shell.session.scopes.join(", ")}>{shell.session.name}{!may(shell.session, "admin") && " · " + inText(t(sees && !shell.session.scopes.some((s) => s.endsWith(":write")) ? "role.viewer" : "role.limited"))}</span>
           <Button kind="quiet" icon={themeIcon[shell.theme]} label={t("theme.change", { theme: t(`theme.${shell.theme}`) })} onClick={() => shell.paint(nextTheme[shell.theme])} />
           <Button kind="quiet" icon="language" label={t("language.change")} onClick={() => shell.choose(shell.lang === "en" ? "zh-CN" : "en")} />
           <Button kind="quiet" icon="out" label={t("session.out")} onClick={shell.leave} />

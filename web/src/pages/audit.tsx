@@ -22,7 +22,7 @@ export function Audit() {
       {list.data?.length === 0 && <Empty text={t("audit.empty")} />}
       {list.data && list.data.length > 0 && (
         <Card flush>
-          <div class="scroll">
+          <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
             <table>
               <thead><tr><th scope="col">{t("col.time")}</th><th scope="col">{t("audit.actor")}</th><th scope="col">{t("audit.action")}</th><th scope="col">{t("audit.object")}</th><th scope="col" class="only-wide">IP</th><th scope="col"><span class="hidden-text">{t("audit.change")}</span></th></tr></thead>
               <tbody>

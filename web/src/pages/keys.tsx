@@ -39,7 +39,7 @@ export function Keys() {
       {list.data?.length === 0 && <Empty text={t("keys.empty")}>{write && <Button kind="main-action" onClick={() => make(true)}>{t("keys.create")}</Button>}</Empty>}
       {list.data && list.data.length > 0 && (
         <Card flush>
-          <div class="scroll">
+          <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
             <table>
               <thead><tr><th scope="col">{t("col.name")}</th><th scope="col">{t("col.state")}</th><th scope="col" class="only-wide">{t("keys.may")}</th><th scope="col" class="only-wide">{t("keys.models")}</th><th scope="col">{t("keys.quota")}</th><th scope="col" class="num">{t("keys.month")}</th><th scope="col" class="only-wide">{t("keys.last")}</th><th scope="col" class="only-wide">{t("keys.expires")}</th></tr></thead>
               <tbody>

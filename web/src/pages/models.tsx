@@ -45,7 +45,7 @@ function List({ data, q, sort }: { data: Catalogue; q: string; sort: string }) {
   if (!list.length) return <Empty text={t("models.empty")} />;
   return (
     <Card flush>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
         <table>
           <thead><tr><th scope="col">{t("col.model")}</th><th scope="col" class="only-wide">{t("models.served")}</th>{head("context", t("models.context"), "num only-wide")}{head("input", t("models.input"))}{head("output", t("models.output"))}<th scope="col" class="num only-wide">{t("models.cached")}</th><th scope="col" class="only-wide">{t("models.source")}</th><th scope="col"><span class="hidden-text">{t("models.explain")}</span></th></tr></thead>
           <tbody>
@@ -164,7 +164,7 @@ function Explained({ models }: { models: Model[] }) {
             <div class="note ok"><span>{t("models.goes", { account: plan.data.targets.find((x) => x.order === 1)?.account ?? "–", model: plan.data.targets.find((x) => x.order === 1)?.model ?? "–" })}{plan.data.rule && <span class="muted"> · {named("rule.", plan.data.rule)}{plan.data.strategy ? " · " + named("strategy.", plan.data.strategy) : ""}</span>}</span></div>
           )}
           <Card flush>
-            <div class="scroll">
+            <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
               <table>
                 <thead><tr><th scope="col" class="num">#</th><th scope="col">{t("by.account")}</th><th scope="col">{t("col.model")}</th><th scope="col">{t("models.why")}</th><th scope="col" class="only-wide">{t("col.state")}</th><th scope="col" class="num only-wide">{t("models.priority")}</th><th scope="col" class="num only-wide">{t("models.weight")}</th><th scope="col" class="only-wide">{t("models.speaks")}</th><th scope="col" class="num">{t("models.estimate")}</th></tr></thead>
                 <tbody>

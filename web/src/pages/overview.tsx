@@ -111,7 +111,7 @@ function Told({ data, now, by }: { data: Data; now: { rate: number; running: num
             lines={[{ name: t("label.input"), values: series.prompt_tokens, colour: "s0" }, { name: t("label.output"), values: series.completion_tokens, colour: "s1" }]} />
         </Card>
       </div>
-      <div class="grid3">
+      <div class="grid3 top-aligned">
         <Card title={t("overview.top", { by: inText(named("by.", by)) })} class="wide" flush><Top data={data} by={by} /></Card>
         <div class="stack">
           <Budgets data={data} />
@@ -126,7 +126,7 @@ function Top({ data, by }: { data: Data; by: string }) {
   const most = Math.max(1e-12, ...data.groups.map((g) => g.total.cost_usd));
   const busiest = Math.max(1, ...data.groups.map((g) => g.total.requests));
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
       <table>
         <thead><tr><th scope="col">{named("by.", by)}</th><th scope="col" class="num">{t("col.requests")}</th><th scope="col" class="num only-wide">{t("col.tokens")}</th><th scope="col" class="num">{t("col.errors")}</th><th scope="col" class="num only-wide">p95</th><th scope="col" class="num">{t("col.cost")}</th><th scope="col" class="only-wide"><span class="hidden-text">{t("col.share")}</span></th></tr></thead>
         <tbody>
@@ -176,7 +176,7 @@ function Changes({ list }: { list: Change[] }) {
     <Card title={t("overview.changes")}>
       {list.length === 0 && <span class="muted">{t("overview.no_changes")}</span>}
       <ul class="changes">
-        {list.slice(0, 12).map((c, i) => (
+        {list.slice(0, 8).map((c, i) => (
           <li key={c.kind + c.object + c.time + i}>
             <span class={(changeMarks[c.severity] ?? ["", ""])[1]} aria-label={named("severity.", c.severity)} role="img">{(changeMarks[c.severity] ?? ["○"])[0]}</span>
             <Link to={address(changePage[c.kind] ?? "audit")} class="grow plain clip" title={c.text}><b class="strong">{c.object}</b> {c.text}</Link>

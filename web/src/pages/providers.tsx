@@ -193,7 +193,7 @@ function Show(p: { id: string; onClose: () => void; onChange: () => void }) {
           <section class="section">
             <h3>{t("providers.targets")}</h3>
             {a.health?.targets?.length ? (
-              <div class="scroll">
+              <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
                 <table>
                   <thead><tr><th scope="col">{t("col.model")}</th><th scope="col">{t("providers.key")}</th><th scope="col">{t("col.state")}</th><th scope="col" class="num">{t("providers.good")}</th><th scope="col" class="num">{t("col.latency")}</th></tr></thead>
                   <tbody>{a.health.targets.map((x) => <tr key={x.model + x.key_hint}><td class="mono clip cap" title={x.last_error}>{x.model}</td><td class="mono">{x.key_hint ?? "–"}</td><td><State of={x.state} title={x.last_error} /></td><td class="num">{x.good} / <span class={x.failures ? "bad" : ""}>{x.failures}</span></td><td class="num">{ms(x.latency_ms || x.stream_latency_ms)}</td></tr>)}</tbody>

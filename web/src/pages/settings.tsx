@@ -63,7 +63,7 @@ export function Settings() {
         {error && <div class="body"><Failure error={error} retry={reload} /></div>}
         {!data && !error && <Skeleton lines={8} />}
         {data && (
-          <div class="scroll">
+          <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
             <table>
               <thead><tr><th scope="col">{t("settings.name")}</th><th scope="col">{t("settings.value")}</th><th scope="col">{t("settings.origin")}</th><th scope="col" class="only-wide">{t("settings.change")}</th></tr></thead>
               <tbody>{families.map((f) => list.filter((x) => (x.name.includes(".") ? x.name.slice(0, x.name.indexOf(".")) : "") === f).map((x) => <Row key={x.name} s={x} />))}</tbody>

@@ -82,7 +82,7 @@ export function Usage() {
       {data && rows.length === 0 && !loading && <Empty text={t("usage.empty")} />}
       {data && rows.length > 0 && (
         <Card flush>
-          <div class="scroll">
+          <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
             <table>
               <thead>
                 <tr>

@@ -68,7 +68,7 @@ export function Chart(all: Props) {
         width: Math.max(200, el.clientWidth), height: p.height ?? 200, padding: [8, 4, 0, 0],
         legend: { show: false },
         cursor: { sync: { key: cross.key, setSeries: false }, y: false, points: { show: p.kind === "lines", size: 7 }, drag: { x: p.onRange !== undefined, y: false, setScale: false } },
-        scales: { x: { time: true, range: p.kind === "stack" ? (_u, min, max) => [min - step / 2, max + step / 2] : undefined }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+        scales: { x: { time: true, range: (_u, min, max) => [min - step / 2, max + step / 2] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
         axes: [
           { stroke: muted, font: "11px system-ui", grid: { show: false }, ticks: { show: false }, size: 24, space: 64, values: (_u, vs) => vs.map((v) => axisTime(v * 1000, step >= 86_400)) },
           { stroke: muted, font: "11px system-ui", grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 58, space: 36, values: (_u, vs) => vs.map((v) => latest.current.show(v)) },
