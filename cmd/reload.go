@@ -12,7 +12,7 @@ import (
 
 // reloadable are the settings that a reload puts into force; a change of another
 // one needs a restart. Accounts, mappings, policies and base URLs are always reloaded.
-var reloadable = []string{"log.level", "trusted_proxies", "limits.connections_per_address"}
+var reloadable = []string{"log.level", "trusted_proxies", "limits.connections_per_address", "notifications.webhook", "notifications.template", "notifications.events", "notifications.repeat"}
 
 // reload reads file and environment anew and puts what they say into force, all of
 // it or nothing. Requests under way keep what they began with.
@@ -32,6 +32,7 @@ func (g *gateway) reload(ctx context.Context) (api.Reload, error) {
 	out := api.Reload{Revision: revision, RestartNeeded: needRestart(g.cfg, next)}
 	g.level.Set(levelOf(next))
 	g.server.Trust(next.TrustedProxies)
+	g.notify.Configure(notificationsOf(next))
 	g.server.CapConnections(next.Limits.PerAddress, next.TrustedProxies)
 	if g.doors.tls != nil {
 		g.doors.tls.again(time.Now())

@@ -135,6 +135,7 @@ func (g *gateway) wait(ctx context.Context, signals <-chan os.Signal, failed <-c
 		case err := <-failed:
 			return fmt.Errorf("a listener failed: %w", err)
 		case <-g.ledger.Failed():
+			g.noticeLedger()
 			return &exitError{exitLedger, fmt.Errorf("the ledger has failed: %w", g.ledger.Err())}
 		}
 	}

@@ -33,6 +33,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
+	"github.com/your-org/ai-api-gateway/server/notify"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
@@ -62,6 +63,7 @@ type gateway struct {
 	ledger   *ledger.Ledger
 	client   *upstream.Client
 	limits   *limits.Limiter
+	notify   *notify.Notifier
 	replay   *replay.Book
 	relay    *relay.Relay
 	runtime  *server.Runtime
@@ -156,13 +158,15 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	if tls := g.doors.tls; tls != nil {
 		g.metrics.WatchCertificate(tls.ends)
 	}
+	g.notify = notify.New(notify.Options{Post: webhookPost(g.client), Gateway: boot[len(boot)-8:], Now: now, Log: log, Counted: g.metrics.Notified})
+	g.notify.Configure(notificationsOf(cfg))
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
 	g.vault = bolt.NewVault(cfg.DataDir, log)
 	g.memory = vault.NewDisk(vault.DiskOptions{Put: g.vault.Put, Get: g.vault.Get, Drop: g.vault.Drop, Now: now, Log: log})
 	kept := vault.New(vault.Options{Sealer: g.sealer, Disk: g.memory, Space: "conversations", Now: now})
 	refers := threads.New(kept, vault.Options{Sealer: g.sealer, Disk: g.memory, Now: now})
 	g.health = routing.NewHealth(routing.HealthOptions{
-		Window: cfg.Routing.Window, Open: cfg.Routing.Open, ProbeEvery: cfg.Routing.ProbeEvery, Park: cfg.Routing.Park, Changed: logHealth(log),
+		Window: cfg.Routing.Window, Open: cfg.Routing.Open, ProbeEvery: cfg.Routing.ProbeEvery, Park: cfg.Routing.Park, Changed: noticeHealth(g.notify, logHealth(log)),
 	})
 	g.captures = bolt.NewCaptures(cfg.DataDir, log)
 	g.capture = capture.New(capture.Options{Sealer: g.sealer, Put: g.captures.Put, Get: g.captures.Get, Drop: g.captures.Drop, Keep: cfg.Retention.Bodies, Now: now, Log: log})
@@ -183,7 +187,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 			}
 			return ref
 		},
-		Soft: func(e limits.Event) { g.metrics.SoftLimit(e.Limit.Kind) },
+		Soft: func(e limits.Event) { g.metrics.SoftLimit(e.Limit.Kind); noticeBudget(g.notify, &e) },
 	})
 	g.relay = relay.New(relay.Options{
 		Capture: g.capture, Limits: g.limits, Log: log, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
@@ -203,7 +207,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Store: g.store, Sync: g.ledger.Sync, Adjust: g.ledger.Adjust, Verify: g.store.Verify, Backup: g.backup(), Keys: g.keys, Sealer: g.sealer, Reload: g.runtime.Reload, Test: g.runtime.Test,
 		Table: func() *routing.Table { return g.server.Table() }, Mappings: g.runtime.InForce, Policies: g.runtime.PoliciesInForce, Limiter: g.limits, RefreshModels: g.runtime.Refresh,
 		Settings: func() api.SettingsReply { in := g.inForce.Load(); return settingsView(in.cfg, in.revision) }, Status: func() api.Status { return g.status(boot, started) },
-		Config: func() json.RawMessage { return effectiveJSON(g.inForce.Load().cfg) }, ReloadConfig: g.reload, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
+		Config: func() json.RawMessage { return effectiveJSON(g.inForce.Load().cfg) }, ReloadConfig: g.reload, Notifications: g.notifications, TestNotification: g.notify.Test, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
 		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
@@ -246,6 +250,8 @@ func (g *gateway) start() {
 			runGuarded(ctx, restartAfter, "pages", g.server.Panicked, func(ctx context.Context) { trim(ctx, files.Trim, g.log) })
 		})
 	}
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "notice", g.server.Panicked, g.notice) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "notifications", g.server.Panicked, g.notify.Run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "leases", g.server.Panicked, g.limits.Renew) })

@@ -106,6 +106,10 @@ type Deps struct {
 	Settings func() api.SettingsReply
 	// Status tells how the gateway itself is. nil: it cannot.
 	Status func() api.Status
+	// Notifications tells whom the gateway tells of what. nil: nobody.
+	Notifications func() api.Notifications
+	// TestNotification sends a message now. nil: it cannot.
+	TestNotification func(ctx context.Context) error
 	// ReloadConfig reads file and environment anew and puts them into force, all or nothing.
 	ReloadConfig func(ctx context.Context) (api.Reload, error)
 	// CheckBaseURL refuses addresses that no account may have. nil: upstream.CheckBaseURL.
@@ -205,6 +209,8 @@ func (a *Admin) Routes() []Route {
 		{"GET", "/v1/admin/config", "viewer", a.config},
 		{"GET", "/v1/admin/settings", "viewer", a.settings},
 		{"GET", "/v1/admin/status", "viewer", a.status},
+		{"GET", "/v1/admin/notifications", "viewer", a.notifications},
+		{"POST", "/v1/admin/notifications/test", "config:write", a.testNotification},
 		{"POST", "/v1/admin/config/reload", "config:write", a.reloadConfig},
 	}
 }

@@ -60,6 +60,7 @@ type Config struct {
 	MasterKeyFile  string
 	Proxy          string // of upstream calls; "": HTTPS_PROXY and NO_PROXY of the environment
 	Retention      Retention
+	Notifications  Notifications
 	Routing        Routing
 
 	// BaseURLs are the providers' base URLs set in place of their own, by provider name.
@@ -123,6 +124,14 @@ type Retention struct{ Rows, Rollups, Bodies time.Duration }
 
 // Routing is how failing upstreams are held back.
 type Routing struct{ Window, Open, ProbeEvery, Park time.Duration }
+
+// Notifications say who is told of what an operator should look at.
+type Notifications struct {
+	Webhook  store.SecretString // empty: nobody
+	Template string
+	Events   []string
+	Repeat   time.Duration
+}
 
 // Load reads all sources and returns what they say together, or an error that
 // tells every mistake found with its place (see Errors).

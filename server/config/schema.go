@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 // node is a JSON Schema (draft 2020-12), the part of it that is used here.
@@ -73,6 +75,8 @@ func (s setting) schema() *node {
 		n.Default = s.def
 	}
 	switch s.ptr.(type) {
+	case *store.SecretString:
+		n.Type = "string"
 	case *string:
 		n.Type = "string"
 		if len(s.enum) > 0 {

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/your-org/ai-api-gateway/server/notify"
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 // A setting is one scalar of the configuration. Its row is all there is to it:
@@ -71,6 +74,10 @@ func (c *Config) settings() []setting {
 		{"retention.rows", "90d", &c.Retention.Rows, nil, nil, "how long usage rows are kept; 0 = for ever"},
 		{"retention.rollups", "730d", &c.Retention.Rollups, nil, nil, "how long totals are kept; 0 = for ever"},
 		{"retention.bodies", "7d", &c.Retention.Bodies, nil, nil, "how long requests and answers are kept of keys with log_bodies; 0 = for ever"},
+		{"notifications.webhook", "", &c.Notifications.Webhook, nil, checkWebhook, "address that is told of what somebody should look at; a secret; default none"},
+		{"notifications.template", "json", &c.Notifications.Template, notify.Templates(), nil, "form of the messages: json for programs, else the chat's"},
+		{"notifications.events", strings.Join(notify.Kinds(), ","), &c.Notifications.Events, nil, checkKind, "what is told of"},
+		{"notifications.repeat", "1h", &c.Notifications.Repeat, nil, positive, "for how long the same matter is not told again"},
 		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
 		{"limits.max_upload", "100MiB", b(&l.Upload), nil, atLeast(1 << 10), "a form with sound or pictures, which is sent on as it comes"},
@@ -116,6 +123,8 @@ func (s setting) assign(text string) error {
 			return err
 		}
 		*p = size(n)
+	case *store.SecretString:
+		*p = store.NewSecret(text)
 	case *int:
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
@@ -184,6 +193,8 @@ func format(ptr any) string {
 		return maskURL(string(*p))
 	case *size:
 		return formatSize(int64(*p))
+	case *store.SecretString:
+		return notify.Shown(*p)
 	case *int:
 		return strconv.Itoa(*p)
 	case *time.Duration:

@@ -10,9 +10,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/your-org/ai-api-gateway/server/notify"
 )
 
 var units = []struct {
@@ -132,6 +135,27 @@ func checkZone(text string) error {
 	}
 	if _, err := time.LoadLocation(text); err != nil {
 		return fmt.Errorf("unknown time zone %q: use a name such as Asia/Shanghai", text)
+	}
+	return nil
+}
+
+// checkWebhook accepts where notifications may go: as an account's base URL, with a
+// path and a query, which are not repeated in the error for they are the secret.
+func checkWebhook(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return errors.New("must be a URL such as https://hooks.example.com/…, without a user")
+	}
+	return checkBaseURL(u.Scheme + "://" + u.Host)
+}
+
+// checkKind accepts a kind of notification.
+func checkKind(text string) error {
+	if kinds := notify.Kinds(); !slices.Contains(kinds, text) {
+		return fmt.Errorf("must be one of %s, not %q%s", strings.Join(kinds, ", "), text, suggest(text, kinds))
 	}
 	return nil
 }

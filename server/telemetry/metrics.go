@@ -33,6 +33,7 @@ type Metrics struct {
 	Shed     prometheus.Counter // requests refused since the gateway had too much to do
 	Refused  prometheus.Counter // connections closed since their address had as many as it may
 	Dropped  *prometheus.CounterVec
+	notified *prometheus.CounterVec
 
 	mu     sync.Mutex
 	series map[seriesKey]*series
@@ -78,6 +79,7 @@ func NewMetrics(version string) *Metrics {
 		soft:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_budget_soft_limit_total", Help: "Limits used to their policy's soft percent, once a window."}, []string{"kind"}),
 		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
+		notified: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_notifications_total", Help: "Events for the webhook, by what became of them: sent, failed, dropped."}, []string{"result"}),
 		series:   map[seriesKey]*series{}, models: map[string]bool{},
 	}
 	for i, t := range tokenTypes {
@@ -91,7 +93,7 @@ func NewMetrics(version string) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited, m.budget, m.soft,
-		m.Panics, m.Shed, m.Refused, m.Dropped, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.Panics, m.Shed, m.Refused, m.Dropped, m.notified, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -133,6 +135,9 @@ func (m *Metrics) Attempt(outcome string) {
 	}
 	m.attempts.WithLabelValues(outcome).Inc()
 }
+
+// Notified counts what became of events for the webhook.
+func (m *Metrics) Notified(result string, n int) { m.notified.WithLabelValues(result).Add(float64(n)) }
 
 // BudgetDenied counts one refusal by a budget.
 func (m *Metrics) BudgetDenied() { m.budget.Inc() }
