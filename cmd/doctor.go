@@ -107,8 +107,11 @@ func (a *app) doctor(online bool) error {
 
 // examine makes all checks.
 func (p *patient) examine() {
-	p.data, p.here = p.locate()
+	var sure bool
+	p.data, sure = p.locate()
 	up := p.gateway()
+	base, _ := p.client.Base()
+	p.here = sure || !up && p.isHere(base) // what answers at an address of this machine may be elsewhere, behind a tunnel
 	p.folder(up)
 	if up {
 		p.key()
@@ -192,13 +195,13 @@ func (p *patient) freeSpace() string {
 	return "du -xh " + quoteArg(dir) + " | sort -h | tail"
 }
 
-// locate returns the data folder if the gateway is of this machine.
-func (p *patient) locate() (dir string, here bool) {
+// locate returns the data folder, and whether it is surely the gateway's.
+func (p *patient) locate() (dir string, sure bool) {
 	base, _ := p.client.Base()
 	if l, found := p.findLocal(); found && sameGateway(base, l.URL) {
 		return strings.TrimSuffix(l.path, "/"+localFile), true
 	}
-	return p.dataDir(), p.isHere(base)
+	return p.dataDir(), false
 }
 
 // isHere reports whether an address is of this machine.

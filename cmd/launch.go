@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,9 +90,12 @@ func (a *app) endKey(client *api.Client, key toolKey) {
 	}
 }
 
+// operatorsOwn are variables that are no tool's business.
+var operatorsOwn = []string{"AI_GATEWAY_API_KEY", "AI_GATEWAY_ADMIN_KEY", "AI_GATEWAY_MASTER_KEY"}
+
 // childEnv is environ with what is set and without what is unset.
 func childEnv(environ []string, set [][2]string, unset []string) []string {
-	drop := slices.Clone(unset)
+	drop := slices.Concat(unset, operatorsOwn)
 	for _, v := range set {
 		drop = append(drop, v[0])
 	}
@@ -108,9 +112,14 @@ func childEnv(environ []string, set [][2]string, unset []string) []string {
 }
 
 // run runs a program on this terminal and ends with its exit code. Ctrl-C is the
-// program's own: the terminal sends it to both.
+// program's own: the terminal sends it to both. SIGTERM is handed on, so that what
+// was made for the program can be taken back.
 func (a *app) run(program string, args, env []string) error {
-	c := exec.CommandContext(a.ctx, program, args...)
+	ctx, stop := signal.NotifyContext(a.ctx, syscall.SIGTERM)
+	defer stop()
+	c := exec.CommandContext(ctx, program, args...)
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	c.WaitDelay = 5 * time.Second
 	c.Env, c.Stdin, c.Stdout, c.Stderr = env, a.stdin, a.stdout, a.stderr
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
