@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -16,7 +17,8 @@ import (
 const (
 	liveGather = 100 * time.Millisecond
 	liveAlive  = 15 * time.Second // silence after which a comment is sent
-	liveBatch  = 256 << 10        // bytes of one write
+	liveEvents = 512              // of one write
+	liveBusy   = 64               // events of one write from which what is known by its end is told by that alone
 )
 
 // liveFeed streams what happens to requests, as server-sent events.
@@ -40,6 +42,8 @@ type liveReader struct {
 	s    *Server
 	w    *relay.Watch
 	rest []byte // encoded and not yet read
+
+	batch []*relay.Progress // gathered
 }
 
 // Read gives what there is, waiting for it; io.EOF when the gateway is ending.
@@ -74,21 +78,40 @@ func (l *liveReader) gather() error {
 		}
 	}
 	time.Sleep(liveGather)
-	buf := l.add(make([]byte, 0, 4<<10), liveEvent(first))
-	for len(buf) < liveBatch {
+	l.batch = append(l.batch[:0], first)
+	for len(l.batch) < liveEvents {
 		select {
 		case p := <-l.w.C:
-			buf = l.add(buf, liveEvent(p))
+			l.batch = append(l.batch, p)
 			continue
 		default:
 		}
 		break
+	}
+	if len(l.batch) > liveBusy {
+		l.batch = endsOnly(l.batch)
+	}
+	buf := make([]byte, 0, 4<<10)
+	for _, p := range l.batch {
+		buf = l.add(buf, liveEvent(p))
 	}
 	if n := l.w.Dropped(); n > 0 {
 		buf = l.add(buf, api.LiveEvent{Type: api.LiveDropped, Time: l.s.o.Now(), Dropped: n})
 	}
 	l.rest = buf
 	return nil
+}
+
+// endsOnly leaves out the steps of requests whose end is there too: it tells all that
+// they told, and encoding them is most of what a watcher of a busy gateway costs.
+func endsOnly(batch []*relay.Progress) []*relay.Progress {
+	ended := make(map[string]bool, len(batch))
+	for _, p := range batch {
+		if p.Row != nil {
+			ended[p.ID] = true
+		}
+	}
+	return slices.DeleteFunc(batch, func(p *relay.Progress) bool { return p.Row == nil && ended[p.ID] })
 }
 
 func (l *liveReader) add(buf []byte, e api.LiveEvent) []byte {

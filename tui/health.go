@@ -281,8 +281,10 @@ func (p *healthPage) doctorLines() []string {
 			sign, look = "▲", p.a.th.warn
 		case "bad":
 			sign, look = "✗", p.a.th.bad
+		case "skipped":
+			sign, look = "–", p.a.th.muted
 		}
-		out = append(out, " "+look.Render(sign+" "+pad(p.a.t("tui.state."+f.State), 6, false))+" "+pad(clean(f.Name), 14, false)+" "+clean(f.Detail))
+		out = append(out, " "+look.Render(sign+" "+pad(p.a.t("tui.state."+f.State), 8, false))+" "+pad(clean(f.Name), 14, false)+" "+clean(f.Detail))
 		if f.Next != "" {
 			out = append(out, "     → "+p.a.th.accent.Render(clean(f.Next)))
 		}
@@ -296,7 +298,7 @@ func (p *healthPage) doctorLines() []string {
 func (p *healthPage) view(w, h int) string {
 	switch {
 	case p.err != nil:
-		return "\n" + indent(wrapped(p.a.words(p.err), w-4))
+		return "\n" + indent(wrapped(p.a.words(p.err), w-4)) + "\n\n" + strings.Join(p.doctorLines(), "\n")
 	case !p.ready:
 		return "\n  " + p.a.t("tui.loading")
 	}

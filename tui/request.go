@@ -116,9 +116,10 @@ func (r *request) number(field string) (float64, bool) {
 	return 0, false
 }
 
-// speed is output tokens a second from the first content on; 0: not known.
+// speed is output tokens a second from the first content on; 0: not known, or over
+// too soon to tell.
 func speed(r *api.LogRow) float64 {
-	if r.TTFTMs == nil || r.DurationMs-*r.TTFTMs < 1 {
+	if r.TTFTMs == nil || r.DurationMs-*r.TTFTMs < 50 {
 		return 0
 	}
 	return float64(r.CompletionTokens) / (r.DurationMs - *r.TTFTMs) * 1000

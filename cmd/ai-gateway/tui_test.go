@@ -49,7 +49,7 @@ func (s *screen) tmux(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, "tmux", append([]string{"-u", "-S", s.socket}, args...)...)
-	c.Env = append(append([]string{}, s.g.env...), "TERM=xterm-256color", "LC_ALL=C.UTF-8", "AI_GATEWAY_API_KEY="+lifecycleKey, "AI_GATEWAY_BASE_URL="+s.g.url)
+	c.Env = append(append([]string{}, s.g.env...), "TERM=xterm-256color", "LC_ALL=C.UTF-8", "AI_GATEWAY_API_KEY="+s.g.admin, "AI_GATEWAY_BASE_URL="+s.g.url)
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
