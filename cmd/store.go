@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) storeCommand() *cobra.Command {
-	c := newGroup("store", "Back up, restore and compact the store")
+	c := newGroup("store", "Back up, restore, compact and move the store")
 	var b, r, p offline
 	var force bool
 	backup := &cobra.Command{
@@ -42,7 +42,7 @@ verify its ledger. Move an old store away first: gateway.db, usage and wal.`,
 		RunE: func(*cobra.Command, []string) error { return a.compact(&p) },
 	}
 	p.add(compact)
-	c.AddCommand(backup, restore, compact)
+	c.AddCommand(backup, restore, compact, a.storeMigrateCommand())
 	return c
 }
 

@@ -200,3 +200,81 @@ func TestPostgresNodes(t *testing.T) {
 		t.Error("it made a master key of its own")
 	}
 }
+
+// TestStoreMigrate moves a store with rows, a correction and a crash into a database,
+// cut short at first, and goes on with it.
+func TestStoreMigrate(t *testing.T) {
+	server := postgrestest.Start(t)
+	db := server.Database(t)
+	g := serve(t, "", nil)
+	up := startUpstream(t)
+	if status, body, _ := g.call("POST", "/v1/admin/provider-accounts", g.admin, fmt.Sprintf(`{"provider":"openai","account_name":"mine","api_key":"sk-upstream-secret","base_url":%q}`, up.url+"/v1")); status != 201 {
+		t.Fatalf("account: %d %s", status, body)
+	}
+	key := g.newKey(`{"name":"team"}`)
+	for range 40 {
+		if status, body, _ := g.call("POST", "/v1/chat/completions", key, `{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}`); status != 200 {
+			t.Fatalf("chat: %d %s", status, body)
+		}
+	}
+	if out, err := g.run("ai-gateway models price set gpt-4 --provider openai --input 10 --output 20 --yes && ai-gateway usage rerate --since 2020-01-01 --yes"); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	usage := func(g *gateway) string {
+		_, body, _ := g.call("GET", "/v1/admin/usage?last=1d&group_by=key,model", g.admin, "")
+		sums, _, _ := strings.Cut(body, `"since"`) // which is another at each call
+		return sums
+	}
+	before := usage(g)
+	if out, err := g.run("ai-gateway store migrate --data-dir " + g.dir + " --to '" + db + "'"); err == nil || !strings.Contains(out, "in use") {
+		t.Errorf("under a running gateway: %v %s", err, out)
+	}
+	g.stop()
+
+	// Cut short by a database that is not as it should be, it goes on afterwards.
+	script := "ai-gateway store migrate --data-dir " + g.dir + " --to '" + db + "'"
+	if out, err := g.run("ai-gateway migrate up --database-url '" + db + "'"); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	exec := func(sql string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		c, err := pgx.Connect(ctx, db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close(ctx)
+		if _, err := c.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("ALTER TABLE audit_log RENAME TO audit_gone")
+	if out, err := g.run(script); err == nil {
+		t.Errorf("a move into a broken database: %s", out)
+	}
+	exec("ALTER TABLE audit_gone RENAME TO audit_log")
+	for range 2 { // again is no harm
+		out, err := g.run(script)
+		if err != nil || !strings.Contains(out, "proven: 4") || !strings.Contains(out, "copied and compared (1 of") {
+			t.Fatalf("%v %s", err, out)
+		}
+	}
+	other := serve(t, "", nil)
+	other.stop()
+	if out, err := other.run("ai-gateway store migrate --data-dir " + other.dir + " --to '" + db + "'"); err == nil || !strings.Contains(out, "another store") {
+		t.Errorf("another store into the same database: %v %s", err, out)
+	}
+
+	moved := serve(t, g.dir, []string{"AI_GATEWAY_DATABASE_URL=" + db})
+	moved.admin = g.admin
+	if after := usage(moved); after != before || !strings.Contains(after, `"cost_usd":0.01,`) {
+		t.Errorf("usage was %s, is %s", before, after)
+	}
+	if status, body, _ := moved.call("POST", "/v1/chat/completions", key, `{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}`); status != 200 {
+		t.Errorf("with the key of before: %d %s", status, body)
+	}
+	if out, err := moved.run("ai-gateway ledger verify"); err != nil || !strings.Contains(out, "clean") || strings.Contains(out, " 0 corrections") {
+		t.Errorf("%v %s", err, out)
+	}
+}
