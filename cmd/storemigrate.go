@@ -284,5 +284,13 @@ func (m *move) prove(ctx context.Context) error {
 	}
 	m.a.line("proven: %s rows of %d days, %s roll-ups, %s USD charged", thousands(is.Rows), is.Days, thousands(is.RollUps), store.FormatUSD(is.Charged))
 	m.a.line("Set AI_GATEWAY_DATABASE_URL and start: keep the data folder, which has the master key and the log.")
-	return nil
+	if m.a.output != "json" && m.a.output != "jsonl" {
+		return nil
+	}
+	return m.a.writeJSON(struct {
+		Rows       int64  `json:"rows"`
+		Days       int64  `json:"days"`
+		RollUps    int64  `json:"roll_ups"`
+		ChargedUSD string `json:"charged_usd"`
+	}{is.Rows, is.Days, is.RollUps, store.FormatUSD(is.Charged)})
 }

@@ -260,6 +260,9 @@ func TestStoreMigrate(t *testing.T) {
 			t.Fatalf("%v %s", err, out)
 		}
 	}
+	if out, err := g.run(script + " --json 2>/dev/null"); err != nil || !strings.Contains(out, `"rows":4`) && !strings.Contains(out, `"rows": 4`) {
+		t.Errorf("as JSON: %v %s", err, out)
+	}
 	other := serve(t, "", nil)
 	other.stop()
 	if out, err := other.run("ai-gateway store migrate --data-dir " + other.dir + " --to '" + db + "'"); err == nil || !strings.Contains(out, "another store") {
