@@ -220,7 +220,7 @@ func TestFleetBudget(t *testing.T) {
 
 // TestPostgresOutages takes the database away in the ways that happen, under load.
 func TestPostgresOutages(t *testing.T) {
-	pause := 4 * time.Second
+	pause := 7 * time.Second // a database that hangs is found out after five
 	server := postgrestest.Start(t, "max_connections = 24", "superuser_reserved_connections = 0")
 	db := server.Database(t)
 	name := db[strings.LastIndex(db, "/")+1 : strings.Index(db, "?")]
