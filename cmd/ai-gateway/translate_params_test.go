@@ -157,6 +157,7 @@ func (v *inventory) missingParams(want *inventory, has func(string) bool, toChat
 		lost := slices.ContainsFunc(append([]string{name}, lostAs[name]...), has)
 		switch {
 		case ok && (got == w || name == "reasoning" || name == "service_tier"):
+		case name == "format" && strings.HasPrefix(got, "{") && openSchema(got) == openSchema(w): // closed, for Claude
 		case lost, !ok && inertParam(name, w):
 		case name == "reasoning" && !ok && (!toChat && w == `"none"` || strings.Contains(w, `"effort":"none"`) || strings.Contains(w, "disabled")): // what it does anyway
 		case name == "tool_choice" && len(v.tools) == 0:
