@@ -104,6 +104,7 @@ export interface Overview {
 }
 export interface EffectiveSetting { name: string; value: string; default: string; origin: string; where?: string; env: string; flag: string; description: string; restart: boolean }
 export interface Settings { data: EffectiveSetting[]; revision: number; file?: string }
+export interface Notifications { webhook: string; template: string; events: string[]; repeat: string; sent: number; failed: number; dropped: number; waiting: number; last_sent?: string; last_error?: string }
 export interface Status {
   version: string; go_version: string; started_at: string; revision: number; in_flight: number; goroutines: number; heap_bytes: number; sys_bytes: number;
   store: { kind: string; bytes: number; day_files: number; oldest_day?: string };

@@ -4,7 +4,7 @@ import { useMay, useShell } from "../context";
 import { size, usd, whole } from "../format";
 import { languages, named, t, type Lang } from "../i18n";
 import { setQuery, useRoute } from "../router";
-import type { EffectiveSetting, Settings as Data, Status } from "../types";
+import type { EffectiveSetting, Notifications, Settings as Data, Status } from "../types";
 import type { Theme } from "../theme";
 import { attempt, say } from "../ui/dialog";
 import { Button, Card, Failure, Segments, Skeleton, Time } from "../ui/kit";
@@ -59,6 +59,7 @@ export function Settings() {
           {proof && <div class={"note " + (proof.clean ? "ok" : "bad")}>{proof.clean ? t("settings.proved", { rows: whole(proof.rows), rollups: whole(proof.roll_ups), cost: usd(proof.charged_usd) }) : proof.fault}</div>}
         </Card>
       </div>
+      <Notices write={write} />
       <Card title={t("settings.effective")} flush tools={<><label class="check small"><input type="checkbox" checked={own} onChange={(e) => setQuery({ own: e.currentTarget.checked ? "1" : "" })} />{t("settings.own")}</label><input data-filter class="input search" type="search" placeholder={t("settings.find")} aria-label={t("settings.find")} value={query.get("q") ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} /></>}>
         {error && <div class="body"><Failure error={error} retry={reload} /></div>}
         {!data && !error && <Skeleton lines={8} />}
@@ -73,6 +74,29 @@ export function Settings() {
         {data && <p class="small muted pad-cell">{t("settings.how")} {data.file && <span class="mono">{data.file}</span>} · {t("settings.revision", { n: data.revision })}</p>}
       </Card>
     </>
+  );
+}
+
+/** Notices tells whom the gateway tells of what somebody should look at. */
+function Notices({ write }: { write: boolean }) {
+  const { data: n, error, reload } = useGet<Notifications>("/v1/admin/notifications", 30_000);
+  const test = () => void attempt(async () => {
+    const r = await post<{ ok: boolean; error?: string }>("/v1/admin/notifications/test");
+    say(r.ok ? t("notify.arrived") : (r.error ?? ""), r.ok ? "ok" : "bad");
+    reload();
+  });
+  return (
+    <Card title={t("notify.title")} tools={write && n?.webhook && <Button small onClick={test}>{t("notify.test")}</Button>}>
+      {error && <Failure error={error} retry={reload} />}
+      {n && !n.webhook && <span class="muted">{t("notify.none")} <span class="mono small">AI_GATEWAY_NOTIFICATIONS_WEBHOOK</span></span>}
+      {n?.webhook && (
+        <div class="stack">
+          <div class="row wrap"><span class="mono any-wrap">{n.webhook}</span><span class="chip">{n.template}</span><span class="small muted">{t("notify.counts", { sent: whole(n.sent), failed: whole(n.failed + n.dropped) })}{n.last_sent && <> · <Time at={n.last_sent} /></>}</span></div>
+          <div class="chips">{n.events.map((e) => <span class="chip mono" key={e}>{e}</span>)}</div>
+          {n.last_error && <div class="note bad">{n.last_error}</div>}
+        </div>
+      )}
+    </Card>
   );
 }
 
