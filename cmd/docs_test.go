@@ -72,7 +72,7 @@ func TestEveryVerbHasAScript(t *testing.T) {
 			name := strings.TrimPrefix(c.CommandPath(), root.Name()+" ")
 			ran[name] = true
 			for i, word := range args {
-				if word == "--json" || word == "-o" && i+1 < len(args) && strings.HasPrefix(args[i+1], "json") {
+				if strings.Trim(word, "'") == "--json" || word == "-o" && i+1 < len(args) && strings.HasPrefix(args[i+1], "json") {
 					asJSON[name] = true
 				}
 			}
