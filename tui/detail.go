@@ -126,9 +126,7 @@ func (a *App) facts(r *api.LogReply) []string {
 		out = append(out, "", a.th.strong.Render(t("tui.fact.trace")))
 	}
 	for _, l := range r.Trace {
-		for _, part := range wrapped(clean(l), max(20, a.w-6)) {
-			out = append(out, part)
-		}
+		out = append(out, wrapped(clean(l), max(20, a.w-6))...)
 	}
 	return out
 }
