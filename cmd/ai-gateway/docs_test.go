@@ -32,8 +32,15 @@ var notRun = []struct{ word, why string }{
 	{"git clone", "needs the network"},
 }
 
-// launches are lines that run another program.
-var launches = regexp.MustCompile(`(?m)^ai-gateway launch .*\n`)
+// linesNotRun are lines of snippets that need what a test has not, with the reason.
+var linesNotRun = []struct {
+	line *regexp.Regexp
+	why  string
+}{
+	{regexp.MustCompile(`(?m)^ai-gateway launch .*\n`), "a line needs the tool that it launches"},
+	{regexp.MustCompile(`(?m)^ai-gateway tui\b.*\n`), "a line needs a terminal"},
+	{regexp.MustCompile(`(?m)^ai-gateway doctor --online\b.*\n`), "a line asks the vendors themselves"},
+}
 
 // TestDocs runs the shell snippets of the pages for newcomers, in their order, against
 // a gateway of each page's own whose vendors are the demo engine. Only the address, the
@@ -67,7 +74,12 @@ func runPage(t *testing.T, page string, left map[string]int) (ran int) {
 	fill := strings.NewReplacer("go run ./cmd/ai-gateway", "ai-gateway", "127.0.0.1:8080", host, "localhost:8080", host, "~/.local/share/ai-gateway", g.dir,
 		"sk-gw-…", g.admin, "<admin-key>", g.admin, "<your-api-key>", g.admin, "curl ", "curl -sS --fail-with-body --max-time 30 ")
 	for _, snippet := range shellSnippets(string(md)) {
-		snippet = launches.ReplaceAllStringFunc(snippet, func(string) string { left["a line needs the tool that it launches"]++; return "" })
+		for _, l := range linesNotRun {
+			snippet = l.line.ReplaceAllStringFunc(snippet, func(string) string { left[l.why]++; return "" })
+		}
+		if strings.TrimSpace(snippet) == "" {
+			continue
+		}
 		if why := reasonNot(snippet); why != "" {
 			left[why]++
 			continue
