@@ -1,8 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Wants reports whether a row passes the filters of q that are about the row itself:
@@ -47,4 +51,32 @@ func statusMatches(want string, r *UsageRow) bool {
 		return r.Status/100 == int(want[0]-'0')
 	}
 	return fmt.Sprintf("%03d", r.Status) == want
+}
+
+// Sieve returns a check of rows as AppendRow writes them: what it refuses, Wants does,
+// too. It looks for the filters' own bytes, which is much less than decoding.
+func (q *UsageQuery) Sieve() func(raw []byte) bool {
+	var needles [][]byte
+	for _, f := range []struct {
+		field protowire.Number
+		text  string
+	}{
+		{rowAccount, q.Account}, {rowModel, q.Model}, {rowProvider, q.Provider}, {rowEndReason, q.EndReason},
+		{rowOperation, q.Operation}, {rowGroup, q.Group}, {rowEndUser, q.EndUser},
+	} {
+		if f.text != "" {
+			needles = append(needles, appendText(nil, f.field, f.text))
+		}
+	}
+	if status, err := strconv.ParseUint(q.Status, 10, 16); err == nil && len(q.Status) == 3 && status > 0 {
+		needles = append(needles, appendUint(nil, rowStatus, status))
+	}
+	return func(raw []byte) bool {
+		for _, n := range needles {
+			if !bytes.Contains(raw, n) {
+				return false
+			}
+		}
+		return true
+	}
 }

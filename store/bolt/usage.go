@@ -24,6 +24,7 @@ const chunk = 4096
 // A scan is one Usage on its way.
 type scan struct {
 	q          store.UsageQuery
+	sieve      func(raw []byte) bool // rows that need not be decoded
 	limit      int
 	lower      []byte // first row key wanted
 	upper      []byte // first row key not wanted any more
@@ -70,7 +71,7 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (store.UsagePage,
 }
 
 func newScan(q store.UsageQuery) (*scan, error) {
-	sc := &scan{q: q, limit: pageSize(q.Limit), left: store.ScanLimit, page: store.UsagePage{Rows: []store.UsageRow{}}}
+	sc := &scan{q: q, sieve: q.Sieve(), limit: pageSize(q.Limit), left: store.ScanLimit, page: store.UsagePage{Rows: []store.UsageRow{}}}
 	sc.lower, sc.upper = timeKey(q.Since, 0), timeKey(q.Until, math.MaxUint64)
 	if q.Cursor != "" {
 		b, err := base64.RawURLEncoding.DecodeString(q.Cursor)
@@ -131,7 +132,7 @@ func (s *Store) scanDay(ctx context.Context, day string, sc *scan) error {
 			done, err = sc.chunk(tx, from)
 			return err
 		})
-		from = sc.last
+		from = bytes.Clone(sc.last) // which the next chunk writes over
 	}
 	return err
 }
@@ -166,14 +167,16 @@ func (sc *scan) chunk(tx *bbolt.Tx, from []byte) (done bool, err error) {
 
 // look judges one row.
 func (sc *scan) look(key, v []byte) error {
-	sc.last = bytes.Clone(key)
-	var row store.UsageRow
-	if err := store.DecodeRow(v, &row); err != nil {
-		return err
-	}
+	sc.last = append(sc.last[:0], key...)
 	sc.left--
-	if sc.q.Wants(&row) {
-		sc.page.Rows = append(sc.page.Rows, row)
+	if sc.sieve(v) {
+		var row store.UsageRow
+		if err := store.DecodeRow(v, &row); err != nil {
+			return err
+		}
+		if sc.q.Wants(&row) {
+			sc.page.Rows = append(sc.page.Rows, row)
+		}
 	}
 	sc.full = len(sc.page.Rows) == sc.limit || sc.left == 0
 	return nil
