@@ -33,6 +33,8 @@ func TestPage(t *testing.T) {
 
 const pageHead = `# Configuration
 
+[中文](configuration.zh-CN.md)
+
 <!-- Made from the rows of server/config by its page_test.go. Do not edit. -->
 
 Nothing has to be configured. What is set comes from four places; the later wins:
