@@ -59,7 +59,7 @@ func TestEveryVerbHasAScript(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(data)) {
-			words := strings.Fields(line)
+			words := strings.Fields(strings.ReplaceAll(line, "'", " "))
 			at := slices.Index(words, "ai-gateway")
 			if at < 1 || !slices.ContainsFunc(words[:at], func(w string) bool { return w == "exec" || w == "code" || w == "takes" }) {
 				continue
@@ -72,7 +72,7 @@ func TestEveryVerbHasAScript(t *testing.T) {
 			name := strings.TrimPrefix(c.CommandPath(), root.Name()+" ")
 			ran[name] = true
 			for i, word := range args {
-				if strings.Trim(word, "'") == "--json" || word == "-o" && i+1 < len(args) && strings.HasPrefix(args[i+1], "json") {
+				if word == "--json" || word == "-o" && i+1 < len(args) && strings.HasPrefix(args[i+1], "json") {
 					asJSON[name] = true
 				}
 			}
