@@ -145,7 +145,7 @@ func (w *where) scanned() int {
 // arguments are in one list, that of inner. Not possible: nothing can match.
 func conditions(q *store.UsageQuery, from position) (inner, outer *where, possible bool) {
 	inner, outer = &where{}, &where{}
-	for _, s := range []string{q.RequestID, q.KeyID, q.Model, q.Provider, q.Account, q.Status, q.EndReason} {
+	for _, s := range []string{q.RequestID, q.KeyID, q.Model, q.Provider, q.Account, q.Status, q.EndReason, q.Operation, q.Group, q.EndUser, q.Text} {
 		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 			return inner, outer, false
 		}
@@ -177,10 +177,20 @@ func conditions(q *store.UsageQuery, from position) (inner, outer *where, possib
 		}
 	}
 	outer.args = inner.args
-	for column, value := range map[string]string{"model": q.Model, "provider": q.Provider, "account": q.Account, "end_reason": q.EndReason} {
+	for column, value := range map[string]string{"model": q.Model, "provider": q.Provider, "account": q.Account, "end_reason": q.EndReason,
+		"operation": q.Operation, "key_group": q.Group, "end_user": q.EndUser} {
 		if value != "" {
 			outer.add(column+" = ?", value)
 		}
+	}
+	if q.Stream != nil {
+		outer.add("stream = ?", *q.Stream)
+	}
+	if q.MinDuration > 0 {
+		outer.add("duration_ms >= ?", float64(q.MinDuration)/1e6)
+	}
+	if q.Text != "" {
+		outer.add(`position(lower(?::text COLLATE "default") IN lower(concat_ws(chr(10), error, request_id, client_request_id, model, upstream_model, api_key_name) COLLATE "default")) > 0`, q.Text)
 	}
 	possible = outer.status(q.Status)
 	inner.args = outer.args
