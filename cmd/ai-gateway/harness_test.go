@@ -329,3 +329,10 @@ func freePort(t *testing.T) string {
 	defer func() { _ = ln.Close() }()
 	return ln.Addr().String()
 }
+
+// asks sends a chat of 11 tokens in and 7 out, and returns status and body.
+func (g *gateway) asks(key, model string) (int, string) {
+	g.t.Helper()
+	status, out, _ := g.call("POST", "/v1/chat/completions", key, fmt.Sprintf(`{"model":%q,"max_tokens":7,"messages":[{"role":"user","content":"hi"}]}`, model))
+	return status, out
+}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main_test
 
 import (
@@ -5,13 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/your-org/ai-api-gateway/store/postgres/postgrestest"
 )
 
 // importSQL is a database of another gateway as SQL, with up as its upstream.
@@ -55,63 +55,14 @@ func asDump(t *testing.T, text string) string {
 	return path
 }
 
-// asPostgres runs a Postgres for the test. It refuses to run as root, so it runs as
-// Debian's user postgres then.
+// asPostgres loads a database of a server of the test's own.
 func asPostgres(t *testing.T, text string) string {
 	t.Helper()
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if len(found) == 0 {
-		program(t, "initdb")
-		found = []string{""}
-	}
-	bin, dir := found[len(found)-1], t.TempDir()
-	var as *syscall.SysProcAttr
-	if os.Getuid() == 0 {
-		u, err := user.Lookup("postgres")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.Atoi(u.Uid)
-		gid, _ := strconv.Atoi(u.Gid)
-		as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-		for d := dir; len(d) > len(os.TempDir()); d = filepath.Dir(d) {
-			_ = os.Chmod(d, 0o755)
-		}
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run := func(wait bool, tool string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, tool), args...)
-		cmd.SysProcAttr, cmd.Dir = as, dir
-		if wait {
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", tool, err, out)
-			}
-		}
-		return cmd
-	}
-	data := filepath.Join(dir, "data")
-	run(true, "initdb", "-D", data, "-U", "gw", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	_, port, _ := strings.Cut(freeAddress(t), ":")
-	server := run(false, "postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "unix_socket_directories=")
-	log := &syncBuffer{}
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT)
-		_ = server.Wait()
-	})
-	url := "postgres://gw@127.0.0.1:" + port + "/postgres"
-	awaited(t, 30*time.Second, "Postgres does not start", func() bool {
-		return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-d", url).Run() == nil
-	})
+	url := postgrestest.Start(t).Database(t)
 	load := exec.Command(program(t, "psql"), "-q", "-v", "ON_ERROR_STOP=1", url)
 	load.Stdin = strings.NewReader(text)
 	if out, err := load.CombinedOutput(); err != nil {
-		t.Fatalf("psql: %v\n%s\n%s", err, out, log)
+		t.Fatalf("psql: %v\n%s", err, out)
 	}
 	return url
 }
@@ -146,13 +97,6 @@ func (g *gateway) has(text string, lines ...string) {
 			g.t.Errorf("%q is missing in\n%s", l, text)
 		}
 	}
-}
-
-// asks sends a chat of 11 tokens in and 7 out, and returns status and body.
-func (g *gateway) asks(key, model string) (int, string) {
-	g.t.Helper()
-	status, out, _ := g.call("POST", "/v1/chat/completions", key, fmt.Sprintf(`{"model":%q,"max_tokens":7,"messages":[{"role":"user","content":"hi"}]}`, model))
-	return status, out
 }
 
 // spends asks until the key is refused, and checks that this is for want of quota

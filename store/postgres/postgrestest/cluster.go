@@ -94,8 +94,8 @@ func Launch(settings ...string) (s *Server, err error) {
 // binaries returns the folder of the server's programs, "" if there is none.
 func binaries() string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	for i := len(found) - 1; i >= 0; i-- {
-		return filepath.Dir(found[i])
+	if len(found) > 0 {
+		return filepath.Dir(found[len(found)-1])
 	}
 	if path, err := exec.LookPath("postgres"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
