@@ -41,12 +41,18 @@ type batch struct {
 // file, then roll-ups and positions in one of gateway.db. Each of the files has its
 // own applied positions, so what a crash in between left half done is completed,
 // and not doubled, when the entries are given again.
-func (s *Store) Append(ctx context.Context, entries []store.Entry) error {
+func (s *Store) Append(ctx context.Context, entries []store.Entry) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.append.Lock()
 	defer s.append.Unlock()
+	if s.unsure {
+		if s.applied, err = s.Applied(ctx); err != nil {
+			return err
+		}
+		s.unsure = false
+	}
 	b, err := s.sort(entries)
 	if err != nil || len(b.high) == 0 {
 		return err

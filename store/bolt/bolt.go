@@ -38,6 +38,7 @@ type Options struct {
 	schema     uint64                           // for tests of migration; 0 = the constant
 	migrations map[uint64]func(*bucketTx) error // from version → to the next; nil = upgrades
 	between    func() error                     // for tests: between the day files' commits and gateway.db's
+	synced     func() error                     // for tests: what the last sync of gateway.db's commit says
 }
 
 // bucketTx is what a migration gets: one transaction over gateway.db.
@@ -95,6 +96,7 @@ type Store struct {
 	// append makes one Append at a time; it guards what follows.
 	append  sync.Mutex
 	applied map[string]uint64 // committed positions of gateway.db
+	unsure  bool              // a commit failed: applied may not be what the file says
 	series  map[dims]uint32   // some of bSeriesOf
 	names   map[string]string // some of bKeyNames
 }

@@ -114,6 +114,37 @@ func TestCrashBetweenFiles(t *testing.T) {
 	}
 }
 
+// The commit of gateway.db says that it failed when it is there nevertheless, as bbolt's
+// does if its last sync fails: what is given again counts once.
+func TestFailedCommitThatIsThere(t *testing.T) {
+	failed := errors.New("input/output error")
+	var fail bool
+	s, err := Open(context.Background(), t.TempDir(), Options{synced: func() error {
+		if fail {
+			return failed
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	var entries []store.Entry
+	for i := range 30 {
+		entries = append(entries, entry(uint64(i+1), day0.Add(time.Duration(i)*time.Minute)))
+	}
+	for end := 10; end <= 30; end += 10 {
+		for _, fail = range []bool{true, false} {
+			if err := s.Append(context.Background(), entries[:end]); fail != errors.Is(err, failed) || !fail && err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if rows, rowCost, rolled, rolledCost := sum(t, s); rows != 30 || rolled != 30 || rowCost != rolledCost {
+		t.Errorf("rows %d of %d, roll-ups %d of %d; want 30 of each", rows, rowCost, rolled, rolledCost)
+	}
+}
+
 func adjustments(entries []store.Entry) (n int64) {
 	for _, e := range entries {
 		if e.Kind == store.EntryAdjust {

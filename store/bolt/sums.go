@@ -202,7 +202,13 @@ func (s *Store) appendSums(b *batch) error {
 		learnt = w.learnt
 		return nil
 	})
+	if err == nil && s.opts.synced != nil {
+		err = s.opts.synced()
+	}
 	if err != nil {
+		// A commit whose last sync failed has written its meta page all the same, and
+		// later transactions build on it: whether it counts, only the file can say.
+		s.unsure = true
 		return fmt.Errorf("cannot append roll-ups: %w", err)
 	}
 	s.remember(b, learnt, names)
