@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary builds ai-gateway once and returns the folder it is in.
+// binary builds ai-gateway once and returns the folder it is in. The binary bears no
+// stamp of the checkout: what it says of its version is the same in each.
 func binary(t testing.TB) string {
 	t.Helper()
 	if dir := os.Getenv("AI_GATEWAY_TEST_BINARY"); dir != "" { // the folder of a binary built elsewhere
@@ -43,7 +44,7 @@ func binary(t testing.TB) string {
 		if binDir, buildErr = os.MkdirTemp("", "ai-gateway-bin"); buildErr != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", binDir+"/", ".").CombinedOutput()
+		out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binDir+"/", ".").CombinedOutput()
 		if err != nil {
 			buildErr = fmt.Errorf("go build: %v\n%s", err, out)
 		}

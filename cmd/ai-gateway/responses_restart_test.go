@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// TestResponsesStateSurvives: answers are gone on from after a restart and after a
-// crash; with another master key, or when the file is damaged, they are unknown,
-// and the gateway starts and remembers anew.
+// TestResponsesStateSurvives: answers are gone on from after a restart, after a crash
+// and after the master key was changed; those that were sealed with another master
+// key, or whose file is damaged, are unknown, and the gateway starts and remembers anew.
 func TestResponsesStateSurvives(t *testing.T) {
 	up := startVendor(t)
 	config := filepath.Join(t.TempDir(), "gateway.yaml")
@@ -77,8 +77,18 @@ func TestResponsesStateSurvives(t *testing.T) {
 	all(200)
 
 	g.stop()
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if out, err := g.run(`ai-gateway secrets rotate`); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	g = serve(t, dir, nil, "--config", config)
+	all(200)
+	g.stop()
+	if err := os.WriteFile(file, before, 0o600); err != nil { // sealed with the key of then
+		t.Fatal(err)
 	}
 	g = serve(t, dir, nil, "--config", config)
 	all(400)
