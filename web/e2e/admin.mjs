@@ -119,6 +119,14 @@ await step("navigation by the rail keeps the page, the palette finds", async () 
   await page.getByRole("heading", { level: 1, name: "Quotas" }).waitFor();
   await page.goBack();
   await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+  // Even a key of the same frame is the palette's.
+  assert.equal(await page.evaluate(async () => {
+    dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+    await Promise.resolve();
+    return document.activeElement?.matches(".palette[open] input");
+  }), true, "the palette does not hold the focus at once");
+  await page.keyboard.press("Escape");
+  await gone();
   assert.equal(await page.evaluate(() => window.kept), true, "the page was loaded anew");
 });
 

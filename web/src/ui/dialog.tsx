@@ -1,13 +1,14 @@
 // Dialogs and drawers: the browser's own, which hold the focus and close on Escape.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { t } from "../i18n";
 import { Icon } from "./icon";
 import { Button, Failure, type Kids } from "./kit";
 
-export function Dialog(p: { title: Kids; onClose: () => void; children: Kids; foot?: Kids; kind?: "modal" | "drawer" | "modal narrow"; tools?: Kids; label?: string }) {
+/** useModal opens a dialog with its first render, so that the next key is already its own, and gives the focus back. */
+function useModal() {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const d = ref.current;
     const before = document.activeElement;
     if (d && !d.open) d.showModal();
@@ -16,6 +17,11 @@ export function Dialog(p: { title: Kids; onClose: () => void; children: Kids; fo
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
+  return ref;
+}
+
+export function Dialog(p: { title: Kids; onClose: () => void; children: Kids; foot?: Kids; kind?: "modal" | "drawer" | "modal narrow"; tools?: Kids; label?: string }) {
+  const ref = useModal();
   return (
     <dialog ref={ref} class={p.kind ?? "modal"} aria-label={p.label ?? (typeof p.title === "string" ? p.title : undefined)}
       onCancel={(e) => { e.preventDefault(); p.onClose(); }}
@@ -43,16 +49,7 @@ export function Form(p: { title: string; action: string; onSubmit: () => Promise
     }
     work(false);
   };
-  const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const d = ref.current;
-    const before = document.activeElement;
-    if (d && !d.open) d.showModal();
-    return () => {
-      d?.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
+  const ref = useModal();
   return (
     <dialog ref={ref} class={p.narrow ? "modal narrow" : "modal"} aria-label={p.title} onCancel={(e) => { e.preventDefault(); p.onClose(); }}>
       <div class="dlg-head"><h2>{p.title}</h2><Button icon="close" kind="quiet" small label={t("action.close")} onClick={p.onClose} /></div>

@@ -1,5 +1,5 @@
 // The command palette: goes to a page, a key, an account, a model or a request.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get } from "../api";
 import { pages } from "../app";
 import { requestId } from "../filters";
@@ -15,8 +15,8 @@ export function Palette(p: { onClose: () => void }) {
   const [text, set] = useState("");
   const [at, move] = useState(0);
   const [things, setThings] = useState<Entry[]>([]);
+  useLayoutEffect(() => dialog.current?.showModal(), []); // before the next key: after the next frame is too late for one who types on
   useEffect(() => {
-    dialog.current?.showModal();
     void Promise.allSettled([get<Page<ApiKey>>("/v1/admin/api-keys", { limit: 500 }), get<Page<Account>>("/v1/admin/provider-accounts", { limit: 200 }), get<Catalogue>("/v1/admin/models")]).then(([keys, accounts, models]) => {
       const all: Entry[] = [];
       if (keys.status === "fulfilled") for (const k of keys.value.data) all.push({ icon: "keys", text: k.name, what: t("label.key"), to: address("keys", { id: k.id }) });
