@@ -73,6 +73,9 @@ func spent(t testing.TB) time.Duration {
 // roll-ups of ten million rows: the sums and latencies of a time, and of the time
 // before. The least of several runs counts, for the collector of garbage is in it.
 func TestPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures work, which the race detector multiplies")
+	}
 	end := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	s := open(t, t.TempDir(), Options{})
 	rollUps(t, s, end)
@@ -114,6 +117,9 @@ func TestPages(t *testing.T) {
 // TestFilteredPages: a filter that no row passes looks at as many rows as one call
 // may within 100 ms of work; it fails above twice that, for machines differ.
 func TestFilteredPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures work, which the race detector multiplies")
+	}
 	const rows = 40_000 // a fifth of them
 	s := open(t, t.TempDir(), Options{})
 	fill(t, s, rows, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC))
