@@ -346,7 +346,7 @@ func TestLivingBootIsLeftAlone(t *testing.T) {
 func TestCrashAtRandomMoments(t *testing.T) {
 	rounds := 40
 	if os.Getenv("AI_GATEWAY_LONG") == "1" {
-		rounds = 3000
+		rounds = 300
 	}
 	o := options(t.TempDir(), newMemStore())
 	o.SegmentBytes = 16 << 10
