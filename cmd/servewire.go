@@ -213,17 +213,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
 		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), CORS: cfg.CORSOrigins, MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Degraded: g.degraded, Web: servePage(),
-		Surfaces: server.Surfaces{
-			Chat: server.Surface{In: openai.ChatIngress()},
-			Relayed: func(op providers.Op) server.Surface {
-				return server.Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
-			},
-			Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
-			Responses:   server.Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
-			CountTokens: anthropic.EstimateTokens, InputTokens: openai.EstimateResponses,
-			Gemini:      server.Surface{In: gemini.GenerateIngress(), Frames: gemini.GenerateEgress(gemini.AIStudio)},
-			GeminiArray: gemini.ArrayIngress(), GeminiEmbed: gemini.EmbedFrames(), CountGemini: gemini.EstimateTokens,
-		},
+		Surfaces: surfaces(),
 	}
 	if !cfg.AdminKey.Empty() {
 		o.AdminKeyHash = store.HashKey(cfg.AdminKey.Reveal())
@@ -232,6 +222,21 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	g.server.CapConnections(cfg.Limits.PerAddress, cfg.TrustedProxies)
 	panicked = g.server.Panicked
 	g.runtime.Swap, g.runtime.Table = g.server.SetTable, g.server.Table
+}
+
+// surfaces are the formats that callers speak, and what frames their answers.
+func surfaces() server.Surfaces {
+	return server.Surfaces{
+		Chat: server.Surface{In: openai.ChatIngress()},
+		Relayed: func(op providers.Op) server.Surface {
+			return server.Surface{In: openai.RelayIngress(op), Frames: openai.RelayEgress(op)}
+		},
+		Messages:    server.Surface{In: anthropic.MessagesIngress(), Frames: anthropic.MessagesEgress(providers.Quirks{})},
+		Responses:   server.Surface{In: openai.ResponsesIngress(), Frames: openai.ResponsesEgress(providers.Quirks{})},
+		CountTokens: anthropic.EstimateTokens, InputTokens: openai.EstimateResponses,
+		Gemini:      server.Surface{In: gemini.GenerateIngress(), Frames: gemini.GenerateEgress(gemini.AIStudio)},
+		GeminiArray: gemini.ArrayIngress(), GeminiEmbed: gemini.EmbedFrames(), CountGemini: gemini.EstimateTokens,
+	}
 }
 
 // start begins what runs besides requests: the reading of what upstreams list, and
