@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -65,7 +66,12 @@ func (f *feed) run(ctx context.Context) {
 
 // once opens the feed and reads it to its end. What is in flight is asked first:
 // its answer tells a gateway that serves and a key that may look.
-func (f *feed) once(ctx context.Context) error {
+func (f *feed) once(ctx context.Context) (err error) {
+	defer func() { // a defect of the feed must not leave the terminal as it is
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the feed broke off: %v", p)
+		}
+	}()
 	if _, err := f.client.InFlight(ctx); err != nil {
 		return err
 	}
