@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"slices"
@@ -13,12 +14,13 @@ import (
 )
 
 // Paces of the live feed: events are gathered for a moment, so that a busy gateway
-// writes ten times a second and not once an event.
+// writes some times a second and not once an event.
 const (
-	liveGather = 100 * time.Millisecond
-	liveAlive  = 15 * time.Second // silence after which a comment is sent
-	liveEvents = 512              // of one write
-	liveBusy   = 64               // events of one write from which what is known by its end is told by that alone
+	liveGather     = 100 * time.Millisecond
+	liveGatherBusy = 250 * time.Millisecond // after a busy write: no eye follows more
+	liveAlive      = 15 * time.Second       // silence after which a comment is sent
+	liveEvents     = 2048                   // of one write
+	liveBusy       = 64                     // events of one write from which what is known by its end is told by that alone
 )
 
 // liveFeed streams what happens to requests, as server-sent events.
@@ -44,7 +46,27 @@ type liveReader struct {
 	rest []byte // encoded and not yet read
 
 	batch []*relay.Progress // gathered
+	busy  bool              // the last write was
+	buf   bytes.Buffer      // encoded; rest is of it
 }
+
+// WriteTo writes each gathering at once. Read alone is asked for 4 KB at a time, and a
+// busy gateway would pay for a system call each, and the watcher for a wake.
+func (l *liveReader) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		m, err := w.Write(l.rest)
+		l.rest, n = nil, n+int64(m)
+		if err != nil {
+			return n, err
+		}
+		if err := l.gather(); err != nil {
+			return n, nil // io.EOF: the end
+		}
+	}
+}
+
+// SupportsBodyWriteTo lets fasthttp choose WriteTo.
+func (l *liveReader) SupportsBodyWriteTo() bool { return true }
 
 // Read gives what there is, waiting for it; io.EOF when the gateway is ending.
 func (l *liveReader) Read(p []byte) (int, error) {
@@ -69,7 +91,7 @@ func (l *liveReader) gather() error {
 		select {
 		case first = <-l.w.C:
 		case <-silence.C:
-			l.rest = append(l.rest[:0], ": alive\n\n"...)
+			l.rest = []byte(": alive\n\n")
 			return nil
 		case <-look.C:
 			if l.s.draining.Load() {
@@ -77,7 +99,11 @@ func (l *liveReader) gather() error {
 			}
 		}
 	}
-	time.Sleep(liveGather)
+	if l.busy {
+		time.Sleep(liveGatherBusy)
+	} else {
+		time.Sleep(liveGather)
+	}
 	l.batch = append(l.batch[:0], first)
 	for len(l.batch) < liveEvents {
 		select {
@@ -88,17 +114,18 @@ func (l *liveReader) gather() error {
 		}
 		break
 	}
-	if len(l.batch) > liveBusy {
+	if l.busy = len(l.batch) > liveBusy; l.busy {
 		l.batch = endsOnly(l.batch)
 	}
-	buf := make([]byte, 0, 4<<10)
+	l.buf.Reset()
 	for _, p := range l.batch {
-		buf = l.add(buf, liveEvent(p))
+		l.add(liveEvent(p))
 	}
 	if n := l.w.Dropped(); n > 0 {
-		buf = l.add(buf, api.LiveEvent{Type: api.LiveDropped, Time: l.s.o.Now(), Dropped: n})
+		l.add(api.LiveEvent{Type: api.LiveDropped, Time: l.s.o.Now(), Dropped: n})
 	}
-	l.rest = buf
+	clear(l.batch) // what is told is not kept
+	l.rest = l.buf.Bytes()
 	return nil
 }
 
@@ -114,12 +141,14 @@ func endsOnly(batch []*relay.Progress) []*relay.Progress {
 	return slices.DeleteFunc(batch, func(p *relay.Progress) bool { return p.Row == nil && ended[p.ID] })
 }
 
-func (l *liveReader) add(buf []byte, e api.LiveEvent) []byte {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return buf
+func (l *liveReader) add(e api.LiveEvent) {
+	before := l.buf.Len()
+	l.buf.WriteString("event: " + e.Type + "\ndata: ")
+	if json.NewEncoder(&l.buf).Encode(e) != nil {
+		l.buf.Truncate(before)
+		return
 	}
-	return append(append(append(append(append(buf, "event: "...), e.Type...), "\ndata: "...), b...), "\n\n"...)
+	l.buf.WriteByte('\n') // the encoder has ended its line
 }
 
 // Close ends the watch.

@@ -92,6 +92,11 @@ func TestSoak(t *testing.T) {
 	if whole.Load()*3 < calls.Load() {
 		t.Errorf("only %d of %d calls were answered", whole.Load(), calls.Load())
 	}
+	if out, err := g.run("ai-gateway ledger verify"); err != nil || !strings.HasPrefix(out, "clean: ") {
+		t.Errorf("ledger verify: %v %s", err, out)
+	} else {
+		t.Logf("ledger verify: %s", strings.TrimSpace(out))
+	}
 }
 
 // soakCall does one call; one in five hangs up on the way. It reports whether the
