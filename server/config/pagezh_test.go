@@ -99,7 +99,7 @@ var settingsZH = map[string]string{
 	"tls.cert":                       "证书链(PEM),更换后自动重新读取;默认使用 HTTP",
 	"tls.key":                        "证书的私钥(PEM)",
 	"tls.client_ca":                  "要求客户端证书时的签发机构(PEM);默认不要求",
-	"ledger.durability":              "sync:用量落盘之后才发出回答的最后一个字节",
+	"ledger.durability":              "sync:用量落盘之后才发出回答的最后一个字节;async:不等落盘,崩溃时可能丢失最后 50 毫秒加一次提交的用量",
 	"ledger.on_failure":              "用量无法写入时如何处理请求",
 	"ledger.on_crash":                "因进程崩溃而中断的请求如何计费",
 	"routing.breaker_window":         "熔断统计的时间窗口:其中失败 5 次且占一半以上即熔断",

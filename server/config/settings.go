@@ -64,7 +64,7 @@ func (c *Config) settings() []setting {
 		{"tls.cert", "", &c.TLS.Cert, nil, nil, "certificate chain (PEM) to serve with, read anew when it changes; default plain HTTP"},
 		{"tls.key", "", &c.TLS.Key, nil, nil, "its private key (PEM)"},
 		{"tls.client_ca", "", &c.TLS.ClientCA, nil, nil, "authorities (PEM) whose client certificates callers must show; default none are asked for"},
-		{"ledger.durability", "sync", &c.Ledger.Durability, []string{"sync", "async"}, nil, "sync: the last byte of an answer waits until its usage is on disk"},
+		{"ledger.durability", "sync", &c.Ledger.Durability, []string{"sync", "async"}, nil, "sync: the last byte of an answer waits until its usage is on disk; async: it does not, and a crash may lose the last 50 ms and one commit"},
 		{"ledger.on_failure", "reject", &c.Ledger.OnFailure, []string{"reject", "serve_unmetered"}, nil, "what happens to requests while usage cannot be written"},
 		{"ledger.on_crash", "charge_reserved", &c.Ledger.OnCrash, []string{"charge_reserved", "charge_input", "release"}, nil, "what a request cut by a crash is charged"},
 		{"routing.breaker_window", "30s", &c.Routing.Window, nil, positive, "the time whose failures open a target's breaker: 5, if they are half of its requests"},

@@ -64,7 +64,7 @@ type Options struct {
 
 	SegmentBytes int64         // size of a segment [16 MiB]
 	Durability   string        // [DurabilitySync]
-	HoldDelay    time.Duration // how long a hold may wait for a commit to ride with [5 ms]
+	HoldDelay    time.Duration // how long what nobody waits for may wait for a commit to ride with [5 ms; async 50 ms]
 	OnCrash      string        // [CrashChargeReserved]
 	// Ballast is the size in bytes of a file that is given up when the disk is
 	// full, so that what runs can be settled; -1: 5 % of the free space, at most
@@ -102,6 +102,9 @@ func (o *Options) defaults() error {
 	}
 	def(&o.SegmentBytes, 16<<20)
 	def(&o.Durability, DurabilitySync)
+	if o.Durability == DurabilityAsync { // nothing waits, so a commit may serve many
+		def(&o.HoldDelay, 50*time.Millisecond)
+	}
 	def(&o.HoldDelay, 5*time.Millisecond)
 	def(&o.OnCrash, CrashChargeReserved)
 	def(&o.tick, time.Second)

@@ -397,8 +397,8 @@ func TestCrashAtRandomMoments(t *testing.T) {
 	}
 	for round := range rounds {
 		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
-		// What the store has is durable before a segment is removed, so it is
-		// looked at after the copy; what was acknowledged, before.
+		// The store is never ahead of the log, nor takes it in while both are copied:
+		// the applier waits for its lock. What was acknowledged is looked at before.
 		mu.Lock()
 		must := make(map[string]bool, len(acked))
 		for id := range acked {
@@ -406,8 +406,8 @@ func TestCrashAtRandomMoments(t *testing.T) {
 		}
 		mu.Unlock()
 		dir := t.TempDir()
-		copyLog(t, l.dir, filepath.Join(dir, o.Boot))
 		s.mu.Lock()
+		copyLog(t, l.dir, filepath.Join(dir, o.Boot))
 		after := newMemStore()
 		for id, rows := range s.rows {
 			after.rows[id] = rows[:len(rows):len(rows)]
