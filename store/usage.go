@@ -136,6 +136,20 @@ func (r *UsageRow) Charged() int64 {
 	return AddNano(AddNano(r.CostNano, r.MarkupNano), r.Unconfirmed())
 }
 
+// Correct takes a correction in. Corrections are summed, so their order does not matter.
+func (r *UsageRow) Correct(e *Entry) {
+	r.CostNano = AddNano(r.CostNano, e.DeltaNano)
+	r.AdjustedNano = AddNano(r.AdjustedNano, e.DeltaNano)
+	r.MarkupNano = AddNano(r.MarkupNano, e.MarkupNano)
+	r.UnconfirmedTokens = AddNano(r.UnconfirmedTokens, e.UnconfirmedTokens)
+	if e.UnconfirmedNano != 0 || e.PriceSource == PriceResolved {
+		r.Flags |= FlagResolved
+	}
+	if e.PriceVersion != "" {
+		r.PriceVersion, r.PriceSource = e.PriceVersion, e.PriceSource
+	}
+}
+
 // Failed reports whether the request counts as an error: it was answered with
 // one, or ended early for a reason that is not the caller's leaving.
 func (r *UsageRow) Failed() bool {

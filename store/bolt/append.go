@@ -310,16 +310,7 @@ func (w *dayWriter) adjust(e *store.Entry, st *bootState, b *batch, again bool) 
 	if again {
 		return nil
 	}
-	row.CostNano = store.AddNano(row.CostNano, e.DeltaNano)
-	row.AdjustedNano = store.AddNano(row.AdjustedNano, e.DeltaNano)
-	row.MarkupNano = store.AddNano(row.MarkupNano, e.MarkupNano)
-	row.UnconfirmedTokens = store.AddNano(row.UnconfirmedTokens, e.UnconfirmedTokens)
-	if e.UnconfirmedNano != 0 || e.PriceSource == store.PriceResolved {
-		row.Flags |= store.FlagResolved
-	}
-	if e.PriceVersion != "" {
-		row.PriceVersion, row.PriceSource = e.PriceVersion, e.PriceSource
-	}
+	row.Correct(e)
 	fixes, err := w.tx.CreateBucketIfNotExists(bFixes)
 	if err != nil {
 		return err

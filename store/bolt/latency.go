@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -111,108 +110,21 @@ func (w *sumsWriter) addLatency(into *bbolt.Bucket, b *batch) error {
 // Latency returns the histograms of the times that a query asks for, widened as
 // those of Totals are, in the order of their group's values.
 func (s *Store) Latency(ctx context.Context, q store.LatencyQuery) ([]store.Latency, error) {
-	times, err := timesOf(q.GroupBy, q.Zone, func(name string) bool { return latencyColumns[name] != nil })
-	if err != nil {
+	t := &tally[timing]{by: q.GroupBy, columns: latencyColumns, most: maxLatencies, add: (*timing).addEncoded, wanted: func(d *dims) bool {
+		return (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account)
+	}}
+	if err := t.begin(q.Zone); err != nil {
 		return nil, err
 	}
-	t := &latencyTally{q: q, times: times, series: map[uint32]int32{}, places: map[string]int32{}, sums: map[[2]int32]*timing{}}
-	if err := s.db.View(func(tx *bbolt.Tx) error { return t.walk(ctx, tx) }); err != nil {
+	if err := s.db.View(func(tx *bbolt.Tx) error { return t.walk(ctx, tx, bLatency, q.Since, q.Until) }); err != nil {
 		return nil, fmt.Errorf("cannot read latencies: %w", err)
 	}
-	return t.all(), nil
-}
-
-// A latencyTally is one Latency on its way; see tally.
-type latencyTally struct {
-	q      store.LatencyQuery
-	series map[uint32]int32
-	places map[string]int32
-	parts  [][]string
-	times  timeLabels
-	sums   map[[2]int32]*timing
-}
-
-func (t *latencyTally) walk(ctx context.Context, tx *bbolt.Tx) error {
-	from, to := slotsOf(t.q.Since, t.q.Until)
-	names := tx.Bucket(bSeries)
-	c := tx.Bucket(bLatency).Cursor()
-	n := 0
-	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8 && binary.BigEndian.Uint32(k) < to; k, v = c.Next() {
-		if n++; n%4096 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		place, known := t.series[binary.BigEndian.Uint32(k[4:])]
-		if !known {
-			var err error
-			if place, err = t.place(names, k[4:]); err != nil {
-				return err
-			}
-		}
-		if place < 0 {
-			continue
-		}
-		g := [2]int32{place, t.times.labelOf(binary.BigEndian.Uint32(k))}
-		sum := t.sums[g]
-		if sum == nil {
-			if len(t.sums) == maxLatencies {
-				return fmt.Errorf("more than %d groups: %w", maxLatencies, store.ErrQuery)
-			}
-			sum = new(timing)
-			t.sums[g] = sum
-		}
-		if err := sum.addEncoded(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// place decides, once a query, which group a series belongs to; -1: none.
-func (t *latencyTally) place(names *bbolt.Bucket, id []byte) (int32, error) {
-	d, err := decodeDims(names.Get(id))
-	if err != nil {
-		return 0, err
-	}
-	q, place := &t.q, int32(-1)
-	if (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account) {
-		values := make([]string, len(q.GroupBy))
-		for i, name := range q.GroupBy {
-			if column := latencyColumns[name]; column != nil {
-				values[i] = column(&d)
-			}
-		}
-		joined := strings.Join(values, "\x00")
-		var known bool
-		if place, known = t.places[joined]; !known {
-			place = int32(len(t.parts))
-			t.places[joined] = place
-			t.parts = append(t.parts, values)
-		}
-	}
-	t.series[binary.BigEndian.Uint32(id)] = place
-	return place, nil
-}
-
-func (t *latencyTally) all() []store.Latency {
-	type group struct {
-		values []string
-		sum    *timing
-	}
-	groups := make([]group, 0, len(t.sums))
-	for at, sum := range t.sums {
-		values := slices.Clone(t.parts[at[0]])
-		t.times.put(values, at[1])
-		groups = append(groups, group{values, sum})
-	}
-	slices.SortFunc(groups, func(a, b group) int { return slices.CompareFunc(a.values, b.values, cmp.Compare) })
+	groups := t.groups()
 	out := make([]store.Latency, len(groups))
 	for i, g := range groups {
-		out[i] = store.Latency{Group: make(map[string]string, len(g.values)), Duration: g.sum[0], TTFT: g.sum[1]}
-		for j, name := range t.q.GroupBy {
-			out[i].Group[name] = g.values[j]
-		}
+		out[i] = store.Latency{Group: t.named(g.values), Duration: g.sum[0], TTFT: g.sum[1]}
 	}
-	return out
+	return out, nil
 }
 
 // addHistograms is the migration from schema 1, which had none: those of slots that

@@ -1,9 +1,7 @@
 package bolt
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,16 +20,6 @@ var columns = map[string]func(*dims) string{
 	"key": func(d *dims) string { return d.key }, "model": func(d *dims) string { return d.model },
 	"provider": func(d *dims) string { return d.provider }, "account": func(d *dims) string { return d.account },
 	"end_reason": func(d *dims) string { return d.end }, "group": func(d *dims) string { return d.group },
-}
-
-// A tally is one Totals on its way.
-type tally struct {
-	q      store.TotalsQuery
-	series map[uint32]int32 // series → its place in parts; -1: not asked for
-	places map[string]int32
-	parts  [][]string // by place, then by the names of GroupBy; times are ""
-	times  timeLabels
-	sums   map[[2]int32]*sums
 }
 
 // Groupings by time, the coarsest first.
@@ -71,23 +59,48 @@ func timesOf(by []string, zone *time.Location, known func(string) bool) (timeLab
 // Until, widened up; a zero time is no bound. The sums come in the order of their
 // group's values; without grouping there is one, or none if there were no requests.
 func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
-	times, err := timesOf(q.GroupBy, q.Zone, func(name string) bool { return columns[name] != nil })
-	if err != nil {
-		return nil, err
-	}
-	t := &tally{q: q, times: times, series: map[uint32]int32{}, places: map[string]int32{}, sums: map[[2]int32]*sums{}}
-	var out []store.Total
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		if err := t.walk(ctx, tx); err != nil {
+	var one sums
+	t := &tally[sums]{by: q.GroupBy, columns: columns, most: maxGroups, wanted: func(d *dims) bool {
+		return (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account)
+	}, add: func(sum *sums, kept []byte) error {
+		if err := one.decode(kept); err != nil {
 			return err
 		}
-		out = t.totals(tx)
+		sum.add(&one)
+		return nil
+	}}
+	if err := t.begin(q.Zone); err != nil {
+		return nil, err
+	}
+	var out []store.Total
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		if err := t.walk(ctx, tx, source(&q), q.Since, q.Until); err != nil {
+			return err
+		}
+		out = totals(t, tx.Bucket(bKeyNames))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot sum usage: %w", err)
 	}
 	return out, nil
+}
+
+func totals(t *tally[sums], keyNames *bbolt.Bucket) []store.Total {
+	groups := t.groups()
+	out := make([]store.Total, len(groups))
+	for i, g := range groups {
+		sum := g.sum
+		out[i] = store.Total{
+			Group: t.named(g.values), Requests: sum.requests, Errors: sum.errors, Estimated: sum.estimated,
+			Tokens: sum.tokens, CostNano: sum.cost,
+			MarkupNano: sum.markup, UnconfirmedNano: sum.unconfirmed, UnconfirmedTokens: sum.heldTokens, Duration: time.Duration(sum.duration),
+		}
+		if id := out[i].Group["key"]; id != "" {
+			out[i].KeyName = string(keyNames.Get([]byte(id)))
+		}
+	}
+	return out
 }
 
 // slotsOf returns the slots from since, widened down, to until, widened up.
@@ -100,74 +113,6 @@ func slotsOf(since, until time.Time) (from, to uint32) {
 		to = uint32((max(0, until.Add(-1).Unix()) + slotSeconds) / slotSeconds)
 	}
 	return from, to
-}
-
-func (t *tally) walk(ctx context.Context, tx *bbolt.Tx) error {
-	from, to := slotsOf(t.q.Since, t.q.Until)
-	names := tx.Bucket(bSeries)
-	c := tx.Bucket(source(&t.q)).Cursor()
-	var one sums
-	n := 0
-	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8; k, v = c.Next() {
-		slot := binary.BigEndian.Uint32(k)
-		if slot >= to {
-			break
-		}
-		if n++; n%4096 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		place, known := t.series[binary.BigEndian.Uint32(k[4:])]
-		if !known {
-			var err error
-			if place, err = t.place(names, k[4:]); err != nil {
-				return err
-			}
-		}
-		if place < 0 {
-			continue
-		}
-		if err := one.decode(v); err != nil {
-			return err
-		}
-		g := [2]int32{place, t.times.labelOf(slot)}
-		sum := t.sums[g]
-		if sum == nil {
-			if len(t.sums) == maxGroups {
-				return fmt.Errorf("more than %d groups: %w", maxGroups, store.ErrQuery)
-			}
-			sum = new(sums)
-			t.sums[g] = sum
-		}
-		sum.add(&one)
-	}
-	return nil
-}
-
-// place decides, once a query, which group a series belongs to.
-func (t *tally) place(names *bbolt.Bucket, id []byte) (int32, error) {
-	d, err := decodeDims(names.Get(id))
-	if err != nil {
-		return 0, err
-	}
-	q := &t.q
-	place := int32(-1)
-	if (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account) {
-		values := make([]string, len(q.GroupBy))
-		for i, name := range q.GroupBy {
-			if column := columns[name]; column != nil {
-				values[i] = column(&d)
-			}
-		}
-		joined := strings.Join(values, "\x00")
-		var known bool
-		if place, known = t.places[joined]; !known {
-			place = int32(len(t.parts))
-			t.places[joined] = place
-			t.parts = append(t.parts, values)
-		}
-	}
-	t.series[binary.BigEndian.Uint32(id)] = place
-	return place, nil
 }
 
 // labelOf returns the place of what a slot is called. Slots come in order, so it is
@@ -206,37 +151,6 @@ func (l *timeLabels) put(values []string, label int32) {
 			values[i] = times[k]
 		}
 	}
-}
-
-func (t *tally) totals(tx *bbolt.Tx) []store.Total {
-	type group struct {
-		values []string
-		sum    *sums
-	}
-	groups := make([]group, 0, len(t.sums))
-	for at, sum := range t.sums {
-		values := slices.Clone(t.parts[at[0]])
-		t.times.put(values, at[1])
-		groups = append(groups, group{values, sum})
-	}
-	slices.SortFunc(groups, func(a, b group) int { return slices.CompareFunc(a.values, b.values, cmp.Compare) })
-	keyNames := tx.Bucket(bKeyNames)
-	out := make([]store.Total, len(groups))
-	for i, g := range groups {
-		sum := g.sum
-		out[i] = store.Total{
-			Group: make(map[string]string, len(g.values)), Requests: sum.requests, Errors: sum.errors, Estimated: sum.estimated,
-			Tokens: sum.tokens, CostNano: sum.cost,
-			MarkupNano: sum.markup, UnconfirmedNano: sum.unconfirmed, UnconfirmedTokens: sum.heldTokens, Duration: time.Duration(sum.duration),
-		}
-		for j, name := range t.q.GroupBy {
-			out[i].Group[name] = g.values[j]
-			if name == "key" && g.values[j] != "" {
-				out[i].KeyName = string(keyNames.Get([]byte(g.values[j])))
-			}
-		}
-	}
-	return out
 }
 
 // Applied returns the applied position of each boot.

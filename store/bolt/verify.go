@@ -21,9 +21,6 @@ var (
 	kSumsFrom = []byte("sums_from")
 )
 
-// errFault ends a verification at the first difference.
-var errFault = errors.New("the ledger does not add up")
-
 const slotsPerDay = 24 * 3600 / slotSeconds
 
 // A proof is one Verify on its way.
@@ -35,8 +32,8 @@ type proof struct {
 	day     string
 	cells   map[cell]*sums
 	timings timings
-	fixes   map[string]int64 // corrections of cost by request
-	hashes  []uint64         // of request ids
+	fixes   store.Corrections
+	hashes  []uint64 // of request ids
 }
 
 // Verify recomputes every roll-up from the rows and their corrections, one day at
@@ -46,7 +43,7 @@ type proof struct {
 func (s *Store) Verify(ctx context.Context) (store.Verification, error) {
 	p := &proof{s: s}
 	err := p.run(ctx)
-	if errors.Is(err, errFault) {
+	if errors.Is(err, store.ErrFault) {
 		err = nil
 	}
 	if err != nil {
@@ -71,8 +68,7 @@ func (p *proof) run(ctx context.Context) error {
 
 // fault notes the first difference.
 func (p *proof) fault(what, msg string, args ...any) error {
-	p.out.Fault, p.out.FaultDay, p.out.FaultRows = fmt.Sprintf(msg, args...), p.day, what
-	return errFault
+	return p.out.Fail(p.day, what, msg, args...)
 }
 
 // oneDay compares a day's file with its roll-ups.
@@ -83,7 +79,7 @@ func (p *proof) oneDay(ctx context.Context, day string) error {
 	}
 	defer p.s.days.release(f.file)
 	defer func() { _ = errors.Join(f.tx.Rollback(), gateway.Rollback()) }() // of reading
-	p.day, p.cells, p.fixes, p.hashes = day, map[cell]*sums{}, map[string]int64{}, p.hashes[:0]
+	p.day, p.cells, p.fixes, p.hashes = day, map[cell]*sums{}, store.Corrections{}, p.hashes[:0]
 	p.timings = timings{map[cell]uint32{}, map[timingBucket]int64{}}
 	p.out.Days++
 	if err := p.readFixes(f.tx); err != nil {
@@ -156,10 +152,8 @@ func (p *proof) readRows(ctx context.Context, tx *bbolt.Tx) error {
 	if indexed, err := postings(tx); err != nil || indexed != n {
 		return p.fault("index", "the index holds %d of %d rows (%v)", indexed, n, err)
 	}
-	for id, left := range p.fixes {
-		if left != 0 {
-			return p.fault("request "+id, "corrections of %s USD are not in any row", store.FormatUSD(left))
-		}
+	if id, fault := p.fixes.Left(); fault != "" {
+		return p.fault("request "+id, "%s", fault)
 	}
 	return p.twice(tx)
 }
@@ -168,19 +162,8 @@ func (p *proof) readRow(key []byte, row *store.UsageRow) error {
 	if len(key) != rowKeyLen || binary.BigEndian.Uint64(key) != uint64(row.Time.UnixNano()) || row.Time.UTC().Format(dayLayout) != p.day {
 		return p.fault("request "+row.RequestID, "its row of %s is kept in another place", row.Time.UTC().Format(time.RFC3339))
 	}
-	var attempts int64
-	for i := range row.Attempts {
-		attempts = store.AddNano(attempts, row.Attempts[i].CostNano)
-	}
-	settled := store.AddNano(row.CostNano, -row.AdjustedNano)
-	if attempts != 0 && attempts != settled {
-		return p.fault("request "+row.RequestID, "it was settled at %s USD, its attempts cost %s", store.FormatUSD(settled), store.FormatUSD(attempts))
-	}
-	if row.AdjustedNano != 0 {
-		if made := p.fixes[row.RequestID]; made != row.AdjustedNano {
-			return p.fault("request "+row.RequestID, "its row holds corrections of %s USD, those made come to %s", store.FormatUSD(row.AdjustedNano), store.FormatUSD(made))
-		}
-		delete(p.fixes, row.RequestID)
+	if fault := p.fixes.Row(row); fault != "" {
+		return p.fault("request "+row.RequestID, "%s", fault)
 	}
 	p.hashes = append(p.hashes, wordOf(row.RequestID))
 	p.out.Charged = store.AddNano(p.out.Charged, row.Charged())

@@ -307,16 +307,7 @@ func (b *batch) correct(ctx context.Context, tx pgx.Tx, e *store.Entry) error {
 	if err := store.DecodeRow(record, &row); err != nil {
 		return err
 	}
-	row.CostNano = store.AddNano(row.CostNano, e.DeltaNano)
-	row.AdjustedNano = store.AddNano(row.AdjustedNano, e.DeltaNano)
-	row.MarkupNano = store.AddNano(row.MarkupNano, e.MarkupNano)
-	row.UnconfirmedTokens = store.AddNano(row.UnconfirmedTokens, e.UnconfirmedTokens)
-	if e.UnconfirmedNano != 0 || e.PriceSource == store.PriceResolved {
-		row.Flags |= store.FlagResolved
-	}
-	if e.PriceVersion != "" {
-		row.PriceVersion, row.PriceSource = e.PriceVersion, e.PriceSource
-	}
+	row.Correct(e)
 	if _, err := tx.Exec(ctx, "UPDATE usage_logs SET record = $1, cost_usd = $2, price_version = $3 WHERE time = $4 AND ns = $5 AND boot = $6 AND seq = $7",
 		store.AppendRow(nil, &row), usd(row.CostNano), text(row.PriceVersion), at, ns, boot, seq); err != nil {
 		return err

@@ -12,16 +12,13 @@ import (
 	"github.com/your-org/ai-api-gateway/store"
 )
 
-// errFault ends a verification at the first difference.
-var errFault = errors.New("the ledger does not add up")
-
 // A proof is one Verify on its way.
 type proof struct {
 	s   *Store
 	out store.Verification
 	day string
 	batch
-	fixes map[string]int64 // corrections of cost by request
+	fixes store.Corrections
 }
 
 // Verify recomputes every roll-up from the rows and their corrections, one day at
@@ -38,7 +35,7 @@ func (s *Store) Verify(ctx context.Context) (store.Verification, error) {
 	if err == nil {
 		err = s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error { return p.orphans(ctx, tx) })
 	}
-	if errors.Is(err, errFault) {
+	if errors.Is(err, store.ErrFault) {
 		err = nil
 	}
 	if err != nil {
@@ -52,13 +49,12 @@ const verifyTimeout = time.Hour
 
 // fault notes the first difference.
 func (p *proof) fault(what, msg string, args ...any) error {
-	p.out.Fault, p.out.FaultDay, p.out.FaultRows = fmt.Sprintf(msg, args...), p.day, what
-	return errFault
+	return p.out.Fail(p.day, what, msg, args...)
 }
 
 // oneDay compares a day's rows with its roll-ups, in one state of the database.
 func (p *proof) oneDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
-	p.day, p.cells, p.fixes = day.Format(time.DateOnly), map[cell]*store.Total{}, map[string]int64{}
+	p.day, p.cells, p.fixes = day.Format(time.DateOnly), map[cell]*store.Total{}, store.Corrections{}
 	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", verifyTimeout.Milliseconds())); err != nil {
 		return err
 	}
@@ -129,28 +125,15 @@ func (p *proof) readRows(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	for id, left := range p.fixes {
-		if left != 0 {
-			return p.fault("request "+id, "corrections of %s USD are not in any row", store.FormatUSD(left))
-		}
+	if id, fault := p.fixes.Left(); fault != "" {
+		return p.fault("request "+id, "%s", fault)
 	}
 	return nil
 }
 
 func (p *proof) readRow(row *store.UsageRow, as *string) error {
-	var attempts int64
-	for i := range row.Attempts {
-		attempts = store.AddNano(attempts, row.Attempts[i].CostNano)
-	}
-	settled := store.AddNano(row.CostNano, -row.AdjustedNano)
-	if attempts != 0 && attempts != settled {
-		return p.fault("request "+row.RequestID, "it was settled at %s USD, its attempts cost %s", store.FormatUSD(settled), store.FormatUSD(attempts))
-	}
-	if row.AdjustedNano != 0 {
-		if made := p.fixes[row.RequestID]; made != row.AdjustedNano {
-			return p.fault("request "+row.RequestID, "its row holds corrections of %s USD, those made come to %s", store.FormatUSD(row.AdjustedNano), store.FormatUSD(made))
-		}
-		delete(p.fixes, row.RequestID)
+	if fault := p.fixes.Row(row); fault != "" {
+		return p.fault("request "+row.RequestID, "%s", fault)
 	}
 	p.out.Rows++
 	p.out.Charged = store.AddNano(p.out.Charged, row.Charged())
