@@ -13,7 +13,7 @@ func decodeContent(raw []byte) ([]providers.Block, error) {
 	if s, ok := wire.String(raw); ok {
 		return []providers.Block{{Kind: providers.KindText, Text: s, Raw: asString, Origin: dialect}}, nil
 	}
-	if !isArray(raw) {
+	if !wire.IsArray(raw) {
 		return nil, bad("content", "must be a string or a list of blocks")
 	}
 	return decodeBlocks(raw, "content")
@@ -35,7 +35,7 @@ func decodeBlocks(list []byte, name string) (blocks []providers.Block, err error
 // decodeBlock reads one block of a request or an answer. Kinds without a neutral
 // form (server tools, containers, compaction, …) are kept whole.
 func decodeBlock(raw []byte) (providers.Block, error) {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return providers.Block{}, bad("", "must be an object")
 	}
 	switch typ := stringAt(raw, "type"); typ {
@@ -137,7 +137,7 @@ func toolUseMember(b *providers.Block, name string, v []byte) (bool, error) {
 	case "name":
 		return text(&b.ToolName, name, v)
 	case "input":
-		if !isObject(v) {
+		if !wire.IsObject(v) {
 			return true, bad(name, "must be an object")
 		}
 		b.Args = v
@@ -192,7 +192,7 @@ func decodeMedia(raw []byte, kind providers.BlockKind) (providers.Block, error) 
 
 // decodeSource reads the source of an image or a document.
 func decodeSource(b *providers.Block, src []byte) (known bool, err error) {
-	if !isObject(src) {
+	if !wire.IsObject(src) {
 		return true, bad("source", "must be an object")
 	}
 	b.MediaType = stringAt(src, "media_type")

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // Rules returns the disposition of every member that a request of another dialect
@@ -88,7 +89,7 @@ func (w *requestWriter) foreignExtra(m providers.Member) {
 	switch {
 	case r.Is == providers.Refused && (r.When == "" || strings.Contains(string(m.Value), `"audio"`)):
 		w.fail(m.Name, "this model cannot answer with audio")
-	case r.Is == providers.Dropped && !inert(m.Value):
+	case r.Is == providers.Dropped && !wire.Inert(m.Value):
 		w.drop(m.Name)
 	}
 }

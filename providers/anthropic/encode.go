@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 func (ingress) NewEncoder(o providers.EncodeOptions) providers.Encoder {
@@ -125,14 +126,14 @@ func (e *encoder) start(dst []byte, ev *providers.Event) []byte {
 	if e.o.Model != "" {
 		model = e.o.Model
 	}
-	dst = append(key(frame(dst, "message_start"), "message"), '{')
-	dst = putString(dst, "id", messageID(ev.ID, own, e.o.RequestID))
+	dst = append(wire.Key(frame(dst, "message_start"), "message"), '{')
+	dst = wire.PutString(dst, "id", messageID(ev.ID, own, e.o.RequestID))
 	dst = append(dst, `,"type":"message","role":"assistant"`...)
-	dst = putString(dst, "model", model)
+	dst = wire.PutString(dst, "model", model)
 	dst = append(dst, `,"content":[],"stop_reason":null,"stop_sequence":null`...)
-	dst = key(dst, "usage")
+	dst = wire.Key(dst, "usage")
 	if raw := rawUsage(ev.Extra, ev.Origin); raw != nil {
-		dst = appendRaw(dst, raw)
+		dst = wire.AppendRaw(dst, raw)
 	} else {
 		u := ev.Usage
 		if u.Prompt() == 0 { // clients read the size of the context here
@@ -334,7 +335,7 @@ func (e *encoder) End(dst []byte) []byte {
 		}
 	}
 	e.done = true
-	dst = append(key(frame(dst, "message_delta"), "delta"), '{')
+	dst = append(wire.Key(frame(dst, "message_delta"), "delta"), '{')
 	f := &e.finish
 	dst = appendStop(dst, refusing(f.Finish, e.refused), f.RawFinish, f.StopSequence, f.Origin, e.calls)
 	var outer []providers.Member
@@ -347,10 +348,10 @@ func (e *encoder) End(dst []byte) []byte {
 			dst = putMembers(dst, []providers.Member{m})
 		}
 	}
-	dst = key(append(dst, '}'), "usage")
+	dst = wire.Key(append(dst, '}'), "usage")
 	switch {
 	case e.rawUsage != nil:
-		dst = appendRaw(dst, e.rawUsage)
+		dst = wire.AppendRaw(dst, e.rawUsage)
 	case e.hasUsage:
 		dst = appendUsage(dst, &e.usage)
 	default:

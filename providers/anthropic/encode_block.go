@@ -15,16 +15,16 @@ func (e *encoder) open(dst []byte, o *outBlock) []byte {
 		dst = e.carry(dst, b)
 	}
 	dst = e.index(frame(dst, "content_block_start"))
-	dst = key(dst, "content_block")
+	dst = wire.Key(dst, "content_block")
 	switch b.Kind {
 	case providers.KindThinking:
 		dst = append(dst, `{"type":"thinking","thinking":"","signature":""`...)
 	case providers.KindRedacted:
-		dst = putString(append(dst, `{"type":"redacted_thinking"`...), "data", markSignature(string(b.Data), b.SignatureOrigin))
+		dst = wire.PutString(append(dst, `{"type":"redacted_thinking"`...), "data", markSignature(string(b.Data), b.SignatureOrigin))
 	case providers.KindToolCall:
 		e.calls = true
-		dst = putString(append(dst, `{"type":"tool_use"`...), "id", b.ID)
-		dst = append(putString(dst, "name", b.ToolName), `,"input":{}`...)
+		dst = wire.PutString(append(dst, `{"type":"tool_use"`...), "id", b.ID)
+		dst = append(wire.PutString(dst, "name", b.ToolName), `,"input":{}`...)
 	case providers.KindImage, providers.KindFile:
 		dst = append(dst, '[')
 		at := len(dst)
@@ -34,16 +34,16 @@ func (e *encoder) open(dst []byte, o *outBlock) []byte {
 		dst = append(dst[:at-1], dst[at:len(dst)-1]...) // without the bracket, and open again
 	case providers.KindOpaque:
 		raw := bytes.TrimSpace(b.Raw)
-		if !isObject(raw) {
+		if !wire.IsObject(raw) {
 			raw = []byte(`{"type":"text","text":""}`)
 		}
-		dst = appendRaw(dst, raw)
+		dst = wire.AppendRaw(dst, raw)
 		dst = dst[:len(dst)-1]
 	default:
 		e.refused = e.refused || b.Kind == providers.KindRefusal
 		dst = append(dst, `{"type":"text","text":""`...)
 		if b.Origin == dialect && len(b.Citations) > 0 {
-			dst = putRaw(dst, "citations", b.Citations)
+			dst = wire.PutRaw(dst, "citations", b.Citations)
 		}
 	}
 	if b.Origin == dialect && b.Kind != providers.KindOpaque {
@@ -67,7 +67,7 @@ func (e *encoder) carry(dst []byte, b *providers.Block) []byte {
 	return dst
 }
 
-func (e *encoder) index(dst []byte) []byte { return putInt(dst, "index", int64(e.count)) }
+func (e *encoder) index(dst []byte) []byte { return wire.PutInt(dst, "index", int64(e.count)) }
 
 // close ends the block at hand.
 func (e *encoder) close(dst []byte) []byte {
@@ -106,8 +106,8 @@ func (e *encoder) close(dst []byte) []byte {
 
 // delta writes one content_block_delta of one text member.
 func (e *encoder) delta(dst []byte, typ, name, v string) []byte {
-	dst = append(key(e.index(frame(dst, "content_block_delta")), "delta"), '{')
-	dst = putString(putString(dst, "type", typ), name, v)
+	dst = append(wire.Key(e.index(frame(dst, "content_block_delta")), "delta"), '{')
+	dst = wire.PutString(wire.PutString(dst, "type", typ), name, v)
 	return end(append(dst, '}'))
 }
 
@@ -161,9 +161,9 @@ func (e *encoder) write(dst []byte, o *outBlock, b *providers.Block) []byte {
 	case providers.KindToolCall:
 		return e.writeArgs(dst, o, b.Text, first)
 	case providers.KindOpaque:
-		if own && isObject(b.Raw) {
-			dst = key(e.index(frame(dst, "content_block_delta")), "delta")
-			return end(appendRaw(dst, b.Raw))
+		if own && wire.IsObject(b.Raw) {
+			dst = wire.Key(e.index(frame(dst, "content_block_delta")), "delta")
+			return end(wire.AppendRaw(dst, b.Raw))
 		}
 		return e.delta(dst, "input_json_delta", "partial_json", b.Text)
 	default:
@@ -172,8 +172,8 @@ func (e *encoder) write(dst []byte, o *outBlock, b *providers.Block) []byte {
 		}
 		if list := citations(b); list != nil {
 			wire.EachElement(list, func(elem []byte) bool {
-				dst = append(key(e.index(frame(dst, "content_block_delta")), "delta"), '{')
-				dst = putRaw(putString(dst, "type", "citations_delta"), "citation", elem)
+				dst = append(wire.Key(e.index(frame(dst, "content_block_delta")), "delta"), '{')
+				dst = wire.PutRaw(wire.PutString(dst, "type", "citations_delta"), "citation", elem)
 				dst = end(append(dst, '}'))
 				return true
 			})

@@ -76,18 +76,18 @@ func (ingress) AppendError(dst []byte, e *providers.Error) []byte {
 	dst = append(dst, `","message":`...)
 	dst = wire.AppendString(dst, e.Message)
 	if e.Code != "" {
-		dst = putString(dst, "code", e.Code)
+		dst = wire.PutString(dst, "code", e.Code)
 	}
 	if e.Provider != "" {
-		dst = putString(append(key(dst, "metadata"), '{'), "provider", e.Provider)
+		dst = wire.PutString(append(wire.Key(dst, "metadata"), '{'), "provider", e.Provider)
 		if e.Attempts > 0 {
-			dst = putInt(dst, "attempts", int64(e.Attempts))
+			dst = wire.PutInt(dst, "attempts", int64(e.Attempts))
 		}
 		dst = append(dst, '}')
 	}
 	dst = append(dst, '}')
 	if e.RequestID != "" {
-		dst = putString(dst, "request_id", e.RequestID)
+		dst = wire.PutString(dst, "request_id", e.RequestID)
 	}
 	return append(dst, '}')
 }
@@ -107,13 +107,13 @@ func (ingress) AppendPing(dst []byte) []byte {
 func (egress) DecodeError(status int, body []byte) *providers.Error {
 	e := &providers.Error{Status: status, Raw: bytes.Clone(body)}
 	obj := bytes.TrimSpace(body)
-	if isArray(obj) { // Vertex wraps errors of streams in an array
+	if wire.IsArray(obj) { // Vertex wraps errors of streams in an array
 		if start, end, ok := wire.Path(obj, "0"); ok {
 			obj = obj[start:end]
 		}
 	}
 	switch start, end, ok := wire.Path(obj, "error"); {
-	case ok && isObject(obj[start:end]):
+	case ok && wire.IsObject(obj[start:end]):
 		e.Type, e.Message = stringAt(obj, "error", "type"), stringAt(obj, "error", "message")
 	case ok:
 		e.Message = stringAt(obj, "error")

@@ -123,7 +123,7 @@ func (c counter) value(v []byte) (n int64) {
 
 func (c counter) object(v []byte) (n int64) {
 	typ := stringAt(v, "type")
-	if src := at(v, "source"); isObject(src) {
+	if src := at(v, "source"); wire.IsObject(src) {
 		switch {
 		case typ == "image":
 			return blockOverhead + c.image

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // fetches reports whether a request lets server tools add input during the exchange.
@@ -30,7 +31,7 @@ func TestEstimateNeverUnderstates(t *testing.T) {
 	var ratios []float64
 	skipped, counted := 0, 0
 	for _, x := range recorded(t) {
-		if !isObject(x.Request.Body) || x.Response.Status > 299 {
+		if !wire.IsObject(x.Request.Body) || x.Response.Status > 299 {
 			continue
 		}
 		if fetches(x.Request.Body) {

@@ -84,13 +84,13 @@ func peekField(p *providers.Peek, f *wire.Field, v []byte) error {
 		}
 		p.MaxTokens, p.MaxTokensSpan = n, providers.Span{Start: f.Start, End: f.End}
 	case "metadata":
-		if isObject(v) {
+		if wire.IsObject(v) {
 			p.User = clean(stringAt(v, "user_id"))
 		}
 	case "provider", "fallbacks":
 		return peekOwn(p, f, v)
 	case "messages":
-		if !isArray(v) {
+		if !wire.IsArray(v) {
 			return bad("messages", "must be a list")
 		}
 		if p.Messages = f.Count; f.Count > maxMessages {
@@ -100,7 +100,7 @@ func peekField(p *providers.Peek, f *wire.Field, v []byte) error {
 		if isNull(v) {
 			return nil
 		}
-		if !isArray(v) {
+		if !wire.IsArray(v) {
 			return bad("tools", "must be a list")
 		}
 		if p.Tools = f.Count; f.Count > maxTools {
@@ -122,7 +122,7 @@ func peekOwn(p *providers.Peek, f *wire.Field, v []byte) error {
 	if f.Name == "provider" {
 		if s, ok := wire.String(v); ok {
 			p.Provider = s
-		} else if isObject(v) {
+		} else if wire.IsObject(v) {
 			p.ProviderObject = true
 		} else if !isNull(v) {
 			return bad("provider", "must be a string")
@@ -146,11 +146,11 @@ func peekOwn(p *providers.Peek, f *wire.Field, v []byte) error {
 
 // fallbackNames reads the gateway's list of fallback models; theirs tells that the list is the vendor's.
 func fallbackNames(v []byte) (names []string, theirs bool, err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return nil, false, bad("fallbacks", "must be a list of strings")
 	}
 	wire.EachElement(v, func(elem []byte) bool {
-		if isObject(elem) && len(names) == 0 {
+		if wire.IsObject(elem) && len(names) == 0 {
 			theirs = true
 			return false
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // meaningless are members of a chat request's messages that say nothing more
@@ -57,7 +58,7 @@ func (w *requestWriter) loseBlocks(blocks []providers.Block) {
 func (w *requestWriter) loseMembers(where string, list []providers.Member) {
 	for i := range list {
 		name := strings.TrimPrefix(list[i].Name, "function.")
-		if !inert(list[i].Value) && !slices.Contains(meaningless, name) {
+		if !wire.Inert(list[i].Value) && !slices.Contains(meaningless, name) {
 			w.drop(where + name)
 		}
 	}

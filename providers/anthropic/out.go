@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 type egress struct{ quirks providers.Quirks }
@@ -44,11 +45,11 @@ func (e egress) AppendRequest(dst []byte, r *providers.Request) (out []byte, dro
 	w.plan()
 	w.dst = append(w.dst, '{')
 	if r.Model != "" {
-		w.dst = putString(w.dst, "model", r.Model)
+		w.dst = wire.PutString(w.dst, "model", r.Model)
 	}
-	w.dst = putInt(w.dst, "max_tokens", w.thinking.maxTokens)
+	w.dst = wire.PutInt(w.dst, "max_tokens", w.thinking.maxTokens)
 	if r.Stream {
-		w.dst = putBool(w.dst, "stream", true)
+		w.dst = wire.PutBool(w.dst, "stream", true)
 	}
 	w.writeTools()
 	turns, system := w.turns()
@@ -60,7 +61,7 @@ func (e egress) AppendRequest(dst []byte, r *providers.Request) (out []byte, dro
 	w.writeUser()
 	w.writeServiceTier()
 	if len(r.Cache) > 0 && w.allows("cache_control") {
-		w.dst = putRaw(w.dst, "cache_control", r.Cache)
+		w.dst = wire.PutRaw(w.dst, "cache_control", r.Cache)
 	}
 	w.writeExtra()
 	w.reportLost()
@@ -91,15 +92,6 @@ func (w *requestWriter) allows(name string) bool {
 		return false
 	}
 	return true
-}
-
-// inert are values of a member that change nothing, so that leaving it out is no loss.
-func inert(v json.RawMessage) bool {
-	switch string(v) {
-	case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
-		return true
-	}
-	return false
 }
 
 func (w *requestWriter) writeExtra() {
@@ -166,15 +158,15 @@ func (w *requestWriter) writeBlock(b *providers.Block, role string) {
 		if b.Signature != "" { // Gemini signs calls; here nothing takes it
 			w.drop("messages.signature")
 		}
-		w.dst = append(comma(w.dst), `{"type":"tool_use"`...)
-		w.dst = putString(w.dst, "id", w.id(b.ID))
-		w.dst = putString(w.dst, "name", b.ToolName)
-		w.dst = putRaw(w.dst, "input", w.input(b))
+		w.dst = append(wire.Comma(w.dst), `{"type":"tool_use"`...)
+		w.dst = wire.PutString(w.dst, "id", w.id(b.ID))
+		w.dst = wire.PutString(w.dst, "name", b.ToolName)
+		w.dst = wire.PutRaw(w.dst, "input", w.input(b))
 		w.closeBlock(b)
 	case providers.KindToolResult:
 		w.writeResult(b)
 	case providers.KindOpaque:
-		w.dst = appendRaw(comma(w.dst), b.Raw)
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), b.Raw)
 	case providers.KindImage, providers.KindFile:
 		w.writeMedia(b)
 	case providers.KindAudio:
@@ -199,7 +191,7 @@ func (w *requestWriter) closeBlock(b *providers.Block) {
 		w.dst = putMembers(w.dst, b.Extra)
 	}
 	if len(b.Cache) > 0 {
-		w.dst = putRaw(w.dst, "cache_control", b.Cache)
+		w.dst = wire.PutRaw(w.dst, "cache_control", b.Cache)
 	}
 	w.dst = append(w.dst, '}')
 }
@@ -207,15 +199,15 @@ func (w *requestWriter) closeBlock(b *providers.Block) {
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 func (w *requestWriter) writeText(b *providers.Block) {
-	if b.Origin == dialect && isObject(b.Raw) {
-		w.dst = appendRaw(comma(w.dst), b.Raw)
+	if b.Origin == dialect && wire.IsObject(b.Raw) {
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), b.Raw)
 		return
 	}
-	w.dst = append(comma(w.dst), `{"type":"text"`...)
-	w.dst = putString(w.dst, "text", b.Text)
+	w.dst = append(wire.Comma(w.dst), `{"type":"text"`...)
+	w.dst = wire.PutString(w.dst, "text", b.Text)
 	if b.Origin == dialect && len(b.Citations) > 0 {
-		w.dst = putRaw(w.dst, "citations", b.Citations)
-	} else if !inert(b.Citations) {
+		w.dst = wire.PutRaw(w.dst, "citations", b.Citations)
+	} else if !wire.Inert(b.Citations) {
 		w.drop("messages.citations")
 	}
 	w.closeBlock(b)
@@ -223,12 +215,12 @@ func (w *requestWriter) writeText(b *providers.Block) {
 
 func (w *requestWriter) writeThought(b *providers.Block) {
 	if b.Kind == providers.KindRedacted {
-		w.dst = append(comma(w.dst), `{"type":"redacted_thinking"`...)
-		w.dst = putString(w.dst, "data", string(b.Data))
+		w.dst = append(wire.Comma(w.dst), `{"type":"redacted_thinking"`...)
+		w.dst = wire.PutString(w.dst, "data", string(b.Data))
 	} else {
-		w.dst = append(comma(w.dst), `{"type":"thinking"`...)
-		w.dst = putString(w.dst, "thinking", b.Text)
-		w.dst = putString(w.dst, "signature", b.Signature)
+		w.dst = append(wire.Comma(w.dst), `{"type":"thinking"`...)
+		w.dst = wire.PutString(w.dst, "thinking", b.Text)
+		w.dst = wire.PutString(w.dst, "signature", b.Signature)
 	}
 	w.closeBlock(b)
 }
@@ -236,40 +228,40 @@ func (w *requestWriter) writeThought(b *providers.Block) {
 // input returns the arguments of a call, which must be an object here.
 func (w *requestWriter) input(b *providers.Block) json.RawMessage {
 	if b.Custom {
-		return append(putString([]byte("{"), "input", b.Text), '}')
+		return append(wire.PutString([]byte("{"), "input", b.Text), '}')
 	}
 	switch {
 	case len(b.Args) == 0:
 		return json.RawMessage("{}")
-	case w.own || validObject(b.Args):
+	case w.own || wire.ValidObject(b.Args):
 		return b.Args
 	}
 	// A model's malformed arguments stay readable instead of ending the conversation.
-	return append(putString([]byte("{"), "input", string(b.Args)), '}')
+	return append(wire.PutString([]byte("{"), "input", string(b.Args)), '}')
 }
 
 func (w *requestWriter) writeResult(b *providers.Block) {
-	w.dst = append(comma(w.dst), `{"type":"tool_result"`...)
-	w.dst = putString(w.dst, "tool_use_id", w.id(b.ID))
+	w.dst = append(wire.Comma(w.dst), `{"type":"tool_result"`...)
+	w.dst = wire.PutString(w.dst, "tool_use_id", w.id(b.ID))
 	switch {
 	case isString(b.Result), !w.own && len(b.Result) == 1 && b.Result[0].Kind == providers.KindText && len(b.Result[0].Cache) == 0:
-		w.dst = putString(w.dst, "content", b.Result[0].Text)
+		w.dst = wire.PutString(w.dst, "content", b.Result[0].Text)
 	case b.Result != nil:
-		w.dst = append(key(w.dst, "content"), '[')
+		w.dst = append(wire.Key(w.dst, "content"), '[')
 		for i := range b.Result {
 			w.writeBlock(&b.Result[i], "user")
 		}
 		w.dst = append(w.dst, ']')
 	}
 	if b.IsError {
-		w.dst = putBool(w.dst, "is_error", true)
+		w.dst = wire.PutBool(w.dst, "is_error", true)
 	}
 	w.closeBlock(b)
 }
 
 func (w *requestWriter) writeMedia(b *providers.Block) {
-	if b.Origin == dialect && isObject(b.Raw) {
-		w.dst = appendRaw(comma(w.dst), b.Raw)
+	if b.Origin == dialect && wire.IsObject(b.Raw) {
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), b.Raw)
 		return
 	}
 	image := b.Kind == providers.KindImage || strings.HasPrefix(b.MediaType, "image/")
@@ -280,17 +272,17 @@ func (w *requestWriter) writeMedia(b *providers.Block) {
 	if b.Detail != "" && b.Detail != "auto" {
 		w.drop("image_url.detail")
 	}
-	w.dst = putString(append(comma(w.dst), '{'), "type", typ)
-	w.dst = append(key(w.dst, "source"), '{')
+	w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "type", typ)
+	w.dst = append(wire.Key(w.dst, "source"), '{')
 	switch {
 	case b.URL != "":
-		w.dst = putString(putString(w.dst, "type", "url"), "url", b.URL)
+		w.dst = wire.PutString(wire.PutString(w.dst, "type", "url"), "url", b.URL)
 	case len(b.Data) > 0 && (image || b.MediaType == "application/pdf"):
-		w.dst = putString(putString(w.dst, "type", "base64"), "media_type", b.MediaType)
-		w.dst = append(key(w.dst, "data"), '"')
+		w.dst = wire.PutString(wire.PutString(w.dst, "type", "base64"), "media_type", b.MediaType)
+		w.dst = append(wire.Key(w.dst, "data"), '"')
 		w.dst = append(base64.StdEncoding.AppendEncode(w.dst, b.Data), '"')
 	case b.FileID != "" && (w.own || b.Origin == dialect):
-		w.dst = putString(putString(w.dst, "type", "file"), "file_id", b.FileID)
+		w.dst = wire.PutString(wire.PutString(w.dst, "type", "file"), "file_id", b.FileID)
 	case b.FileID != "":
 		w.fail(param+".file_id", "a file stored at another provider cannot be used with this model; send its content")
 	case !image && w.isText(b):
@@ -298,14 +290,14 @@ func (w *requestWriter) writeMedia(b *providers.Block) {
 		if data == "" {
 			data = string(b.Data)
 		}
-		w.dst = putString(putString(w.dst, "type", "text"), "media_type", "text/plain")
-		w.dst = putString(w.dst, "data", data)
+		w.dst = wire.PutString(wire.PutString(w.dst, "type", "text"), "media_type", "text/plain")
+		w.dst = wire.PutString(w.dst, "data", data)
 	default:
 		w.fail(param, fmt.Sprintf("this model takes no input of type %q", b.MediaType))
 	}
 	w.dst = append(w.dst, '}')
 	if b.Filename != "" && !image {
-		w.dst = putString(w.dst, "title", b.Filename)
+		w.dst = wire.PutString(w.dst, "title", b.Filename)
 	}
 	w.closeBlock(b)
 }

@@ -218,19 +218,19 @@ func (w *requestWriter) sampling() (temperature, topP *float64, topK *int64) {
 func (w *requestWriter) writeSampling() {
 	temperature, topP, topK := w.sampling()
 	if temperature != nil && w.allows("temperature") {
-		w.dst = putFloat(w.dst, "temperature", *temperature)
+		w.dst = wire.PutFloat(w.dst, "temperature", *temperature)
 	}
 	if topP != nil && w.allows("top_p") {
-		w.dst = putFloat(w.dst, "top_p", *topP)
+		w.dst = wire.PutFloat(w.dst, "top_p", *topP)
 	}
 	if topK != nil && w.allows("top_k") {
-		w.dst = putInt(w.dst, "top_k", *topK)
+		w.dst = wire.PutInt(w.dst, "top_k", *topK)
 	}
 }
 
 func (w *requestWriter) writeThinking() {
 	if raw := w.thinkingMember(); raw != nil && w.allows("thinking") {
-		w.dst = putRaw(w.dst, "thinking", raw)
+		w.dst = wire.PutRaw(w.dst, "thinking", raw)
 	}
 	w.writeOutputConfig()
 }
@@ -246,12 +246,12 @@ func (w *requestWriter) thinkingMember() json.RawMessage {
 	case p.mode == "":
 		return nil
 	}
-	v := putString([]byte("{"), "type", p.mode)
+	v := wire.PutString([]byte("{"), "type", p.mode)
 	if p.budget != 0 {
-		v = putInt(v, "budget_tokens", p.budget)
+		v = wire.PutInt(v, "budget_tokens", p.budget)
 	}
 	if p.display != "" {
-		v = putString(v, "display", p.display)
+		v = wire.PutString(v, "display", p.display)
 	}
 	return append(v, '}')
 }
@@ -265,17 +265,17 @@ func (w *requestWriter) writeOutputConfig() {
 	if w.thinking.effort == "" && !schema || !w.allows("output_config") {
 		return
 	}
-	w.dst = append(key(w.dst, "output_config"), '{')
+	w.dst = append(wire.Key(w.dst, "output_config"), '{')
 	if w.thinking.effort != "" {
-		w.dst = putString(w.dst, "effort", w.thinking.effort)
+		w.dst = wire.PutString(w.dst, "effort", w.thinking.effort)
 	}
 	if schema {
-		w.dst = putString(append(key(w.dst, "format"), '{'), "type", "json_schema")
+		w.dst = wire.PutString(append(wire.Key(w.dst, "format"), '{'), "type", "json_schema")
 		answer := f.Schema
 		if !w.own {
 			answer = ClosedSchema(answer)
 		}
-		w.dst = append(putRaw(w.dst, "schema", answer), '}')
+		w.dst = append(wire.PutRaw(w.dst, "schema", answer), '}')
 	}
 	w.dst = append(w.dst, '}')
 }
@@ -290,9 +290,9 @@ func (w *requestWriter) writeStop() {
 	if stop == nil || !w.allows("stop_sequences") {
 		return
 	}
-	w.dst = append(key(w.dst, "stop_sequences"), '[')
+	w.dst = append(wire.Key(w.dst, "stop_sequences"), '[')
 	for _, s := range stop {
-		w.dst = wire.AppendString(comma(w.dst), s)
+		w.dst = wire.AppendString(wire.Comma(w.dst), s)
 	}
 	w.dst = append(w.dst, ']')
 }
@@ -319,7 +319,7 @@ func (w *requestWriter) writeUser() {
 		w.drop("user")
 		return
 	}
-	w.dst = append(putString(append(key(w.dst, "metadata"), '{'), "user_id", w.r.User), '}')
+	w.dst = append(wire.PutString(append(wire.Key(w.dst, "metadata"), '{'), "user_id", w.r.User), '}')
 }
 
 func (w *requestWriter) writeServiceTier() {
@@ -335,7 +335,7 @@ func (w *requestWriter) writeServiceTier() {
 		}
 	}
 	if tier != "" && w.allows("service_tier") {
-		w.dst = putString(w.dst, "service_tier", tier)
+		w.dst = wire.PutString(w.dst, "service_tier", tier)
 	}
 }
 

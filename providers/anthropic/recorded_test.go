@@ -12,6 +12,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/providertest"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // An exchange is one recorded request and answer; an answer kept without its request has only the latter.
@@ -212,7 +213,7 @@ func TestRequestsRoundTrip(t *testing.T) {
 	}}
 	in, out := MessagesIngress(), MessagesEgress(providers.Quirks{})
 	for _, x := range recorded(t) {
-		if !isObject(x.Request.Body) || strings.Contains(x.Endpoint, "count_tokens") {
+		if !wire.IsObject(x.Request.Body) || strings.Contains(x.Endpoint, "count_tokens") {
 			continue
 		}
 		r, err := in.DecodeRequest(x.Request.Body)
@@ -235,7 +236,7 @@ func TestAnswersRoundTrip(t *testing.T) {
 	c := tally{name: "answer round trip"}
 	in, out := MessagesIngress(), MessagesEgress(providers.Quirks{})
 	for _, x := range recorded(t) {
-		if x.Response.Status > 299 || !isObject(x.Response.Body) || strings.Contains(x.Endpoint, "count_tokens") {
+		if x.Response.Status > 299 || !wire.IsObject(x.Response.Body) || strings.Contains(x.Endpoint, "count_tokens") {
 			continue
 		}
 		r, err := out.DecodeResponse(x.Response.Body)

@@ -69,7 +69,7 @@ func requestMember(r *providers.Request, name, v []byte) (err error) {
 	case "cache_control":
 		r.Cache = v
 	case "provider":
-		if isObject(v) {
+		if wire.IsObject(v) {
 			r.Extra = member(r.Extra, name, v)
 		}
 	case "fallbacks":
@@ -99,7 +99,7 @@ func number(name, v []byte) (*float64, error) {
 }
 
 func stringList(name string, v []byte) (list []string, err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return nil, bad(name, "must be a list of strings")
 	}
 	list = []string{}
@@ -116,7 +116,7 @@ func stringList(name string, v []byte) (list []string, err error) {
 }
 
 func decodeMessages(r *providers.Request, v []byte) (err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("messages", "must be a list")
 	}
 	i := 0
@@ -134,7 +134,7 @@ func decodeMessages(r *providers.Request, v []byte) (err error) {
 // tool message, which holds them, and a user message with the rest; the API wants
 // results first in any case.
 func decodeMessage(r *providers.Request, raw []byte) error {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return bad("", "must be an object")
 	}
 	m := providers.Message{}
@@ -195,7 +195,7 @@ func splitResults(blocks []providers.Block) (results, rest []providers.Block) {
 }
 
 func decodeTools(r *providers.Request, v []byte) (err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("tools", "must be a list")
 	}
 	wire.EachElement(v, func(elem []byte) bool {
@@ -213,7 +213,7 @@ func decodeTools(r *providers.Request, v []byte) (err error) {
 // decodeTool reads a tool definition. A typed tool (web_search_20250305, …) is
 // the vendor's own and kept whole; type custom is the usual client tool.
 func decodeTool(raw []byte) (providers.Tool, error) {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return providers.Tool{}, bad("", "must be an object")
 	}
 	if typ := stringAt(raw, "type"); typ != "" && typ != "custom" {
@@ -283,7 +283,7 @@ func reasoning(r *providers.Request) *providers.Reasoning {
 }
 
 func decodeThinking(r *providers.Request, v []byte) (err error) {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("thinking", "must be an object")
 	}
 	t := reasoning(r)
@@ -316,7 +316,7 @@ func decodeThinking(r *providers.Request, v []byte) (err error) {
 // decodeOutputConfig reads effort and format; with anything else in it, the value
 // is kept as it is too, for the same dialect.
 func decodeOutputConfig(r *providers.Request, v []byte) (err error) {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("output_config", "must be an object")
 	}
 	more := false
@@ -352,7 +352,7 @@ func decodeOutputConfig(r *providers.Request, v []byte) (err error) {
 
 // decodeMetadata reads the end user; other members are kept with the whole value.
 func decodeMetadata(r *providers.Request, v []byte) {
-	more := !isObject(v)
+	more := !wire.IsObject(v)
 	wire.EachMember(v, func(name, v2 []byte) bool {
 		s, ok := wire.String(v2)
 		if string(name) == "user_id" && ok {

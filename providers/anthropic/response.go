@@ -72,7 +72,7 @@ func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 		case "model":
 			r.Model, _ = wire.String(v)
 		case "content":
-			content = isArray(v)
+			content = wire.IsArray(v)
 			choice.Blocks, err = decodeBlocks(v, "content")
 		case "stop_reason":
 			choice.RawFinish, _ = wire.String(v)
@@ -120,7 +120,7 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 				a.Model = providers.Span{Start: f.Start, End: f.End}
 			}
 		case "content":
-			content = isArray(v)
+			content = wire.IsArray(v)
 		case "usage":
 			a.HasUsage = v[0] == '{' && readUsage(v, u)
 		case "error":
@@ -157,10 +157,10 @@ func (ingress) AppendResponse(dst []byte, r *providers.Response) ([]byte, error)
 	}
 	own := r.Origin == dialect
 	dst = append(dst, '{')
-	dst = putString(dst, "id", messageID(r.ID, own, ""))
+	dst = wire.PutString(dst, "id", messageID(r.ID, own, ""))
 	dst = append(dst, `,"type":"message","role":"assistant"`...)
-	dst = putString(dst, "model", r.Model)
-	dst = append(key(dst, "content"), '[')
+	dst = wire.PutString(dst, "model", r.Model)
+	dst = append(wire.Key(dst, "content"), '[')
 	calls, refused := false, false
 	for i := range c.Blocks {
 		dst = appendAnswerBlock(dst, &c.Blocks[i], own)
@@ -170,9 +170,9 @@ func (ingress) AppendResponse(dst []byte, r *providers.Response) ([]byte, error)
 	dst = append(dst, ']')
 	dst = appendStop(dst, refusing(c.Finish, refused), c.RawFinish, c.StopSequence, r.Origin, calls)
 	raw := rawUsage(r.Extra, r.Origin)
-	dst = key(dst, "usage")
+	dst = wire.Key(dst, "usage")
 	if raw != nil {
-		dst = appendRaw(dst, raw)
+		dst = wire.AppendRaw(dst, raw)
 	} else {
 		dst = appendUsage(dst, &r.Usage)
 	}
@@ -198,14 +198,14 @@ func refusing(f providers.Finish, refused bool) providers.Finish {
 // appendStop writes stop_reason and stop_sequence.
 func appendStop(dst []byte, f providers.Finish, raw, sequence string, origin providers.Dialect, calls bool) []byte {
 	if origin == dialect && f == "" {
-		dst = append(key(dst, "stop_reason"), "null"...)
+		dst = append(wire.Key(dst, "stop_reason"), "null"...)
 	} else {
-		dst = putString(dst, "stop_reason", stopReason(f, raw, origin, calls))
+		dst = wire.PutString(dst, "stop_reason", stopReason(f, raw, origin, calls))
 	}
 	if sequence != "" {
-		return putString(dst, "stop_sequence", sequence)
+		return wire.PutString(dst, "stop_sequence", sequence)
 	}
-	return append(key(dst, "stop_sequence"), "null"...)
+	return append(wire.Key(dst, "stop_sequence"), "null"...)
 }
 
 // messageID returns the answer's id in this format's form: msg_….
@@ -239,28 +239,28 @@ func appendAnswerBlock(dst []byte, b *providers.Block, own bool) []byte {
 		if b.Text == "" && !own {
 			return dst
 		}
-		dst = append(comma(dst), `{"type":"text"`...)
-		dst = putString(dst, "text", b.Text)
+		dst = append(wire.Comma(dst), `{"type":"text"`...)
+		dst = wire.PutString(dst, "text", b.Text)
 		if c := citations(b); c != nil {
-			dst = putRaw(dst, "citations", c)
+			dst = wire.PutRaw(dst, "citations", c)
 		}
 	case providers.KindThinking:
-		dst = append(comma(dst), `{"type":"thinking"`...)
-		dst = putString(dst, "thinking", b.Text)
-		dst = putString(dst, "signature", markSignature(b.Signature, b.SignatureOrigin))
+		dst = append(wire.Comma(dst), `{"type":"thinking"`...)
+		dst = wire.PutString(dst, "thinking", b.Text)
+		dst = wire.PutString(dst, "signature", markSignature(b.Signature, b.SignatureOrigin))
 	case providers.KindRedacted:
-		dst = append(comma(dst), `{"type":"redacted_thinking"`...)
-		dst = putString(dst, "data", markSignature(string(b.Data), b.SignatureOrigin))
+		dst = append(wire.Comma(dst), `{"type":"redacted_thinking"`...)
+		dst = wire.PutString(dst, "data", markSignature(string(b.Data), b.SignatureOrigin))
 	case providers.KindToolCall:
-		dst = append(comma(dst), `{"type":"tool_use"`...)
-		dst = putString(dst, "id", b.ID)
-		dst = putString(dst, "name", b.ToolName)
-		dst = appendRaw(key(dst, "input"), callInput(b))
+		dst = append(wire.Comma(dst), `{"type":"tool_use"`...)
+		dst = wire.PutString(dst, "id", b.ID)
+		dst = wire.PutString(dst, "name", b.ToolName)
+		dst = wire.AppendRaw(wire.Key(dst, "input"), callInput(b))
 	case providers.KindOpaque:
 		if b.Origin != dialect {
 			return dst
 		}
-		return appendRaw(comma(dst), b.Raw)
+		return wire.AppendRaw(wire.Comma(dst), b.Raw)
 	case providers.KindImage, providers.KindFile:
 		w := requestWriter{r: &providers.Request{}, dst: dst}
 		if w.writeMedia(b); w.err != nil {
@@ -312,11 +312,11 @@ func webCitations(list []byte, text string) []byte {
 		if okFrom && okTo && from >= 0 && from <= to && to <= int64(len(runes)) {
 			cited = string(runes[from:to])
 		}
-		out = append(comma(out), `{"type":"web_search_result_location"`...)
-		out = putString(out, "cited_text", cited)
-		out = putString(out, "url", stringAt(at, "url"))
-		out = putString(out, "title", stringAt(at, "title"))
-		out = append(putString(out, "encrypted_index", ""), '}')
+		out = append(wire.Comma(out), `{"type":"web_search_result_location"`...)
+		out = wire.PutString(out, "cited_text", cited)
+		out = wire.PutString(out, "url", stringAt(at, "url"))
+		out = wire.PutString(out, "title", stringAt(at, "title"))
+		out = append(wire.PutString(out, "encrypted_index", ""), '}')
 		return true
 	})
 	if len(out) == 1 {

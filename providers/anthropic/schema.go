@@ -18,13 +18,13 @@ func ClosedSchema(schema json.RawMessage) json.RawMessage {
 }
 
 func appendClosed(dst, v []byte, depth int) []byte {
-	if !isObject(v) || depth > maxSchemaDepth {
+	if !wire.IsObject(v) || depth > maxSchemaDepth {
 		return append(dst, v...)
 	}
 	object, says := false, false
 	dst = append(dst, '{')
 	wire.EachMember(v, func(name, x []byte) bool {
-		dst = append(wire.AppendString(comma(dst), name), ':')
+		dst = append(wire.AppendString(wire.Comma(dst), name), ':')
 		switch string(name) {
 		case "type":
 			s, ok := wire.String(x)
@@ -45,19 +45,19 @@ func appendClosed(dst, v []byte, depth int) []byte {
 		return true
 	})
 	if object && !says {
-		dst = append(comma(dst), `"additionalProperties":false`...)
+		dst = append(wire.Comma(dst), `"additionalProperties":false`...)
 	}
 	return append(dst, '}')
 }
 
 // appendClosedMap writes schemas by name.
 func appendClosedMap(dst, v []byte, depth int) []byte {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return append(dst, v...)
 	}
 	dst = append(dst, '{')
 	wire.EachMember(v, func(name, x []byte) bool {
-		dst = append(wire.AppendString(comma(dst), name), ':')
+		dst = append(wire.AppendString(wire.Comma(dst), name), ':')
 		dst = appendClosed(dst, x, depth+1)
 		return true
 	})
@@ -70,7 +70,7 @@ func appendClosedList(dst, v []byte, depth int) []byte {
 	}
 	dst = append(dst, '[')
 	wire.EachElement(v, func(x []byte) bool {
-		dst = appendClosed(comma(dst), x, depth+1)
+		dst = appendClosed(wire.Comma(dst), x, depth+1)
 		return true
 	})
 	return append(dst, ']')

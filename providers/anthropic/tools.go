@@ -20,7 +20,7 @@ func (w *requestWriter) writeTools() {
 		if !w.allows("tools") {
 			return
 		}
-		w.dst = append(key(w.dst, "tools"), '[')
+		w.dst = append(wire.Key(w.dst, "tools"), '[')
 		for i := range tools {
 			w.writeTool(&tools[i])
 		}
@@ -28,7 +28,7 @@ func (w *requestWriter) writeTools() {
 	}
 	if w.own && len(w.r.ToolChoice.Raw) > 0 {
 		if w.allows("tool_choice") {
-			w.dst = putRaw(w.dst, "tool_choice", w.r.ToolChoice.Raw)
+			w.dst = wire.PutRaw(w.dst, "tool_choice", w.r.ToolChoice.Raw)
 		}
 	} else if len(tools) > 0 { // the API refuses a choice without tools
 		w.writeToolChoice()
@@ -51,29 +51,29 @@ func (w *requestWriter) unusable(t providers.Tool) bool {
 
 func (w *requestWriter) writeTool(t *providers.Tool) {
 	if t.Origin == dialect && len(t.Raw) > 0 {
-		w.dst = appendRaw(comma(w.dst), t.Raw)
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), t.Raw)
 		return
 	}
-	w.dst = putString(append(comma(w.dst), '{'), "name", t.Name)
+	w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "name", t.Name)
 	if t.Description != "" {
-		w.dst = putString(w.dst, "description", t.Description)
+		w.dst = wire.PutString(w.dst, "description", t.Description)
 	}
 	switch {
 	case t.Custom:
-		w.dst = putRaw(w.dst, "input_schema", json.RawMessage(freeInput))
+		w.dst = wire.PutRaw(w.dst, "input_schema", json.RawMessage(freeInput))
 	case !w.own || len(t.Schema) > 0:
-		w.dst = appendSchema(key(w.dst, "input_schema"), t.Schema, w.own)
+		w.dst = appendSchema(wire.Key(w.dst, "input_schema"), t.Schema, w.own)
 	}
 	if t.Strict != nil {
 		switch {
 		case w.own || *t.Strict && w.facts.strict:
-			w.dst = putBool(w.dst, "strict", *t.Strict)
+			w.dst = wire.PutBool(w.dst, "strict", *t.Strict)
 		case *t.Strict:
 			w.drop("tools.strict")
 		}
 	}
 	if len(t.Cache) > 0 {
-		w.dst = putRaw(w.dst, "cache_control", t.Cache)
+		w.dst = wire.PutRaw(w.dst, "cache_control", t.Cache)
 	}
 	if t.Origin == dialect {
 		w.dst = putMembers(w.dst, t.Extra)
@@ -85,18 +85,18 @@ func (w *requestWriter) writeTool(t *providers.Tool) {
 // "object" at its root, also of a tool without parameters.
 func appendSchema(dst []byte, schema json.RawMessage, own bool) []byte {
 	if own {
-		return appendRaw(dst, schema)
+		return wire.AppendRaw(dst, schema)
 	}
-	if !isObject(schema) {
+	if !wire.IsObject(schema) {
 		return append(dst, `{"type":"object"}`...)
 	}
 	if _, _, ok := wire.Path(schema, "type"); ok {
-		return appendRaw(dst, schema)
+		return wire.AppendRaw(dst, schema)
 	}
 	dst = append(dst, `{"type":"object"`...)
 	wire.EachMember(schema, func(name, v []byte) bool {
 		dst = wire.AppendString(append(dst, ','), name)
-		dst = appendRaw(append(dst, ':'), v)
+		dst = wire.AppendRaw(append(dst, ':'), v)
 		return true
 	})
 	return append(dst, '}')
@@ -129,12 +129,12 @@ func (w *requestWriter) writeToolChoice() {
 	if !w.allows("tool_choice") {
 		return
 	}
-	w.dst = putString(append(key(w.dst, "tool_choice"), '{'), "type", typ)
+	w.dst = wire.PutString(append(wire.Key(w.dst, "tool_choice"), '{'), "type", typ)
 	if typ == "tool" {
-		w.dst = putString(w.dst, "name", c.Name)
+		w.dst = wire.PutString(w.dst, "name", c.Name)
 	}
 	if serial {
-		w.dst = putBool(w.dst, "disable_parallel_tool_use", true)
+		w.dst = wire.PutBool(w.dst, "disable_parallel_tool_use", true)
 	}
 	w.dst = append(w.dst, '}')
 }

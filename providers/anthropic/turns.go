@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // A turn is one message as it will be written.
@@ -122,7 +123,7 @@ func (w *requestWriter) addSystem(turns []turn, i int) []turn {
 func (w *requestWriter) vanishes(b *providers.Block, role string) bool {
 	switch b.Kind {
 	case providers.KindText, providers.KindRefusal: // the API refuses text without any ink
-		return !w.own && blank(b.Text) && !(b.Origin == dialect && isObject(b.Raw))
+		return !w.own && blank(b.Text) && !(b.Origin == dialect && wire.IsObject(b.Raw))
 	case providers.KindThinking, providers.KindRedacted:
 		// What this format's vendor did not sign it refuses.
 		if b.SignatureOrigin != dialect {
@@ -159,14 +160,14 @@ func trimPrefill(turns []turn) {
 }
 
 func (w *requestWriter) writeTurns(turns []turn) {
-	w.dst = append(key(w.dst, "messages"), '[')
+	w.dst = append(wire.Key(w.dst, "messages"), '[')
 	for i := range turns {
 		t := &turns[i]
-		w.dst = putString(append(comma(w.dst), '{'), "role", t.role)
+		w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "role", t.role)
 		if len(t.blocks) == 1 && w.own && isString([]providers.Block{*t.blocks[0]}) {
-			w.dst = putString(w.dst, "content", t.blocks[0].Text)
+			w.dst = wire.PutString(w.dst, "content", t.blocks[0].Text)
 		} else {
-			w.dst = append(key(w.dst, "content"), '[')
+			w.dst = append(wire.Key(w.dst, "content"), '[')
 			for _, b := range t.blocks {
 				w.writeBlock(b, t.role)
 			}
@@ -186,7 +187,7 @@ const jsonOnly = "Answer with one valid JSON object and nothing else."
 func (w *requestWriter) writeSystem(system []providers.Block) {
 	if w.own && isString(system) {
 		if w.allows("system") {
-			w.dst = putString(w.dst, "system", system[0].Text)
+			w.dst = wire.PutString(w.dst, "system", system[0].Text)
 		}
 		return
 	}
@@ -199,7 +200,7 @@ func (w *requestWriter) writeSystem(system []providers.Block) {
 	if len(refs) == 0 && !(w.own && system != nil) || !w.allows("system") {
 		return
 	}
-	w.dst = append(key(w.dst, "system"), '[')
+	w.dst = append(wire.Key(w.dst, "system"), '[')
 	for _, b := range refs {
 		w.writeBlock(b, "system")
 	}

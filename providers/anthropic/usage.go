@@ -106,17 +106,17 @@ func pathInt(v []byte, path ...string) (int64, bool) {
 func appendUsage(dst []byte, u *providers.Usage) []byte {
 	dst = append(dst, `{"input_tokens":`...)
 	dst = strconv.AppendInt(dst, u.Input+u.InputAudio+u.InputImage, 10)
-	dst = putInt(dst, "cache_creation_input_tokens", u.CacheWrite())
-	dst = putInt(dst, "cache_read_input_tokens", u.CacheRead)
+	dst = wire.PutInt(dst, "cache_creation_input_tokens", u.CacheWrite())
+	dst = wire.PutInt(dst, "cache_read_input_tokens", u.CacheRead)
 	if u.CacheWrite() > 0 {
-		dst = append(key(dst, "cache_creation"), '{')
-		dst = putInt(dst, "ephemeral_5m_input_tokens", u.CacheWrite5m)
-		dst = append(putInt(dst, "ephemeral_1h_input_tokens", u.CacheWrite1h), '}')
+		dst = append(wire.Key(dst, "cache_creation"), '{')
+		dst = wire.PutInt(dst, "ephemeral_5m_input_tokens", u.CacheWrite5m)
+		dst = append(wire.PutInt(dst, "ephemeral_1h_input_tokens", u.CacheWrite1h), '}')
 	}
-	dst = putInt(dst, "output_tokens", u.Completion())
+	dst = wire.PutInt(dst, "output_tokens", u.Completion())
 	if u.Reasoning > 0 {
-		dst = append(key(dst, "output_tokens_details"), '{')
-		dst = append(putInt(dst, "thinking_tokens", u.Reasoning), '}')
+		dst = append(wire.Key(dst, "output_tokens_details"), '{')
+		dst = append(wire.PutInt(dst, "thinking_tokens", u.Reasoning), '}')
 	}
 	return append(dst, '}')
 }

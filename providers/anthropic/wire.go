@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -23,70 +22,10 @@ func isString(blocks []providers.Block) bool {
 		len(blocks[0].Raw) > 0 && blocks[0].Raw[0] == '"'
 }
 
-// The writers below append one member to the object that dst is in the middle
-// of. A value never ends in an opening bracket, so the last byte tells whether a
-// comma is due.
-
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c != '{' && c != '[' {
-		dst = append(dst, ',')
-	}
-	return dst
-}
-
-// key appends a member's name; it must need no escapes.
-func key(dst []byte, name string) []byte {
-	dst = append(comma(dst), '"')
-	dst = append(dst, name...)
-	return append(dst, '"', ':')
-}
-
-func putString(dst []byte, name, v string) []byte {
-	return wire.AppendString(key(dst, name), v)
-}
-
-func putInt(dst []byte, name string, v int64) []byte {
-	return strconv.AppendInt(key(dst, name), v, 10)
-}
-
-func putBool(dst []byte, name string, v bool) []byte {
-	return strconv.AppendBool(key(dst, name), v)
-}
-
-func putFloat(dst []byte, name string, v float64) []byte {
-	b, err := json.Marshal(v)
-	if err != nil { // NaN or infinite: no JSON number; callers that decode JSON cannot produce one
-		return dst
-	}
-	return append(key(dst, name), b...)
-}
-
-func putRaw(dst []byte, name string, v json.RawMessage) []byte {
-	return appendRaw(key(dst, name), v)
-}
-
 func putMembers(dst []byte, members []providers.Member) []byte {
 	for _, m := range members {
-		dst = wire.AppendString(comma(dst), m.Name)
-		dst = appendRaw(append(dst, ':'), m.Value)
-	}
-	return dst
-}
-
-// appendRaw appends a JSON value on one line, as an event stream needs it: a
-// line end inside JSON is white space between tokens.
-func appendRaw(dst []byte, v json.RawMessage) []byte {
-	if len(v) == 0 {
-		return append(dst, "null"...)
-	}
-	start := len(dst)
-	dst = append(dst, v...)
-	if bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0 {
-		for i, c := range dst[start:] {
-			if c == '\n' || c == '\r' {
-				dst[start+i] = ' '
-			}
-		}
+		dst = wire.AppendString(wire.Comma(dst), m.Name)
+		dst = wire.AppendRaw(append(dst, ':'), m.Value)
 	}
 	return dst
 }
@@ -99,19 +38,6 @@ func member(list []providers.Member, name, value []byte) []providers.Member {
 func isNull(v []byte) bool { return string(v) == "null" }
 
 func isTrue(v []byte) bool { return string(v) == "true" }
-
-func isObject(v []byte) bool { return len(v) > 0 && v[0] == '{' }
-
-func isArray(v []byte) bool { return len(v) > 0 && v[0] == '[' }
-
-// validObject reports whether v is one well-formed JSON object.
-func validObject(v []byte) bool {
-	if !isObject(bytes.TrimSpace(v)) {
-		return false
-	}
-	_, err := wire.Fields(v, nil, nil)
-	return err == nil
-}
 
 // stringAt returns the string at a path below an object, "" if there is none.
 func stringAt(obj []byte, path ...string) string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // meaningless are members of messages, blocks and tools that say nothing more than
@@ -28,7 +29,7 @@ func (w *requestWriter) loseExtra() {
 		switch {
 		case r.Is == providers.Refused && (r.When == "" || strings.Contains(string(m.Value), `"audio"`)):
 			w.fail(m.Name, "this model cannot answer with audio")
-		case r.Is == providers.Dropped && !inert(m.Value):
+		case r.Is == providers.Dropped && !wire.Inert(m.Value):
 			w.drop(m.Name)
 		}
 	}
@@ -78,7 +79,7 @@ func (w *requestWriter) loseBlocks(blocks []providers.Block) {
 func (w *requestWriter) loseMembers(where string, list []providers.Member, carried []string) {
 	for i := range list {
 		name := strings.TrimPrefix(list[i].Name, "function.")
-		if !inert(list[i].Value) && !slices.Contains(meaningless, name) && !slices.Contains(carried, name) {
+		if !wire.Inert(list[i].Value) && !slices.Contains(meaningless, name) && !slices.Contains(carried, name) {
 			w.drop(where + name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // The words for media types (bedrockruntime, ImageFormat, DocumentFormat, AudioFormat).
@@ -45,18 +46,18 @@ func (w *requestWriter) writeMedia(b *providers.Block) {
 		w.fail(param, fmt.Sprintf("this model takes no input of type %q", b.MediaType))
 		return
 	}
-	w.dst = putString(open(append(comma(w.dst), '{'), kind), "format", format)
+	w.dst = wire.PutString(open(append(wire.Comma(w.dst), '{'), kind), "format", format)
 	if kind == "document" {
-		w.dst = putString(w.dst, "name", w.unique(documentName(b)))
+		w.dst = wire.PutString(w.dst, "name", w.unique(documentName(b)))
 	}
 	w.dst = open(w.dst, "source")
 	switch {
 	case strings.HasPrefix(b.URL, s3Scheme):
-		w.dst = append(putString(open(w.dst, "s3Location"), "uri", b.URL), '}')
+		w.dst = append(wire.PutString(open(w.dst, "s3Location"), "uri", b.URL), '}')
 	case len(b.Data) > 0:
-		w.dst = putBytes(w.dst, "bytes", b.Data)
+		w.dst = wire.PutBase64(w.dst, "bytes", b.Data)
 	case b.Text != "":
-		w.dst = putBytes(w.dst, "bytes", []byte(b.Text))
+		w.dst = wire.PutBase64(w.dst, "bytes", []byte(b.Text))
 	default:
 		w.fail(param, "it has no content")
 	}
@@ -75,9 +76,9 @@ func (w *requestWriter) writeDocumentExtra(b *providers.Block) {
 	for _, m := range b.Extra {
 		switch {
 		case m.Name == "citations" && string(at(m.Value, "enabled")) == "true":
-			w.dst = append(key(w.dst, "citations"), `{"enabled":true}`...)
-		case m.Name == "context" && !inert(m.Value):
-			w.dst = putRaw(w.dst, "context", m.Value)
+			w.dst = append(wire.Key(w.dst, "citations"), `{"enabled":true}`...)
+		case m.Name == "context" && !wire.Inert(m.Value):
+			w.dst = wire.PutRaw(w.dst, "context", m.Value)
 		}
 	}
 }

@@ -25,18 +25,18 @@ func (w *requestWriter) writeInference() {
 	}
 	w.dst = open(w.dst, "inferenceConfig")
 	if maxTokens != nil {
-		w.dst = putInt(w.dst, "maxTokens", *maxTokens)
+		w.dst = wire.PutInt(w.dst, "maxTokens", *maxTokens)
 	}
 	if temperature != nil {
-		w.dst = putFloat(w.dst, "temperature", *temperature)
+		w.dst = wire.PutFloat(w.dst, "temperature", *temperature)
 	}
 	if topP != nil {
-		w.dst = putFloat(w.dst, "topP", *topP)
+		w.dst = wire.PutFloat(w.dst, "topP", *topP)
 	}
 	if len(stop) > 0 {
-		w.dst = append(key(w.dst, "stopSequences"), '[')
+		w.dst = append(wire.Key(w.dst, "stopSequences"), '[')
 		for _, s := range stop {
-			w.dst = wire.AppendString(comma(w.dst), s)
+			w.dst = wire.AppendString(wire.Comma(w.dst), s)
 		}
 		w.dst = append(w.dst, ']')
 	}
@@ -52,32 +52,32 @@ func (w *requestWriter) writeModelFields() {
 	case claudeFamily:
 		topK, reasoning = w.host.TopK, false
 		if topK != nil {
-			fields = putInt(fields, "top_k", *topK)
+			fields = wire.PutInt(fields, "top_k", *topK)
 		}
 		if w.host.Thinking != nil {
-			fields = putRaw(fields, "thinking", w.host.Thinking)
+			fields = wire.PutRaw(fields, "thinking", w.host.Thinking)
 		}
 		topK = nil
 	case novaFamily, nova2Family:
 		if topK != nil {
-			fields = append(putInt(open(fields, "inferenceConfig"), "topK", *topK), '}')
+			fields = append(wire.PutInt(open(fields, "inferenceConfig"), "topK", *topK), '}')
 			topK = nil
 		}
 		if effort := w.novaEffort(); reasoning && w.family == nova2Family {
 			fields, reasoning = open(fields, "reasoningConfig"), false
 			if effort == "" {
-				fields = append(putString(fields, "type", "disabled"), '}')
+				fields = append(wire.PutString(fields, "type", "disabled"), '}')
 			} else {
-				fields = append(putString(putString(fields, "type", "enabled"), "maxReasoningEffort", effort), '}')
+				fields = append(wire.PutString(wire.PutString(fields, "type", "enabled"), "maxReasoningEffort", effort), '}')
 			}
 		}
 	case openaiFamily:
 		if effort := w.plainEffort(); reasoning && effort != "" {
-			fields, reasoning = putString(fields, "reasoning_effort", effort), false
+			fields, reasoning = wire.PutString(fields, "reasoning_effort", effort), false
 		}
 	case mistralFamily:
 		if topK != nil {
-			fields, topK = putInt(fields, "top_k", *topK), nil
+			fields, topK = wire.PutInt(fields, "top_k", *topK), nil
 		}
 	}
 	if topK != nil {
@@ -93,10 +93,10 @@ func (w *requestWriter) writeModelFields() {
 		})
 	}
 	if len(fields) > 1 {
-		w.dst = putRaw(w.dst, "additionalModelRequestFields", append(fields, '}'))
+		w.dst = wire.PutRaw(w.dst, "additionalModelRequestFields", append(fields, '}'))
 	}
 	if w.claude && len(w.host.Stop) > 0 { // which one matched is told on demand
-		w.dst = append(key(w.dst, "additionalModelResponseFieldPaths"), `["/stop_sequence"]`...)
+		w.dst = append(wire.Key(w.dst, "additionalModelResponseFieldPaths"), `["/stop_sequence"]`...)
 	}
 }
 
@@ -165,20 +165,20 @@ func (w *requestWriter) writeOutput() {
 	}
 	w.dst = open(w.dst, "outputConfig")
 	if w.host.Effort != "" {
-		w.dst = putString(w.dst, "effort", w.host.Effort)
+		w.dst = wire.PutString(w.dst, "effort", w.host.Effort)
 	}
 	if schema {
-		w.dst = putString(open(w.dst, "textFormat"), "type", "json_schema")
+		w.dst = wire.PutString(open(w.dst, "textFormat"), "type", "json_schema")
 		answer := f.Schema
 		if w.claude {
 			answer = anthropic.ClosedSchema(answer)
 		}
-		w.dst = putString(open(open(w.dst, "structure"), "jsonSchema"), "schema", string(answer))
+		w.dst = wire.PutString(open(open(w.dst, "structure"), "jsonSchema"), "schema", string(answer))
 		if f.Name != "" {
-			w.dst = putString(w.dst, "name", f.Name)
+			w.dst = wire.PutString(w.dst, "name", f.Name)
 		}
 		if f.Description != "" {
-			w.dst = putString(w.dst, "description", f.Description)
+			w.dst = wire.PutString(w.dst, "description", f.Description)
 		}
 		w.dst = append(w.dst, "}}}"...)
 	}
@@ -192,7 +192,7 @@ func (w *requestWriter) writeServiceTier() {
 		if strings.HasPrefix(tier, "standard") {
 			tier = "default"
 		}
-		w.dst = append(putString(open(w.dst, "serviceTier"), "type", tier), '}')
+		w.dst = append(wire.PutString(open(w.dst, "serviceTier"), "type", tier), '}')
 	default:
 		w.drop("service_tier")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 type egress struct{}
@@ -107,11 +108,11 @@ func (w *requestWriter) fail(param, message string) {
 }
 
 func (w *requestWriter) writeTurns(turns []turn) {
-	w.dst = append(key(w.dst, "messages"), '[')
+	w.dst = append(wire.Key(w.dst, "messages"), '[')
 	for i := range turns {
 		t := &turns[i]
-		w.dst = putString(append(comma(w.dst), '{'), "role", t.role)
-		w.dst = append(key(w.dst, "content"), '[')
+		w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "role", t.role)
+		w.dst = append(wire.Key(w.dst, "content"), '[')
 		for _, b := range t.blocks {
 			w.writeBlock(b)
 		}
@@ -145,7 +146,7 @@ func (w *requestWriter) writeSystem(system []providers.Block) {
 	if len(refs) == 0 {
 		return
 	}
-	w.dst = append(key(w.dst, "system"), '[')
+	w.dst = append(wire.Key(w.dst, "system"), '[')
 	for _, b := range refs {
 		if b.Kind != providers.KindText && b.Kind != providers.KindRefusal {
 			w.drop("system." + blockName(b))
@@ -160,23 +161,23 @@ func (w *requestWriter) writeSystem(system []providers.Block) {
 func (w *requestWriter) writeBlock(b *providers.Block) {
 	switch b.Kind {
 	case providers.KindText, providers.KindRefusal:
-		w.dst = append(putString(append(comma(w.dst), '{'), "text", b.Text), '}')
-		if !inert(b.Citations) {
+		w.dst = append(wire.PutString(append(wire.Comma(w.dst), '{'), "text", b.Text), '}')
+		if !wire.Inert(b.Citations) {
 			w.drop("messages.citations")
 		}
 	case providers.KindThinking:
-		w.dst = open(open(append(comma(w.dst), '{'), "reasoningContent"), "reasoningText")
-		w.dst = append(putString(putString(w.dst, "text", b.Text), "signature", b.Signature), "}}}"...)
+		w.dst = open(open(append(wire.Comma(w.dst), '{'), "reasoningContent"), "reasoningText")
+		w.dst = append(wire.PutString(wire.PutString(w.dst, "text", b.Text), "signature", b.Signature), "}}}"...)
 	case providers.KindRedacted:
-		w.dst = open(append(comma(w.dst), '{'), "reasoningContent")
-		w.dst = append(putString(w.dst, "redactedContent", redacted(b)), "}}"...)
+		w.dst = open(append(wire.Comma(w.dst), '{'), "reasoningContent")
+		w.dst = append(wire.PutString(w.dst, "redactedContent", redacted(b)), "}}"...)
 	case providers.KindToolCall:
 		if b.Signature != "" { // Gemini signs calls; here nothing takes it
 			w.drop("messages.signature")
 		}
-		w.dst = open(append(comma(w.dst), '{'), "toolUse")
-		w.dst = putString(putString(w.dst, "toolUseId", w.id(b.ID)), "name", b.ToolName)
-		w.dst = append(putRaw(w.dst, "input", input(b)), "}}"...)
+		w.dst = open(append(wire.Comma(w.dst), '{'), "toolUse")
+		w.dst = wire.PutString(wire.PutString(w.dst, "toolUseId", w.id(b.ID)), "name", b.ToolName)
+		w.dst = append(wire.PutRaw(w.dst, "input", input(b)), "}}"...)
 	case providers.KindToolResult:
 		w.writeResult(b)
 	case providers.KindImage, providers.KindFile, providers.KindAudio:
@@ -211,20 +212,20 @@ func (w *requestWriter) id(id string) string {
 func input(b *providers.Block) json.RawMessage {
 	switch {
 	case b.Custom:
-		return append(putString([]byte("{"), "input", b.Text), '}')
+		return append(wire.PutString([]byte("{"), "input", b.Text), '}')
 	case len(b.Args) == 0:
 		return json.RawMessage("{}")
-	case validObject(b.Args):
+	case wire.ValidObject(b.Args):
 		return b.Args
 	}
 	// A model's malformed arguments stay readable instead of ending the conversation.
-	return append(putString([]byte("{"), "input", string(b.Args)), '}')
+	return append(wire.PutString([]byte("{"), "input", string(b.Args)), '}')
 }
 
 func (w *requestWriter) writeResult(b *providers.Block) {
-	w.dst = open(append(comma(w.dst), '{'), "toolResult")
-	w.dst = putString(w.dst, "toolUseId", w.id(b.ID))
-	w.dst = append(key(w.dst, "content"), '[')
+	w.dst = open(append(wire.Comma(w.dst), '{'), "toolResult")
+	w.dst = wire.PutString(w.dst, "toolUseId", w.id(b.ID))
+	w.dst = append(wire.Key(w.dst, "content"), '[')
 	var mark json.RawMessage
 	for i := range b.Result {
 		in := b.Result[i]
@@ -237,7 +238,7 @@ func (w *requestWriter) writeResult(b *providers.Block) {
 	}
 	w.dst = append(w.dst, ']')
 	if b.IsError { // success is the default, and only some models take the member
-		w.dst = putString(w.dst, "status", "error")
+		w.dst = wire.PutString(w.dst, "status", "error")
 	}
 	w.dst = append(w.dst, "}}"...)
 	if mark != nil && len(b.Cache) == 0 {
@@ -257,11 +258,11 @@ func (w *requestWriter) cachePoint(mark json.RawMessage, taken bool) {
 		w.drop("cache_control")
 		return
 	}
-	w.dst = putString(open(append(comma(w.dst), '{'), "cachePoint"), "type", "default")
+	w.dst = wire.PutString(open(append(wire.Comma(w.dst), '{'), "cachePoint"), "type", "default")
 	switch ttl := stringAt(mark, "ttl"); {
 	case ttl == "" || ttl == "5m":
 	case w.claude:
-		w.dst = putString(w.dst, "ttl", ttl)
+		w.dst = wire.PutString(w.dst, "ttl", ttl)
 	default:
 		w.drop("cache_control.ttl")
 	}

@@ -88,7 +88,7 @@ func appendBlock(list []providers.Block, raw []byte) []providers.Block {
 			return append(list, opaque(raw))
 		}
 		b = toolUse(v)
-		if args := at(v, "input"); isObject(args) {
+		if args := at(v, "input"); wire.IsObject(args) {
 			b.Args = args
 		}
 	case "reasoningContent":
@@ -171,20 +171,20 @@ func appendCitation(dst, raw []byte) []byte {
 		dst = append(dst, ',')
 	}
 	if typ == "" {
-		dst = putString(putString(append(dst, '{'), "type", "web_search_result_location"), "cited_text", quoted)
-		return append(putString(putString(putString(dst, "url", url), "title", stringAt(raw, "title")), "encrypted_index", ""), '}')
+		dst = wire.PutString(wire.PutString(append(dst, '{'), "type", "web_search_result_location"), "cited_text", quoted)
+		return append(wire.PutString(wire.PutString(wire.PutString(dst, "url", url), "title", stringAt(raw, "title")), "encrypted_index", ""), '}')
 	}
 	number := func(name string) int64 {
 		n, _ := wire.Int(at(loc, name))
 		return n
 	}
-	dst = putString(putString(append(dst, '{'), "type", typ), "cited_text", quoted)
+	dst = wire.PutString(wire.PutString(append(dst, '{'), "type", typ), "cited_text", quoted)
 	if index == "document_index" {
-		dst = putString(putInt(dst, index, number("documentIndex")), "document_title", stringAt(raw, "title"))
+		dst = wire.PutString(wire.PutInt(dst, index, number("documentIndex")), "document_title", stringAt(raw, "title"))
 	} else {
-		dst = putString(putString(putInt(dst, index, number("searchResultIndex")), "title", stringAt(raw, "title")), "source", stringAt(raw, "source"))
+		dst = wire.PutString(wire.PutString(wire.PutInt(dst, index, number("searchResultIndex")), "title", stringAt(raw, "title")), "source", stringAt(raw, "source"))
 	}
-	return append(putInt(putInt(dst, from, number("start")), to, number("end")), '}')
+	return append(wire.PutInt(wire.PutInt(dst, from, number("start")), to, number("end")), '}')
 }
 
 // ModelSpan: no answer of this format names its model.

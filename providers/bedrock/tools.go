@@ -32,7 +32,7 @@ func (w *requestWriter) writeTools() {
 	if len(tools) == 0 {
 		return
 	}
-	w.dst = append(key(open(w.dst, "toolConfig"), "tools"), '[')
+	w.dst = append(wire.Key(open(w.dst, "toolConfig"), "tools"), '[')
 	for i := range tools {
 		w.writeTool(&tools[i])
 	}
@@ -71,18 +71,18 @@ func (w *requestWriter) unusable(t providers.Tool) bool {
 }
 
 func (w *requestWriter) writeTool(t *providers.Tool) {
-	w.dst = putString(open(append(comma(w.dst), '{'), "toolSpec"), "name", t.Name)
+	w.dst = wire.PutString(open(append(wire.Comma(w.dst), '{'), "toolSpec"), "name", t.Name)
 	if !blank(t.Description) {
-		w.dst = putString(w.dst, "description", t.Description)
+		w.dst = wire.PutString(w.dst, "description", t.Description)
 	}
 	schema := t.Schema
 	if t.Custom {
 		schema = json.RawMessage(freeInput)
 	}
-	w.dst = append(appendSchema(key(open(w.dst, "inputSchema"), "json"), schema), '}')
+	w.dst = append(appendSchema(wire.Key(open(w.dst, "inputSchema"), "json"), schema), '}')
 	if t.Strict != nil && *t.Strict {
 		if w.claude && w.host.Strict {
-			w.dst = append(key(w.dst, "strict"), "true"...)
+			w.dst = append(wire.Key(w.dst, "strict"), "true"...)
 		} else {
 			w.drop("tools.strict")
 		}
@@ -96,7 +96,7 @@ func (w *requestWriter) writeTool(t *providers.Tool) {
 // appendSchema writes the schema of a tool's input. The API requires type
 // "object" at its root, also of a tool without parameters.
 func appendSchema(dst []byte, schema json.RawMessage) []byte {
-	if !isObject(schema) {
+	if !wire.IsObject(schema) {
 		return append(dst, `{"type":"object"}`...)
 	}
 	if _, _, ok := wire.Path(schema, "type"); ok {
@@ -116,8 +116,8 @@ func (w *requestWriter) writeToolChoice() {
 	c := w.r.ToolChoice
 	switch {
 	case c.Mode == providers.ToolNamed:
-		w.dst = append(putString(open(open(w.dst, "toolChoice"), "tool"), "name", c.Name), "}}"...)
+		w.dst = append(wire.PutString(open(open(w.dst, "toolChoice"), "tool"), "name", c.Name), "}}"...)
 	case c.Mode == providers.ToolRequired, c.Mode == providers.ToolAllowed && c.Required:
-		w.dst = append(key(w.dst, "toolChoice"), `{"any":{}}`...)
+		w.dst = append(wire.Key(w.dst, "toolChoice"), `{"any":{}}`...)
 	}
 }

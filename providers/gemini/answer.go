@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // reason returns this format's word for why an answer ended.
@@ -30,26 +31,26 @@ func (ingress) AppendResponse(dst []byte, r *providers.Response) ([]byte, error)
 	if own && len(r.Choices) == 1 && find(r.Extra, "promptFeedback") != nil && len(r.Choices[0].Blocks) == 0 {
 		return append(appendHead(dst, r), '}'), nil // the prompt was refused: no candidate
 	}
-	dst = append(key(dst, "candidates"), '[')
+	dst = append(wire.Key(dst, "candidates"), '[')
 	for i := range r.Choices {
 		c := &r.Choices[i]
-		dst = append(comma(dst), `{"content":{"parts":[`...)
+		dst = append(wire.Comma(dst), `{"content":{"parts":[`...)
 		for j := range c.Blocks {
 			dst = appendPart(dst, &c.Blocks[j])
 		}
 		dst = append(dst, `],"role":"model"}`...)
 		if own && c.Finish == "" {
-			dst = putInt(dst, "index", int64(c.Index))
+			dst = wire.PutInt(dst, "index", int64(c.Index))
 		} else {
-			dst = putString(dst, "finishReason", reason(refusing(c), c.RawFinish, r.Origin))
-			dst = putInt(dst, "index", int64(c.Index))
+			dst = wire.PutString(dst, "finishReason", reason(refusing(c), c.RawFinish, r.Origin))
+			dst = wire.PutInt(dst, "index", int64(c.Index))
 		}
 		if own {
 			for _, m := range c.Extra {
-				dst = putMember(dst, m.Name, m.Value)
+				dst = wire.PutMember(dst, m.Name, m.Value)
 			}
 		} else if list := grounding(c.Blocks); list != nil {
-			dst = putRaw(dst, "groundingMetadata", list)
+			dst = wire.PutRaw(dst, "groundingMetadata", list)
 		}
 		dst = append(dst, '}')
 	}
@@ -70,25 +71,25 @@ func refusing(c *providers.Choice) providers.Finish {
 // appendHead writes the members of an answer beside its candidates.
 func appendHead(dst []byte, r *providers.Response) []byte {
 	if raw := rawUsage(r.Extra, r.Origin); raw != nil {
-		dst = putRaw(dst, "usageMetadata", raw)
+		dst = wire.PutRaw(dst, "usageMetadata", raw)
 	} else if r.HasUsage {
-		dst = appendUsage(key(dst, "usageMetadata"), &r.Usage)
+		dst = appendUsage(wire.Key(dst, "usageMetadata"), &r.Usage)
 	}
 	if r.Model != "" {
-		dst = putString(dst, "modelVersion", r.Model)
+		dst = wire.PutString(dst, "modelVersion", r.Model)
 	}
 	if r.ID != "" {
-		dst = putString(dst, "responseId", r.ID)
+		dst = wire.PutString(dst, "responseId", r.ID)
 	}
 	if r.Origin != dialect {
 		if r.Created > 0 {
-			dst = putString(dst, "createTime", time.Unix(r.Created, 0).UTC().Format(time.RFC3339))
+			dst = wire.PutString(dst, "createTime", time.Unix(r.Created, 0).UTC().Format(time.RFC3339))
 		}
 		return dst
 	}
 	for _, m := range r.Extra {
 		if m.Name != "usageMetadata" {
-			dst = putMember(dst, m.Name, m.Value)
+			dst = wire.PutMember(dst, m.Name, m.Value)
 		}
 	}
 	return dst
@@ -102,31 +103,31 @@ func appendPart(dst []byte, b *providers.Block) []byte {
 		if b.Text == "" && b.Signature == "" && !own {
 			return dst
 		}
-		dst = putString(append(comma(dst), '{'), "text", b.Text)
+		dst = wire.PutString(append(wire.Comma(dst), '{'), "text", b.Text)
 	case providers.KindThinking:
-		dst = append(putString(append(comma(dst), '{'), "text", b.Text), `,"thought":true`...)
+		dst = append(wire.PutString(append(wire.Comma(dst), '{'), "text", b.Text), `,"thought":true`...)
 	case providers.KindRedacted: // thinking nobody can read is an empty thought with a proof
-		dst = append(comma(dst), `{"text":"","thought":true`...)
-		dst = putString(dst, "thoughtSignature", markRedacted(b.Data, b.SignatureOrigin))
+		dst = append(wire.Comma(dst), `{"text":"","thought":true`...)
+		dst = wire.PutString(dst, "thoughtSignature", markRedacted(b.Data, b.SignatureOrigin))
 		return append(dst, '}')
 	case providers.KindToolCall:
-		dst = appendCall(append(comma(dst), '{'), b.ID, b.ToolName, callArgs(b))
+		dst = appendCall(append(wire.Comma(dst), '{'), b.ID, b.ToolName, callArgs(b))
 	case providers.KindImage, providers.KindAudio, providers.KindFile:
 		return appendMedia(dst, b)
 	case providers.KindOpaque:
 		if own {
-			return appendRaw(comma(dst), b.Raw)
+			return wire.AppendRaw(wire.Comma(dst), b.Raw)
 		}
 		return dst
 	default:
 		return dst
 	}
 	if b.Signature != "" {
-		dst = putString(dst, "thoughtSignature", markSignature(b.Signature, b.SignatureOrigin))
+		dst = wire.PutString(dst, "thoughtSignature", markSignature(b.Signature, b.SignatureOrigin))
 	}
 	if own {
 		for _, m := range b.Extra {
-			dst = putMember(dst, m.Name, m.Value)
+			dst = wire.PutMember(dst, m.Name, m.Value)
 		}
 	}
 	return append(dst, '}')
@@ -134,11 +135,11 @@ func appendPart(dst []byte, b *providers.Block) []byte {
 
 // appendCall writes the functionCall member of a part.
 func appendCall(dst []byte, id, name string, args json.RawMessage) []byte {
-	dst = append(key(dst, "functionCall"), '{')
+	dst = append(wire.Key(dst, "functionCall"), '{')
 	if id != "" {
-		dst = putString(dst, "id", id)
+		dst = wire.PutString(dst, "id", id)
 	}
-	return append(putRaw(putString(dst, "name", name), "args", args), '}')
+	return append(wire.PutRaw(wire.PutString(dst, "name", name), "args", args), '}')
 }
 
 // callArgs returns the arguments of a call, which must be an object here. The text
@@ -146,38 +147,38 @@ func appendCall(dst []byte, id, name string, args json.RawMessage) []byte {
 func callArgs(b *providers.Block) json.RawMessage {
 	switch {
 	case b.Custom:
-		return append(putString([]byte("{"), "input", b.Text), '}')
+		return append(wire.PutString([]byte("{"), "input", b.Text), '}')
 	case len(bytes.TrimSpace(b.Args)) == 0:
 		return json.RawMessage("{}")
-	case validObject(b.Args):
+	case wire.ValidObject(b.Args):
 		return b.Args
 	}
-	return append(putString([]byte("{"), "input", string(b.Args)), '}')
+	return append(wire.PutString([]byte("{"), "input", string(b.Args)), '}')
 }
 
 // appendMedia writes a picture, sound or file: its bytes, or where it lies.
 func appendMedia(dst []byte, b *providers.Block) []byte {
 	switch {
 	case len(b.Data) > 0:
-		dst = append(comma(dst), `{"inlineData":{`...)
-		dst = putString(dst, "mimeType", b.MediaType)
-		dst = putBase64(dst, "data", b.Data)
+		dst = append(wire.Comma(dst), `{"inlineData":{`...)
+		dst = wire.PutString(dst, "mimeType", b.MediaType)
+		dst = wire.PutBase64(dst, "data", b.Data)
 	case b.URL != "":
-		dst = append(comma(dst), `{"fileData":{`...)
+		dst = append(wire.Comma(dst), `{"fileData":{`...)
 		if b.MediaType != "" {
-			dst = putString(dst, "mimeType", b.MediaType)
+			dst = wire.PutString(dst, "mimeType", b.MediaType)
 		}
-		dst = putString(dst, "fileUri", b.URL)
+		dst = wire.PutString(dst, "fileUri", b.URL)
 	default:
 		return dst
 	}
 	dst = append(dst, '}')
 	if b.Signature != "" {
-		dst = putString(dst, "thoughtSignature", markSignature(b.Signature, b.SignatureOrigin))
+		dst = wire.PutString(dst, "thoughtSignature", markSignature(b.Signature, b.SignatureOrigin))
 	}
 	if b.Origin == dialect {
 		for _, m := range b.Extra {
-			dst = putMember(dst, m.Name, m.Value)
+			dst = wire.PutMember(dst, m.Name, m.Value)
 		}
 	}
 	return append(dst, '}')

@@ -12,11 +12,11 @@ import (
 
 // decodeParts reads the parts of a content.
 func decodeParts(list []byte) (blocks []providers.Block, err error) {
-	if isObject(list) { // a single part, as the API's own reader takes a repeated field
+	if wire.IsObject(list) { // a single part, as the API's own reader takes a repeated field
 		b, err := decodePart(list)
 		return []providers.Block{b}, within(err, "parts", 0)
 	}
-	if !isArray(list) {
+	if !wire.IsArray(list) {
 		return nil, bad("parts", "must be a list")
 	}
 	wire.EachElement(list, func(elem []byte) bool {
@@ -34,7 +34,7 @@ func decodeParts(list []byte) (blocks []providers.Block, err error) {
 // decodePart reads one part of a request or an answer. Kinds without a neutral
 // form (code that was run, tools of the vendor, …) are kept whole.
 func decodePart(raw []byte) (providers.Block, error) {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return providers.Block{}, bad("", "must be an object")
 	}
 	b := providers.Block{Kind: providers.KindText, Origin: dialect}
@@ -98,7 +98,7 @@ func mediaKind(mediaType string) providers.BlockKind {
 }
 
 func decodeInline(b *providers.Block, v []byte) (err error) {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("inlineData", "must be an object")
 	}
 	b.MediaType, b.Filename = stringAt(v, "mimeType"), stringAt(v, "displayName")
@@ -121,7 +121,7 @@ func decodeFile(b *providers.Block, v []byte) error {
 }
 
 func decodeCall(b *providers.Block, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("functionCall", "must be an object")
 	}
 	b.Kind, b.ID, b.ToolName, b.Raw = providers.KindToolCall, stringAt(v, "id"), stringAt(v, "name"), v
@@ -131,7 +131,7 @@ func decodeCall(b *providers.Block, v []byte) error {
 	switch {
 	case b.ToolName == "":
 		return bad("functionCall.name", "must name the function")
-	case !isObject(b.Args):
+	case !wire.IsObject(b.Args):
 		return bad("functionCall.args", "must be an object")
 	}
 	return nil
@@ -141,12 +141,12 @@ func decodeCall(b *providers.Block, v []byte) error {
 // wraps a text (as the API's documentation has it, in output or error, or as many
 // clients do, in result) is that text.
 func decodeResult(b *providers.Block, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("functionResponse", "must be an object")
 	}
 	b.Kind, b.ID, b.ToolName = providers.KindToolResult, stringAt(v, "id"), stringAt(v, "name")
 	response := at(v, "response")
-	if response != nil && !isObject(response) {
+	if response != nil && !wire.IsObject(response) {
 		return bad("functionResponse.response", "must be an object")
 	}
 	text, wrapped, failed := unwrap(response)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // Rules returns the disposition of every member that a request of another dialect
@@ -94,7 +95,7 @@ func (w *requestWriter) foreignExtra(m providers.Member) {
 	switch {
 	case r.Is == providers.Refused, m.Name == "modalities" && spoken:
 		w.fail(m.Name, "this model's answers in audio have no form in the caller's format")
-	case r.Is == providers.Dropped && !inert(m.Value):
+	case r.Is == providers.Dropped && !wire.Inert(m.Value):
 		w.drop(m.Name)
 	}
 }
@@ -145,7 +146,7 @@ func (w *requestWriter) loseBlocks(blocks []providers.Block) {
 func (w *requestWriter) loseMembers(where string, list []providers.Member) {
 	for i := range list {
 		name := strings.TrimPrefix(list[i].Name, "function.")
-		if !inert(list[i].Value) && !slices.Contains(meaningless, name) {
+		if !wire.Inert(list[i].Value) && !slices.Contains(meaningless, name) {
 			w.drop(where + name)
 		}
 	}

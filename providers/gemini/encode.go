@@ -98,14 +98,14 @@ func (e *encoder) shut(dst []byte) []byte {
 		model = e.o.Model
 	}
 	if model != "" {
-		dst = putString(dst, "modelVersion", model)
+		dst = wire.PutString(dst, "modelVersion", model)
 	}
 	id := e.id
 	if id == "" {
 		id = e.o.RequestID
 	}
 	if id != "" {
-		dst = putString(dst, "responseId", id)
+		dst = wire.PutString(dst, "responseId", id)
 	}
 	dst = append(dst, '}')
 	if e.framing == events {
@@ -126,7 +126,7 @@ func (e *encoder) part(dst []byte, choice int, b *providers.Block) []byte {
 	}
 	dst = append(append(dst, `{"content":{"parts":`...), p...)
 	dst = append(dst, `],"role":"model"}`...)
-	dst = append(putInt(dst, "index", int64(choice)), "}]"...)
+	dst = append(wire.PutInt(dst, "index", int64(choice)), "}]"...)
 	return e.shut(dst)
 }
 
@@ -236,15 +236,15 @@ func (e *encoder) End(dst []byte) []byte {
 	}
 	dst = e.open(dst)
 	if f := &e.finish[0]; len(e.finish) == 1 && !e.said() && f.Origin == dialect && find(f.Extra, "promptFeedback") != nil {
-		dst = putMember(dst, "promptFeedback", find(f.Extra, "promptFeedback"))
+		dst = wire.PutMember(dst, "promptFeedback", find(f.Extra, "promptFeedback"))
 	} else {
 		dst = e.finishes(dst)
 	}
 	switch {
 	case e.raw != nil:
-		dst = putRaw(dst, "usageMetadata", e.raw)
+		dst = wire.PutRaw(dst, "usageMetadata", e.raw)
 	case e.hasUsage:
-		dst = appendUsage(key(dst, "usageMetadata"), &e.usage)
+		dst = appendUsage(wire.Key(dst, "usageMetadata"), &e.usage)
 	}
 	if dst = e.shut(dst); e.framing == array {
 		dst = append(dst, ']')
@@ -257,19 +257,19 @@ func (e *encoder) said() bool { return len(e.blocks) > 0 }
 
 // finishes writes why each candidate has stopped.
 func (e *encoder) finishes(dst []byte) []byte {
-	dst = append(key(dst, "candidates"), '[')
+	dst = append(wire.Key(dst, "candidates"), '[')
 	slices.SortStableFunc(e.finish, func(a, b providers.Event) int { return a.Choice - b.Choice })
 	for i := range e.finish {
 		f := &e.finish[i]
-		dst = append(comma(dst), `{"content":{"parts":[{"text":""}],"role":"model"}`...)
-		dst = putString(dst, "finishReason", reason(e.refusing(f), f.RawFinish, f.Origin))
-		dst = putInt(dst, "index", int64(f.Choice))
+		dst = append(wire.Comma(dst), `{"content":{"parts":[{"text":""}],"role":"model"}`...)
+		dst = wire.PutString(dst, "finishReason", reason(e.refusing(f), f.RawFinish, f.Origin))
+		dst = wire.PutInt(dst, "index", int64(f.Choice))
 		if f.Origin == dialect {
 			for _, m := range f.Extra {
-				dst = putMember(dst, m.Name, m.Value)
+				dst = wire.PutMember(dst, m.Name, m.Value)
 			}
 		} else if list := e.grounding(f.Choice); list != nil {
-			dst = putRaw(dst, "groundingMetadata", list)
+			dst = wire.PutRaw(dst, "groundingMetadata", list)
 		}
 		dst = append(dst, '}')
 	}
@@ -308,9 +308,9 @@ func (o *outBlock) cite(citations []byte) {
 	}
 	switch {
 	case len(o.cited)+len(citations) > maxText:
-	case isArray(citations):
+	case wire.IsArray(citations):
 		wire.EachElement(citations, one)
-	case isObject(citations):
+	case wire.IsObject(citations):
 		one(citations)
 	}
 }

@@ -47,29 +47,29 @@ func (i ingress) AppendError(dst []byte, e *providers.Error) []byte {
 }
 
 func appendError(dst []byte, e *providers.Error) []byte {
-	dst = putInt(append(dst, `{"error":{`...), "code", int64(e.HTTPStatus()))
-	dst = putString(dst, "message", e.Message)
-	dst = putString(dst, "status", statusOf(e))
-	dst = append(key(dst, "details"), '[')
+	dst = wire.PutInt(append(dst, `{"error":{`...), "code", int64(e.HTTPStatus()))
+	dst = wire.PutString(dst, "message", e.Message)
+	dst = wire.PutString(dst, "status", statusOf(e))
+	dst = append(wire.Key(dst, "details"), '[')
 	dst = append(dst, `{"@type":"type.googleapis.com/google.rpc.ErrorInfo"`...)
 	reason := e.Code
 	if reason == "" {
 		reason = string(e.Kind)
 	}
-	dst = putString(dst, "reason", strings.ToUpper(reason))
-	dst = append(putString(dst, "domain", "ai-gateway"), `,"metadata":{`...)
+	dst = wire.PutString(dst, "reason", strings.ToUpper(reason))
+	dst = append(wire.PutString(dst, "domain", "ai-gateway"), `,"metadata":{`...)
 	for _, m := range [...]struct{ name, value string }{{"request_id", e.RequestID}, {"provider", e.Provider}, {"field", e.Param}} {
 		if m.value != "" {
-			dst = putString(dst, m.name, m.value)
+			dst = wire.PutString(dst, m.name, m.value)
 		}
 	}
 	if e.Provider != "" && e.Attempts > 0 {
-		dst = putString(dst, "attempts", strconv.Itoa(e.Attempts))
+		dst = wire.PutString(dst, "attempts", strconv.Itoa(e.Attempts))
 	}
 	dst = append(dst, `}}`...)
 	if e.RetryAfter > 0 { // clients wait as long as this says
 		dst = append(dst, `,{"@type":"type.googleapis.com/google.rpc.RetryInfo"`...)
-		dst = append(putString(dst, "retryDelay", strconv.FormatFloat(e.RetryAfter.Seconds(), 'f', -1, 64)+"s"), '}')
+		dst = append(wire.PutString(dst, "retryDelay", strconv.FormatFloat(e.RetryAfter.Seconds(), 'f', -1, 64)+"s"), '}')
 	}
 	return append(dst, `]}}`...)
 }
@@ -107,13 +107,13 @@ func (ingress) AppendPing(dst []byte) []byte { return dst }
 func (egress) DecodeError(status int, body []byte) *providers.Error {
 	e := &providers.Error{Status: status, Raw: bytes.Clone(body)}
 	obj := bytes.TrimSpace(body)
-	if isArray(obj) {
+	if wire.IsArray(obj) {
 		if start, end, ok := wire.Path(obj, "0"); ok {
 			obj = obj[start:end]
 		}
 	}
 	report := at(obj, "error")
-	if isObject(report) {
+	if wire.IsObject(report) {
 		e.Message, e.Type = stringAt(report, "message"), stringAt(report, "status")
 		if n, ok := wire.Int(at(report, "code")); ok && status == 0 && n >= 400 && n < 600 {
 			e.Status = int(n)

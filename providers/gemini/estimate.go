@@ -35,7 +35,7 @@ func EstimateTokens(body []byte) int64 {
 	if _, err := wire.Fields(body, nil, nil); err != nil {
 		return requestOverhead + textTokens(body)
 	}
-	if inner := at(body, "generateContentRequest"); isObject(inner) {
+	if inner := at(body, "generateContentRequest"); wire.IsObject(inner) {
 		body = inner
 	}
 	n := int64(requestOverhead)
@@ -57,15 +57,15 @@ func EstimateTokens(body []byte) int64 {
 
 func contentTokens(v []byte) (n int64) {
 	switch {
-	case isArray(v):
+	case wire.IsArray(v):
 		wire.EachElement(v, func(elem []byte) bool {
 			n += contentTokens(elem)
 			return true
 		})
-	case isObject(v):
+	case wire.IsObject(v):
 		n = contentOverhead
 		parts := at(v, "parts")
-		if isObject(parts) {
+		if wire.IsObject(parts) {
 			n += partTokens(parts)
 		}
 		wire.EachElement(parts, func(part []byte) bool {
@@ -131,7 +131,7 @@ func toolTokens(list []byte) (n int64) {
 		})
 		return true
 	}
-	if isObject(list) {
+	if wire.IsObject(list) {
 		each(list)
 	}
 	wire.EachElement(list, each)
@@ -146,14 +146,14 @@ func valueTokens(v []byte) (n int64) {
 		return 0
 	case v[0] == '"' && len(v) >= 2:
 		return 2 + textTokens(v[1:len(v)-1])
-	case isArray(v):
+	case wire.IsArray(v):
 		n = 2
 		wire.EachElement(v, func(elem []byte) bool {
 			n += 1 + valueTokens(elem)
 			return true
 		})
 		return n
-	case isObject(v):
+	case wire.IsObject(v):
 		n = 2
 		wire.EachMember(v, func(name, x []byte) bool {
 			n += 3 + textTokens(name) + valueTokens(x)

@@ -9,7 +9,7 @@ import (
 
 // Frame classifies one event of a stream by its members from the root.
 func (egress) Frame(_ string, data []byte) (info providers.FrameInfo) {
-	if isArray(trimSpace(data)) {
+	if wire.IsArray(trimSpace(data)) {
 		if start, end, ok := wire.Path(data, "0"); ok {
 			data = data[start:end]
 		}

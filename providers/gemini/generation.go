@@ -11,7 +11,7 @@ import (
 const inConfig = "generationConfig."
 
 func decodeGeneration(r *providers.Request, v []byte) (err error) {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("generationConfig", "must be an object")
 	}
 	g := &generation{r: r}
@@ -90,7 +90,7 @@ func (g *generation) format() {
 }
 
 func decodeThinking(r *providers.Request, v []byte) (err error) {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("thinkingConfig", "must be an object")
 	}
 	t := &providers.Reasoning{Raw: v}
@@ -146,7 +146,7 @@ func number(name string, v []byte) (*float64, error) {
 }
 
 func stringList(name string, v []byte) (list []string, err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return nil, bad(name, "must be a list of strings")
 	}
 	list = []string{}

@@ -29,10 +29,10 @@ func annotations(grounding json.RawMessage, text string) json.RawMessage {
 			if !ok || n < 0 || n >= int64(len(pages)) || stringAt(pages[n], "uri") == "" {
 				return true
 			}
-			out = append(comma(out), `{"type":"url_citation","url_citation":{`...)
-			out = putInt(putInt(out, "start_index", from), "end_index", max(from, to))
-			out = putString(out, "url", stringAt(pages[n], "uri"))
-			out = append(putString(out, "title", stringAt(pages[n], "title")), "}}"...)
+			out = append(wire.Comma(out), `{"type":"url_citation","url_citation":{`...)
+			out = wire.PutInt(wire.PutInt(out, "start_index", from), "end_index", max(from, to))
+			out = wire.PutString(out, "url", stringAt(pages[n], "uri"))
+			out = append(wire.PutString(out, "title", stringAt(pages[n], "title")), "}}"...)
 			return true
 		})
 		return true
@@ -72,10 +72,10 @@ func grounding(blocks []providers.Block) json.RawMessage {
 			if start, end := at(page, "startIndex"), at(page, "endIndex"); start != nil && end != nil {
 				from, to = before+bytesBefore(b.Text, start), before+bytesBefore(b.Text, end)
 			}
-			chunks = append(comma(chunks), `{"web":{`...)
-			chunks = append(putString(putString(chunks, "uri", url), "title", stringAt(page, "title")), "}}"...)
-			supports = append(comma(supports), `{"segment":{`...)
-			supports = putInt(putInt(supports, "startIndex", int64(from)), "endIndex", int64(max(from, to)))
+			chunks = append(wire.Comma(chunks), `{"web":{`...)
+			chunks = append(wire.PutString(wire.PutString(chunks, "uri", url), "title", stringAt(page, "title")), "}}"...)
+			supports = append(wire.Comma(supports), `{"segment":{`...)
+			supports = wire.PutInt(wire.PutInt(supports, "startIndex", int64(from)), "endIndex", int64(max(from, to)))
 			supports = append(supports, `},"groundingChunkIndices":[`...)
 			supports = append(strconv.AppendInt(supports, int64(n), 10), "]}"...)
 			n++

@@ -128,7 +128,7 @@ func appendTail(list []providers.Span, body, obj []byte) []providers.Span {
 
 // peekConfig reads the bounds of the answer.
 func peekConfig(p *providers.Peek, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		if isNull(v) {
 			return nil
 		}
@@ -165,7 +165,7 @@ func peekOwn(p *providers.Peek, f *wire.Field, v []byte) error {
 	if f.Name == "provider" {
 		if s, ok := wire.String(v); ok {
 			p.Provider = s
-		} else if isObject(v) {
+		} else if wire.IsObject(v) {
 			p.ProviderObject = true
 		} else if !isNull(v) {
 			return bad("provider", "must be a string")

@@ -19,10 +19,10 @@ func chatLogprobs(v []byte) json.RawMessage {
 	})
 	dst, step := []byte(`{"content":[`), 0
 	wire.EachElement(at(v, "chosenCandidates"), func(chosen []byte) bool {
-		dst = append(appendToken(comma(dst), chosen), `,"top_logprobs":[`...)
+		dst = append(appendToken(wire.Comma(dst), chosen), `,"top_logprobs":[`...)
 		if step < len(tops) {
 			wire.EachElement(tops[step], func(other []byte) bool {
-				dst = append(appendToken(comma(dst), other), '}')
+				dst = append(appendToken(wire.Comma(dst), other), '}')
 				return true
 			})
 		}
@@ -39,14 +39,14 @@ func chatLogprobs(v []byte) json.RawMessage {
 // appendToken begins an object about one token.
 func appendToken(dst, v []byte) []byte {
 	token := stringAt(v, "token")
-	dst = putString(append(dst, '{'), "token", token)
+	dst = wire.PutString(append(dst, '{'), "token", token)
 	p := at(v, "logProbability")
 	if _, err := number("logProbability", p); p == nil || err != nil {
 		p = []byte("0") // the format leaves zeros out
 	}
-	dst = append(key(putRaw(dst, "logprob", p), "bytes"), '[')
+	dst = append(wire.Key(wire.PutRaw(dst, "logprob", p), "bytes"), '[')
 	for i := range len(token) {
-		dst = strconv.AppendUint(comma(dst), uint64(token[i]), 10)
+		dst = strconv.AppendUint(wire.Comma(dst), uint64(token[i]), 10)
 	}
 	return append(dst, ']')
 }

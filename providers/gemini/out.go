@@ -109,7 +109,7 @@ func (w *requestWriter) writeServiceTier() {
 		}
 	}
 	if tier != "" {
-		w.dst = putString(w.dst, "serviceTier", tier)
+		w.dst = wire.PutString(w.dst, "serviceTier", tier)
 	}
 }
 
@@ -122,7 +122,7 @@ func (w *requestWriter) writeExtra() {
 			w.drop(m.Name)
 		case w.own:
 			if !strings.Contains(m.Name, ".") {
-				w.dst = putMember(w.dst, m.Name, m.Value)
+				w.dst = wire.PutMember(w.dst, m.Name, m.Value)
 			}
 		default:
 			w.foreignExtra(m)
@@ -156,7 +156,7 @@ func (w *requestWriter) writeTools() {
 		}
 	}
 	if len(declared)+len(others) > 0 {
-		w.dst = append(key(w.dst, "tools"), '[')
+		w.dst = append(wire.Key(w.dst, "tools"), '[')
 		if len(declared) > 0 {
 			w.dst = append(w.dst, `{"functionDeclarations":[`...)
 			for _, t := range declared {
@@ -165,13 +165,13 @@ func (w *requestWriter) writeTools() {
 			w.dst = append(w.dst, "]}"...)
 		}
 		for _, t := range others {
-			w.dst = appendRaw(comma(w.dst), t.Raw)
+			w.dst = wire.AppendRaw(wire.Comma(w.dst), t.Raw)
 		}
 		w.dst = append(w.dst, ']')
 	}
 	switch {
 	case w.own && len(w.r.ToolChoice.Raw) > 0:
-		w.dst = putRaw(w.dst, "toolConfig", w.r.ToolChoice.Raw)
+		w.dst = wire.PutRaw(w.dst, "toolConfig", w.r.ToolChoice.Raw)
 	case len(declared) > 0:
 		w.writeToolChoice()
 	}
@@ -192,25 +192,25 @@ func vendorTool(t *providers.Tool) string {
 const freeInput = `{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}`
 
 func (w *requestWriter) writeTool(t *providers.Tool) {
-	w.dst = putString(append(comma(w.dst), '{'), "name", t.Name)
+	w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "name", t.Name)
 	if t.Description != "" {
-		w.dst = putString(w.dst, "description", t.Description)
+		w.dst = wire.PutString(w.dst, "description", t.Description)
 	}
 	schema := []byte(t.Schema)
 	if t.Custom {
 		schema = []byte(freeInput)
 	}
 	switch {
-	case !w.own && (!isObject(schema) || noParameters(schema)): // an object without properties is refused in some versions
+	case !w.own && (!wire.IsObject(schema) || noParameters(schema)): // an object without properties is refused in some versions
 	case len(schema) == 0:
 	case w.own || w.facts.jsonSchema:
-		w.dst = putRaw(w.dst, "parametersJsonSchema", schema)
+		w.dst = wire.PutRaw(w.dst, "parametersJsonSchema", schema)
 	default:
-		w.dst = putRaw(w.dst, "parameters", openAPISchema(schema))
+		w.dst = wire.PutRaw(w.dst, "parameters", openAPISchema(schema))
 	}
 	if w.own {
 		for _, m := range t.Extra {
-			w.dst = putMember(w.dst, m.Name, m.Value)
+			w.dst = wire.PutMember(w.dst, m.Name, m.Value)
 		}
 	}
 	w.dst = append(w.dst, '}')
@@ -257,11 +257,11 @@ func (w *requestWriter) writeToolChoice() {
 	default:
 		return
 	}
-	w.dst = putString(append(key(w.dst, "toolConfig"), `{"functionCallingConfig":{`...), "mode", mode)
+	w.dst = wire.PutString(append(wire.Key(w.dst, "toolConfig"), `{"functionCallingConfig":{`...), "mode", mode)
 	if len(allowed) > 0 {
-		w.dst = append(key(w.dst, "allowedFunctionNames"), '[')
+		w.dst = append(wire.Key(w.dst, "allowedFunctionNames"), '[')
 		for _, name := range allowed {
-			w.dst = wire.AppendString(comma(w.dst), name)
+			w.dst = wire.AppendString(wire.Comma(w.dst), name)
 		}
 		w.dst = append(w.dst, ']')
 	}

@@ -20,27 +20,27 @@ func (w *requestWriter) writeGeneration() {
 	outer := w.dst
 	w.dst = append(make([]byte, 0, 256), '{')
 	if r.MaxTokens != nil {
-		w.dst = putInt(w.dst, "maxOutputTokens", *r.MaxTokens)
+		w.dst = wire.PutInt(w.dst, "maxOutputTokens", *r.MaxTokens)
 	}
 	if r.Temperature != nil {
-		w.dst = putFloat(w.dst, "temperature", *r.Temperature)
+		w.dst = wire.PutFloat(w.dst, "temperature", *r.Temperature)
 	}
 	if r.TopP != nil {
-		w.dst = putFloat(w.dst, "topP", *r.TopP)
+		w.dst = wire.PutFloat(w.dst, "topP", *r.TopP)
 	}
 	if r.TopK != nil {
-		w.dst = putInt(w.dst, "topK", *r.TopK)
+		w.dst = wire.PutInt(w.dst, "topK", *r.TopK)
 	}
 	if r.N > 1 || w.own && r.N > 0 {
-		w.dst = putInt(w.dst, "candidateCount", r.N)
+		w.dst = wire.PutInt(w.dst, "candidateCount", r.N)
 	}
 	if r.Seed != nil {
-		w.dst = putInt(w.dst, "seed", *r.Seed)
+		w.dst = wire.PutInt(w.dst, "seed", *r.Seed)
 	}
 	if r.Stop != nil && (w.own || len(r.Stop) > 0) {
-		w.dst = append(key(w.dst, "stopSequences"), '[')
+		w.dst = append(wire.Key(w.dst, "stopSequences"), '[')
 		for _, s := range r.Stop {
-			w.dst = wire.AppendString(comma(w.dst), s)
+			w.dst = wire.AppendString(wire.Comma(w.dst), s)
 		}
 		w.dst = append(w.dst, ']')
 	}
@@ -48,7 +48,7 @@ func (w *requestWriter) writeGeneration() {
 	w.writeFormat()
 	w.configExtra()
 	if config := w.dst; len(config) > 1 {
-		outer = append(putRaw(outer, "generationConfig", config), '}')
+		outer = append(wire.PutRaw(outer, "generationConfig", config), '}')
 	}
 	w.dst = outer
 }
@@ -59,14 +59,14 @@ func (w *requestWriter) writeThinking() {
 		return
 	}
 	if w.own {
-		w.dst = putRaw(w.dst, "thinkingConfig", t.Raw)
+		w.dst = wire.PutRaw(w.dst, "thinkingConfig", t.Raw)
 		return
 	}
 	off := t.Mode == "disabled" || t.Effort == "none" || t.Budget != nil && *t.Budget == 0
 	switch {
 	case !off && t.Mode == "" && t.Effort == "" && t.Budget == nil: // members that steer thinking in ways nobody else has
 		wire.EachMember(t.Raw, func(name, v []byte) bool {
-			if !inert(v) {
+			if !wire.Inert(v) {
 				w.drop(string(name))
 			}
 			return true
@@ -78,19 +78,19 @@ func (w *requestWriter) writeThinking() {
 		}
 		return
 	}
-	w.dst = append(key(w.dst, "thinkingConfig"), '{')
+	w.dst = append(wire.Key(w.dst, "thinkingConfig"), '{')
 	switch {
 	case off:
 		w.least()
 	case t.Budget != nil && *t.Budget > 0:
-		w.dst = putInt(w.dst, "thinkingBudget", min(max(*t.Budget, w.facts.minBudget), w.facts.maxBudget))
+		w.dst = wire.PutInt(w.dst, "thinkingBudget", min(max(*t.Budget, w.facts.minBudget), w.facts.maxBudget))
 	case t.Effort != "" && w.facts.levels:
-		w.dst = putString(w.dst, "thinkingLevel", w.level(t.Effort))
+		w.dst = wire.PutString(w.dst, "thinkingLevel", w.level(t.Effort))
 	case t.Effort != "":
-		w.dst = putInt(w.dst, "thinkingBudget", budgets[t.Effort])
+		w.dst = wire.PutInt(w.dst, "thinkingBudget", budgets[t.Effort])
 	}
 	if !off && t.Summary != "omitted" {
-		w.dst = putBool(w.dst, "includeThoughts", true)
+		w.dst = wire.PutBool(w.dst, "includeThoughts", true)
 	}
 	w.dst = append(w.dst, '}')
 }
@@ -99,13 +99,13 @@ func (w *requestWriter) writeThinking() {
 func (w *requestWriter) least() {
 	switch {
 	case w.facts.levels:
-		w.dst = putString(w.dst, "thinkingLevel", w.level("minimal"))
+		w.dst = wire.PutString(w.dst, "thinkingLevel", w.level("minimal"))
 		w.dropReasoning()
 	case w.facts.never:
-		w.dst = putInt(w.dst, "thinkingBudget", w.facts.minBudget)
+		w.dst = wire.PutInt(w.dst, "thinkingBudget", w.facts.minBudget)
 		w.dropReasoning()
 	default:
-		w.dst = putInt(w.dst, "thinkingBudget", 0)
+		w.dst = wire.PutInt(w.dst, "thinkingBudget", 0)
 	}
 }
 
@@ -141,15 +141,15 @@ func (w *requestWriter) writeFormat() {
 	}
 	switch f.Kind {
 	case "json_object":
-		w.dst = putString(w.dst, "responseMimeType", "application/json")
+		w.dst = wire.PutString(w.dst, "responseMimeType", "application/json")
 	case "json_schema":
-		w.dst = putString(w.dst, "responseMimeType", "application/json")
+		w.dst = wire.PutString(w.dst, "responseMimeType", "application/json")
 		switch {
 		case len(f.Schema) == 0:
 		case w.own || w.facts.jsonSchema:
-			w.dst = putRaw(w.dst, "responseJsonSchema", f.Schema)
+			w.dst = wire.PutRaw(w.dst, "responseJsonSchema", f.Schema)
 		default:
-			w.dst = putRaw(w.dst, "responseSchema", openAPISchema(f.Schema))
+			w.dst = wire.PutRaw(w.dst, "responseSchema", openAPISchema(f.Schema))
 		}
 	}
 }
@@ -160,11 +160,11 @@ func (w *requestWriter) configExtra() {
 	for _, m := range w.r.Extra {
 		if w.own {
 			if name, inside := strings.CutPrefix(m.Name, inConfig); inside {
-				w.dst = putMember(w.dst, name, m.Value)
+				w.dst = wire.PutMember(w.dst, name, m.Value)
 			}
 			continue
 		}
-		if rule := ruleOf(w.r.Origin, m.Name); rule.Is == providers.Carried && !inert(m.Value) {
+		if rule := ruleOf(w.r.Origin, m.Name); rule.Is == providers.Carried && !wire.Inert(m.Value) {
 			w.carry(rule.As, m)
 		}
 	}
@@ -174,14 +174,14 @@ func (w *requestWriter) configExtra() {
 func (w *requestWriter) carry(as string, m providers.Member) {
 	name, _ := strings.CutPrefix(as, inConfig)
 	if name == "responseModalities" {
-		w.dst = append(key(w.dst, name), '[')
+		w.dst = append(wire.Key(w.dst, name), '[')
 		wire.EachElement(m.Value, func(elem []byte) bool {
 			s, _ := wire.String(elem)
-			w.dst = wire.AppendString(comma(w.dst), strings.ToUpper(s))
+			w.dst = wire.AppendString(wire.Comma(w.dst), strings.ToUpper(s))
 			return true
 		})
 		w.dst = append(w.dst, ']')
 		return
 	}
-	w.dst = putRaw(w.dst, name, m.Value)
+	w.dst = wire.PutRaw(w.dst, name, m.Value)
 }

@@ -145,7 +145,7 @@ func (n *node) append(dst []byte) []byte {
 	case n.list:
 		dst = append(dst, '[')
 		for _, k := range n.kids {
-			dst = k.append(comma(dst))
+			dst = k.append(wire.Comma(dst))
 		}
 		return append(dst, ']')
 	case len(n.kids) == 0: // a place of a list that nothing was said of
@@ -153,7 +153,7 @@ func (n *node) append(dst []byte) []byte {
 	}
 	dst = append(dst, '{')
 	for i, k := range n.kids {
-		dst = append(wire.AppendString(comma(dst), n.keys[i]), ':')
+		dst = append(wire.AppendString(wire.Comma(dst), n.keys[i]), ':')
 		dst = k.append(dst)
 	}
 	return append(dst, '}')

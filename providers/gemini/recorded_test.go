@@ -16,6 +16,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/providers/providertest"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // recorded returns all exchanges in this format, the answers kept without their requests too.
@@ -61,7 +62,7 @@ func payload(c *providertest.Cassette) []byte {
 }
 
 func streamed(c *providertest.Cassette) bool {
-	return c.Response.SSE != "" || isArray(c.Response.Body)
+	return c.Response.SSE != "" || wire.IsArray(c.Response.Body)
 }
 
 // said is what an answer says, in plain words.
@@ -91,7 +92,7 @@ func reference(t testing.TB, c *providertest.Cassette) (s said) {
 				read([]byte(data))
 			}
 		}
-	case isArray(c.Response.Body):
+	case wire.IsArray(c.Response.Body):
 		var list []json.RawMessage
 		_ = json.Unmarshal(c.Response.Body, &list)
 		for _, e := range list {

@@ -49,7 +49,7 @@ func (d *requestReader) member(name string, v []byte) (err error) {
 	switch name {
 	case "model", "fallbacks": // the address says the model; the other is the gateway's own
 	case "provider":
-		if isObject(v) {
+		if wire.IsObject(v) {
 			r.Extra = member(r.Extra, name, v)
 		}
 	case "contents":
@@ -75,7 +75,7 @@ func decodeSystem(v []byte) ([]providers.Block, error) {
 	if s, ok := wire.String(v); ok {
 		return []providers.Block{{Kind: providers.KindText, Text: s, Origin: dialect}}, nil
 	}
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return nil, bad("systemInstruction", "must be a content")
 	}
 	parts := at(v, "parts")
@@ -87,14 +87,14 @@ func decodeSystem(v []byte) ([]providers.Block, error) {
 }
 
 func (d *requestReader) contents(v []byte) (err error) {
-	if isObject(v) { // one content
+	if wire.IsObject(v) { // one content
 		return within(d.content(v), "contents", 0)
 	}
 	if s, ok := wire.String(v); ok {
 		d.r.Messages = append(d.r.Messages, providers.Message{Role: providers.RoleUser, Blocks: []providers.Block{{Kind: providers.KindText, Text: s, Origin: dialect}}})
 		return nil
 	}
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("contents", "must be a list")
 	}
 	i := 0
@@ -109,7 +109,7 @@ func (d *requestReader) contents(v []byte) (err error) {
 // content appends one turn. One with results becomes a tool message, which holds
 // them, and a user message with the rest.
 func (d *requestReader) content(raw []byte) error {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return bad("", "must be an object")
 	}
 	m := providers.Message{}
@@ -207,10 +207,10 @@ func (d *requestReader) answer(b *providers.Block) error {
 // tools reads the list of tools. An entry holds declarations, tools of the
 // vendor's own by their name, or both.
 func (d *requestReader) tools(v []byte) (err error) {
-	if isObject(v) {
+	if wire.IsObject(v) {
 		return within(d.tool(v), "tools", 0)
 	}
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("tools", "must be a list")
 	}
 	i := 0
@@ -223,16 +223,16 @@ func (d *requestReader) tools(v []byte) (err error) {
 }
 
 func (d *requestReader) tool(elem []byte) (err error) {
-	if !isObject(elem) {
+	if !wire.IsObject(elem) {
 		return bad("", "must be an object")
 	}
 	eachMember(elem, func(name string, v []byte) bool {
 		if name != "functionDeclarations" {
-			raw := append(putRaw([]byte("{"), name, v), '}')
+			raw := append(wire.PutRaw([]byte("{"), name, v), '}')
 			d.r.Tools = append(d.r.Tools, providers.Tool{Name: name, Raw: raw, Origin: dialect})
 			return true
 		}
-		if !isArray(v) {
+		if !wire.IsArray(v) {
 			err = bad(name, "must be a list")
 			return false
 		}
@@ -254,7 +254,7 @@ func (d *requestReader) tool(elem []byte) (err error) {
 
 func decodeDeclaration(raw []byte) (providers.Tool, error) {
 	t := providers.Tool{Origin: dialect}
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return t, bad("", "must be an object")
 	}
 	eachMember(raw, func(name string, v []byte) bool {
@@ -281,7 +281,7 @@ func decodeDeclaration(raw []byte) (providers.Tool, error) {
 }
 
 func decodeToolConfig(r *providers.Request, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("toolConfig", "must be an object")
 	}
 	c := providers.ToolChoice{Raw: v}

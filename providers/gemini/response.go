@@ -64,7 +64,7 @@ func unusable(reason, message string) *providers.Error {
 
 func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 	body = trimSpace(body)
-	if isArray(body) { // a stream without alt=sse, read as a whole
+	if wire.IsArray(body) { // a stream without alt=sse, read as a whole
 		return gather(body)
 	}
 	if _, err := wire.Fields(body, nil, nil); err != nil {
@@ -192,7 +192,7 @@ func textOf(blocks []providers.Block) string {
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	if isArray(trimSpace(body)) {
+	if wire.IsArray(trimSpace(body)) {
 		return providers.Answer{HasUsage: e.Usage(body, u)}, nil
 	}
 	fields, err := wire.Fields(body, answerMembers, few[:0])
@@ -209,11 +209,11 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 				a.Model = providers.Span{Start: f.Start, End: f.End}
 			}
 		case "candidates":
-			content = content || isArray(v)
+			content = content || wire.IsArray(v)
 		case "promptFeedback":
-			content = content || isObject(v)
+			content = content || wire.IsObject(v)
 		case "usageMetadata":
-			a.HasUsage = isObject(v) && readUsage(v, u)
+			a.HasUsage = wire.IsObject(v) && readUsage(v, u)
 		case "error":
 			report = !isNull(v)
 		}

@@ -15,14 +15,14 @@ const maxSchemaDepth = 24
 // jsonSchema turns a schema of the OpenAPI subset (types in capitals, nullable)
 // into JSON Schema, which every other format takes.
 func jsonSchema(v []byte) json.RawMessage {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return json.RawMessage(v)
 	}
 	return appendJSONSchema(nil, v, 0)
 }
 
 func appendJSONSchema(dst []byte, v []byte, depth int) []byte {
-	if !isObject(v) || depth > maxSchemaDepth {
+	if !wire.IsObject(v) || depth > maxSchemaDepth {
 		return append(dst, "{}"...)
 	}
 	nullable := isTrue(at(v, "nullable"))
@@ -31,41 +31,41 @@ func appendJSONSchema(dst []byte, v []byte, depth int) []byte {
 		switch name {
 		case "nullable":
 		case "type":
-			dst = appendType(key(dst, "type"), x, nullable)
+			dst = appendType(wire.Key(dst, "type"), x, nullable)
 		case "format":
 			if s, _ := wire.String(x); s != "enum" {
-				dst = putRaw(dst, name, x)
+				dst = wire.PutRaw(dst, name, x)
 			}
 		case "properties", "defs", "$defs":
-			dst = append(wire.AppendString(comma(dst), name), ":{"...)
+			dst = append(wire.AppendString(wire.Comma(dst), name), ":{"...)
 			wire.EachMember(x, func(prop, sub []byte) bool {
-				dst = append(wire.AppendString(comma(dst), prop), ':')
+				dst = append(wire.AppendString(wire.Comma(dst), prop), ':')
 				dst = appendJSONSchema(dst, sub, depth+1)
 				return true
 			})
 			dst = append(dst, '}')
 		case "items", "additionalProperties":
-			if dst = key(dst, name); isObject(x) {
+			if dst = wire.Key(dst, name); wire.IsObject(x) {
 				dst = appendJSONSchema(dst, x, depth+1)
 			} else {
-				dst = appendRaw(dst, x)
+				dst = wire.AppendRaw(dst, x)
 			}
 		case "anyOf", "prefixItems":
-			dst = append(key(dst, name), '[')
+			dst = append(wire.Key(dst, name), '[')
 			wire.EachElement(x, func(sub []byte) bool {
-				dst = appendJSONSchema(comma(dst), sub, depth+1)
+				dst = appendJSONSchema(wire.Comma(dst), sub, depth+1)
 				return true
 			})
 			if nullable && name == "anyOf" {
-				dst = append(comma(dst), `{"type":"null"}`...)
+				dst = append(wire.Comma(dst), `{"type":"null"}`...)
 			}
 			dst = append(dst, ']')
 		case "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties": // int64, which proto3 JSON writes as strings
 			if n, err := integer(name, x); err == nil {
-				dst = putInt(dst, name, *n)
+				dst = wire.PutInt(dst, name, *n)
 			}
 		default:
-			dst = putMember(dst, name, x)
+			dst = wire.PutMember(dst, name, x)
 		}
 		return true
 	})
@@ -82,7 +82,7 @@ func appendType(dst []byte, v []byte, nullable bool) []byte {
 		s, ok = numberedTypes[n], true
 	}
 	if !ok {
-		return appendRaw(dst, v)
+		return wire.AppendRaw(dst, v)
 	}
 	if s == strings.ToUpper(s) {
 		s = strings.ToLower(s)
@@ -120,7 +120,7 @@ var formats = []string{"date-time", "int32", "int64", "float", "double"}
 
 func (s *subset) append(dst []byte, v []byte, depth int) []byte {
 	s.size += len(v)
-	if !isObject(v) || depth > maxSchemaDepth || s.size > maxSchemaBytes {
+	if !wire.IsObject(v) || depth > maxSchemaDepth || s.size > maxSchemaBytes {
 		return append(dst, `{"type":"STRING"}`...)
 	}
 	if ref := rawString(v, "$ref"); ref != "" {
@@ -135,14 +135,14 @@ func (s *subset) append(dst []byte, v []byte, depth int) []byte {
 	typ, nullable := types(v)
 	dst = append(dst, '{')
 	if typ != "" {
-		dst = putString(dst, "type", strings.ToUpper(typ))
+		dst = wire.PutString(dst, "type", strings.ToUpper(typ))
 	}
 	wire.EachMember(v, func(name, x []byte) bool {
 		switch n := string(name); n {
 		case "properties":
 			dst = s.properties(dst, x, depth)
 		case "items":
-			dst = s.append(key(dst, n), x, depth+1)
+			dst = s.append(wire.Key(dst, n), x, depth+1)
 		case "anyOf", "oneOf":
 			var null bool
 			dst, null = s.anyOf(dst, x, depth)
@@ -153,13 +153,13 @@ func (s *subset) append(dst []byte, v []byte, depth int) []byte {
 			dst = appendEnum(dst, append(append([]byte{'['}, x...), ']'), typ)
 		case "format":
 			if f, _ := wire.String(x); slices.Contains(formats, f) {
-				dst = putRaw(dst, n, x)
+				dst = wire.PutRaw(dst, n, x)
 			}
 		case "nullable":
 			nullable = nullable || isTrue(x)
 		default:
 			if slices.Contains(plainKeywords, n) && !isNull(x) {
-				dst = putRaw(dst, n, x)
+				dst = wire.PutRaw(dst, n, x)
 			}
 		}
 		return true
@@ -168,15 +168,15 @@ func (s *subset) append(dst []byte, v []byte, depth int) []byte {
 		dst = append(dst, `,"items":{"type":"STRING"}`...)
 	}
 	if nullable {
-		dst = putBool(dst, "nullable", true)
+		dst = wire.PutBool(dst, "nullable", true)
 	}
 	return append(dst, '}')
 }
 
 func (s *subset) properties(dst, v []byte, depth int) []byte {
-	dst = append(key(dst, "properties"), '{')
+	dst = append(wire.Key(dst, "properties"), '{')
 	wire.EachMember(v, func(name, x []byte) bool {
-		dst = append(wire.AppendString(comma(dst), name), ':')
+		dst = append(wire.AppendString(wire.Comma(dst), name), ':')
 		dst = s.append(dst, x, depth+1)
 		return true
 	})
@@ -185,13 +185,13 @@ func (s *subset) properties(dst, v []byte, depth int) []byte {
 
 // anyOf writes the alternatives other than null.
 func (s *subset) anyOf(dst, v []byte, depth int) (_ []byte, null bool) {
-	dst = append(key(dst, "anyOf"), '[')
+	dst = append(wire.Key(dst, "anyOf"), '[')
 	wire.EachElement(v, func(x []byte) bool {
 		if rawString(x, "type") == "null" {
 			null = true
 			return true
 		}
-		dst = s.append(comma(dst), x, depth+1)
+		dst = s.append(wire.Comma(dst), x, depth+1)
 		return true
 	})
 	return append(dst, ']'), null
@@ -229,10 +229,10 @@ func appendEnum(dst, v []byte, typ string) []byte {
 	if typ != "string" {
 		return dst
 	}
-	dst = append(key(dst, "enum"), '[')
+	dst = append(wire.Key(dst, "enum"), '[')
 	wire.EachElement(v, func(elem []byte) bool {
 		if len(elem) > 0 && elem[0] == '"' {
-			dst = appendRaw(comma(dst), elem)
+			dst = wire.AppendRaw(wire.Comma(dst), elem)
 		}
 		return true
 	})

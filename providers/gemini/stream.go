@@ -156,7 +156,7 @@ func (d *decoder) take(data []byte) {
 	if d.err != nil {
 		return
 	}
-	if isArray(trimSpace(data)) { // some proxies wrap each event, errors above all
+	if wire.IsArray(trimSpace(data)) { // some proxies wrap each event, errors above all
 		if start, end, ok := wire.Path(data, "0"); ok {
 			data = data[start:end]
 		}
@@ -168,8 +168,8 @@ func (d *decoder) take(data []byte) {
 			return
 		}
 	}
-	data = bytes.Clone(data)                                                             // the events point into it
-	if inner := at(data, "response"); isObject(inner) && at(data, "candidates") == nil { // Code Assist's envelope
+	data = bytes.Clone(data)                                                                  // the events point into it
+	if inner := at(data, "response"); wire.IsObject(inner) && at(data, "candidates") == nil { // Code Assist's envelope
 		data = inner
 	}
 	if at(data, "error") != nil {
@@ -249,7 +249,7 @@ func (d *decoder) candidate(elem []byte) {
 		return true
 	})
 	first := len(d.events)
-	if isObject(content) {
+	if wire.IsObject(content) {
 		d.part(c, content)
 	}
 	wire.EachElement(content, func(part []byte) bool {
@@ -284,7 +284,7 @@ func (d *decoder) part(c *candidate, raw []byte) {
 			return
 		}
 	}
-	if call := at(raw, "functionCall"); isObject(call) && stringAt(call, "name") == "" {
+	if call := at(raw, "functionCall"); wire.IsObject(call) && stringAt(call, "name") == "" {
 		return // the end of a call that came in pieces, once more
 	}
 	b, err := decodePart(raw)
@@ -363,7 +363,7 @@ func (d *decoder) piece(c *candidate, raw, call []byte) bool {
 		}
 		return d.err == nil
 	})
-	if args := at(call, "args"); validObject(args) && string(args) != "{}" && d.err == nil { // all of them at the end
+	if args := at(call, "args"); wire.ValidObject(args) && string(args) != "{}" && d.err == nil { // all of them at the end
 		c.call.block.Args = args
 	}
 	if !isTrue(at(call, "willContinue")) && d.err == nil {

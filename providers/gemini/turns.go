@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // A turn is one content as it will be written.
@@ -151,7 +152,7 @@ func (w *requestWriter) writeSystem(system []providers.Block) {
 	if len(parts) == 0 {
 		return
 	}
-	w.dst = append(key(w.dst, "systemInstruction"), `{"parts":[`...)
+	w.dst = append(wire.Key(w.dst, "systemInstruction"), `{"parts":[`...)
 	for _, b := range parts {
 		w.writePart(b)
 	}
@@ -159,9 +160,9 @@ func (w *requestWriter) writeSystem(system []providers.Block) {
 }
 
 func (w *requestWriter) writeTurns(turns []turn) {
-	w.dst = append(key(w.dst, "contents"), '[')
+	w.dst = append(wire.Key(w.dst, "contents"), '[')
 	for _, t := range turns {
-		w.dst = append(comma(w.dst), `{"parts":[`...)
+		w.dst = append(wire.Comma(w.dst), `{"parts":[`...)
 		signed := !w.facts.signs
 		for _, b := range t.blocks {
 			if b.Kind == providers.KindToolCall && !signed { // the first of a turn must have one
@@ -174,7 +175,7 @@ func (w *requestWriter) writeTurns(turns []turn) {
 			}
 			w.writePart(b)
 		}
-		w.dst = putString(append(w.dst, ']'), "role", t.role)
+		w.dst = wire.PutString(append(w.dst, ']'), "role", t.role)
 		w.dst = append(w.dst, '}')
 	}
 	w.dst = append(w.dst, ']')
@@ -185,7 +186,7 @@ func (w *requestWriter) writePart(b *providers.Block) {
 	if len(b.Cache) > 0 {
 		w.drop("cache_control")
 	}
-	if !inert(b.Citations) && !w.own {
+	if !wire.Inert(b.Citations) && !w.own {
 		w.drop("messages.citations")
 	}
 	c := *b
@@ -227,7 +228,7 @@ func (w *requestWriter) media(b *providers.Block) bool {
 	switch {
 	case b.Kind == providers.KindAudio && len(b.Data) == 0: // an earlier spoken answer: what it said
 		if b.Text != "" {
-			w.dst = append(putString(append(comma(w.dst), '{'), "text", b.Text), '}')
+			w.dst = append(wire.PutString(append(wire.Comma(w.dst), '{'), "text", b.Text), '}')
 		} else {
 			w.drop("messages.audio")
 		}
@@ -287,15 +288,15 @@ func (w *requestWriter) writeResult(b *providers.Block) {
 		w.fail("tool_call_id", "the tool result answers no call: "+b.ID)
 		return
 	}
-	w.dst = append(comma(w.dst), `{"functionResponse":{`...)
+	w.dst = append(wire.Comma(w.dst), `{"functionResponse":{`...)
 	if b.ID != "" && !(w.own && stringAt(b.Raw, "id") == "") {
-		w.dst = putString(w.dst, "id", b.ID)
+		w.dst = wire.PutString(w.dst, "id", b.ID)
 	}
-	w.dst = putString(w.dst, "name", name)
-	if w.own && isObject(b.Raw) {
+	w.dst = wire.PutString(w.dst, "name", name)
+	if w.own && wire.IsObject(b.Raw) {
 		for _, m := range [...]string{"response", "parts", "willContinue", "scheduling"} {
 			if v := at(b.Raw, m); v != nil {
-				w.dst = putRaw(w.dst, m, v)
+				w.dst = wire.PutRaw(w.dst, m, v)
 			}
 		}
 		w.dst = append(w.dst, "}}"...)
@@ -327,9 +328,9 @@ func (w *requestWriter) writeResult(b *providers.Block) {
 	if b.IsError {
 		wrapper = "error"
 	}
-	w.dst = append(putString(append(key(w.dst, "response"), '{'), wrapper, string(text)), '}')
+	w.dst = append(wire.PutString(append(wire.Key(w.dst, "response"), '{'), wrapper, string(text)), '}')
 	if len(media) > 0 && w.facts.richResult {
-		w.dst = append(key(w.dst, "parts"), '[')
+		w.dst = append(wire.Key(w.dst, "parts"), '[')
 		w.writeMedia(media)
 		w.dst = append(w.dst, ']')
 		media = nil

@@ -12,7 +12,7 @@ import (
 // earlier as a whole. Reports without any count (Vertex tells the traffic type
 // first) are none. Of an answer in the form of a JSON array the last report counts.
 func (egress) Usage(data []byte, u *providers.Usage) (any bool) {
-	if data = trimSpace(data); isArray(data) {
+	if data = trimSpace(data); wire.IsArray(data) {
 		wire.EachElement(data, func(elem []byte) bool {
 			any = usageOf(elem, u) || any
 			return true
@@ -99,21 +99,21 @@ func ofModality(list []byte, modality string) (sum int64) {
 // appendUsage writes usageMetadata in Google's terms.
 func appendUsage(dst []byte, u *providers.Usage) []byte {
 	dst = append(dst, '{')
-	dst = putInt(dst, "promptTokenCount", u.Prompt())
-	dst = putInt(dst, "candidatesTokenCount", u.Completion()-u.Reasoning)
-	dst = putInt(dst, "totalTokenCount", u.Prompt()+u.Completion())
+	dst = wire.PutInt(dst, "promptTokenCount", u.Prompt())
+	dst = wire.PutInt(dst, "candidatesTokenCount", u.Completion()-u.Reasoning)
+	dst = wire.PutInt(dst, "totalTokenCount", u.Prompt()+u.Completion())
 	if u.CacheRead > 0 {
-		dst = putInt(dst, "cachedContentTokenCount", u.CacheRead)
+		dst = wire.PutInt(dst, "cachedContentTokenCount", u.CacheRead)
 	}
 	if u.Reasoning > 0 {
-		dst = putInt(dst, "thoughtsTokenCount", u.Reasoning)
+		dst = wire.PutInt(dst, "thoughtsTokenCount", u.Reasoning)
 	}
 	if audio := u.InputAudio; audio > 0 {
-		dst = modality(append(key(dst, "promptTokensDetails"), '['), "TEXT", u.Prompt()-audio)
+		dst = modality(append(wire.Key(dst, "promptTokensDetails"), '['), "TEXT", u.Prompt()-audio)
 		dst = append(modality(dst, "AUDIO", audio), ']')
 	}
 	if audio, image := u.OutputAudio, u.OutputImage; audio > 0 || image > 0 {
-		dst = append(key(dst, "candidatesTokensDetails"), '[')
+		dst = append(wire.Key(dst, "candidatesTokensDetails"), '[')
 		dst = modality(dst, "TEXT", u.Output)
 		if audio > 0 {
 			dst = modality(dst, "AUDIO", audio)
@@ -127,8 +127,8 @@ func appendUsage(dst []byte, u *providers.Usage) []byte {
 }
 
 func modality(dst []byte, name string, n int64) []byte {
-	dst = putString(append(comma(dst), '{'), "modality", name)
-	return append(putInt(dst, "tokenCount", n), '}')
+	dst = wire.PutString(append(wire.Comma(dst), '{'), "modality", name)
+	return append(wire.PutInt(dst, "tokenCount", n), '}')
 }
 
 // rawUsage returns the usage as its origin wrote it, which an answer or event

@@ -16,76 +16,6 @@ import (
 // dialect is what this package reads and writes: the format of google.golang.org/genai (2026-08).
 const dialect = providers.Gemini
 
-// The writers below append one member to the object that dst is in the middle
-// of. A value never ends in an opening bracket, so the last byte tells whether a
-// comma is due.
-
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c != '{' && c != '[' {
-		dst = append(dst, ',')
-	}
-	return dst
-}
-
-// key appends a member's name; it must need no escapes.
-func key(dst []byte, name string) []byte {
-	dst = append(comma(dst), '"')
-	dst = append(dst, name...)
-	return append(dst, '"', ':')
-}
-
-func putString(dst []byte, name, v string) []byte {
-	return wire.AppendString(key(dst, name), v)
-}
-
-func putInt(dst []byte, name string, v int64) []byte {
-	return strconv.AppendInt(key(dst, name), v, 10)
-}
-
-func putBool(dst []byte, name string, v bool) []byte {
-	return strconv.AppendBool(key(dst, name), v)
-}
-
-func putFloat(dst []byte, name string, v float64) []byte {
-	b, err := json.Marshal(v)
-	if err != nil { // NaN or infinite: no JSON number; callers that decode JSON cannot produce one
-		return dst
-	}
-	return append(key(dst, name), b...)
-}
-
-func putRaw(dst []byte, name string, v json.RawMessage) []byte {
-	return appendRaw(key(dst, name), v)
-}
-
-func putMember(dst []byte, name string, v json.RawMessage) []byte {
-	dst = wire.AppendString(comma(dst), name)
-	return appendRaw(append(dst, ':'), v)
-}
-
-func putBase64(dst []byte, name string, v []byte) []byte {
-	dst = append(key(dst, name), '"')
-	return append(base64.StdEncoding.AppendEncode(dst, v), '"')
-}
-
-// appendRaw appends a JSON value on one line, as an event stream needs it: a
-// line end inside JSON is white space between tokens.
-func appendRaw(dst []byte, v json.RawMessage) []byte {
-	if len(v) == 0 {
-		return append(dst, "null"...)
-	}
-	start := len(dst)
-	dst = append(dst, v...)
-	if bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0 {
-		for i, c := range dst[start:] {
-			if c == '\n' || c == '\r' {
-				dst[start+i] = ' '
-			}
-		}
-	}
-	return dst
-}
-
 // camel returns the name of a member in the spelling of this package: the API
 // reads function_call as well as functionCall (proto3 JSON), and clients send both.
 func camel(name []byte) string {
@@ -155,29 +85,7 @@ func isNull(v []byte) bool { return string(v) == "null" }
 
 func isTrue(v []byte) bool { return string(v) == "true" }
 
-func isObject(v []byte) bool { return len(v) > 0 && v[0] == '{' }
-
-func isArray(v []byte) bool { return len(v) > 0 && v[0] == '[' }
-
-// validObject reports whether v is one well-formed JSON object.
-func validObject(v []byte) bool {
-	if !isObject(bytes.TrimSpace(v)) {
-		return false
-	}
-	_, err := wire.Fields(v, nil, nil)
-	return err == nil
-}
-
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
-
-// inert are values of a member that change nothing, so that leaving it out is no loss.
-func inert(v json.RawMessage) bool {
-	switch string(v) {
-	case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
-		return true
-	}
-	return false
-}
 
 // decodeBase64 reads base64 in either alphabet, padded or not, as the API does.
 func decodeBase64(s string) ([]byte, error) {

@@ -40,10 +40,10 @@ func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (pr
 		case "service_tier":
 			u.Kind = tierOf(v)
 		case "usage":
-			a.HasUsage = isObject(v) && readUsage(v, u) || a.HasUsage
+			a.HasUsage = wire.IsObject(v) && readUsage(v, u) || a.HasUsage
 		case "x_groq":
 			if !a.HasUsage {
-				if raw := at(v, "usage"); isObject(raw) {
+				if raw := at(v, "usage"); wire.IsObject(raw) {
 					a.HasUsage = readUsage(raw, u)
 				}
 			}

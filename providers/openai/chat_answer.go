@@ -45,7 +45,7 @@ func (e chatEgress) CheckResponse(body []byte) *providers.Error {
 			}
 		}
 		return malformed("it has no choices")
-	case !isArray(choices) || at(choices, "0") == nil:
+	case !wire.IsArray(choices) || at(choices, "0") == nil:
 		return malformed("it has no choices")
 	}
 	return nil
@@ -77,7 +77,7 @@ func (e chatEgress) DecodeResponse(body []byte) (*providers.Response, error) {
 		case "system_fingerprint":
 			r.Fingerprint = text(v)
 		case "usage":
-			r.HasUsage = isObject(v) && readUsage(v, &r.Usage)
+			r.HasUsage = wire.IsObject(v) && readUsage(v, &r.Usage)
 			r.Extra = keep(r.Extra, "usage", v)
 		case "choices":
 			wire.EachElement(v, func(elem []byte) bool {
@@ -126,7 +126,7 @@ func choice(raw []byte, n int) (providers.Choice, error) {
 				if isNull(v) || string(name) == "role" {
 					return true
 				}
-				if string(name) == "annotations" && isArray(v) {
+				if string(name) == "annotations" && wire.IsArray(v) {
 					citations = v
 					return true
 				}

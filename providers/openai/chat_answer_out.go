@@ -15,28 +15,28 @@ import (
 func (chatIngress) AppendResponse(dst []byte, r *providers.Response) ([]byte, error) {
 	own := r.Origin == dialect
 	dst = append(dst, '{')
-	dst = putString(dst, "id", answerID(r.ID))
-	dst = putString(dst, "object", "chat.completion")
-	dst = putInt(dst, "created", r.Created)
-	dst = putString(dst, "model", r.Model)
-	dst = append(key(dst, "choices"), '[')
+	dst = wire.PutString(dst, "id", answerID(r.ID))
+	dst = wire.PutString(dst, "object", "chat.completion")
+	dst = wire.PutInt(dst, "created", r.Created)
+	dst = wire.PutString(dst, "model", r.Model)
+	dst = append(wire.Key(dst, "choices"), '[')
 	for i := range r.Choices {
 		dst = putChoice(dst, &r.Choices[i], own)
 	}
 	dst = append(dst, ']')
 	if r.HasUsage {
-		dst = key(dst, "usage")
+		dst = wire.Key(dst, "usage")
 		if came := find(r.Extra, "usage"); own && sameUsage(came, &r.Usage) {
-			dst = appendRaw(dst, came)
+			dst = wire.AppendRaw(dst, came)
 		} else {
 			dst = putUsage(dst, &r.Usage)
 		}
 	}
 	if tier := tierWord(r.ServiceTier, own); tier != "" {
-		dst = putString(dst, "service_tier", tier)
+		dst = wire.PutString(dst, "service_tier", tier)
 	}
 	if r.Fingerprint != "" {
-		dst = putString(dst, "system_fingerprint", r.Fingerprint)
+		dst = wire.PutString(dst, "system_fingerprint", r.Fingerprint)
 	}
 	if own {
 		for _, m := range r.Extra {
@@ -67,13 +67,13 @@ func answerID(id string) string {
 // sameUsage reports whether a usage member as it came still says what u says.
 func sameUsage(came json.RawMessage, u *providers.Usage) bool {
 	var read providers.Usage
-	return isObject(came) && readUsage(came, &read) && read == *u
+	return wire.IsObject(came) && readUsage(came, &read) && read == *u
 }
 
 func putChoice(dst []byte, c *providers.Choice, own bool) []byte {
-	dst = append(comma(dst), '{')
-	dst = putInt(dst, "index", int64(c.Index))
-	dst = append(key(dst, "message"), `{"role":"assistant"`...)
+	dst = append(wire.Comma(dst), '{')
+	dst = wire.PutInt(dst, "index", int64(c.Index))
+	dst = append(wire.Key(dst, "message"), `{"role":"assistant"`...)
 	dst = putMessage(dst, c, own)
 	if own {
 		for _, m := range c.Extra {
@@ -83,8 +83,8 @@ func putChoice(dst []byte, c *providers.Choice, own bool) []byte {
 		}
 	}
 	dst = append(dst, '}')
-	dst = putRaw(dst, "logprobs", c.Logprobs)
-	dst = putString(dst, "finish_reason", choiceFinish(c, own))
+	dst = wire.PutRaw(dst, "logprobs", c.Logprobs)
+	dst = wire.PutString(dst, "finish_reason", choiceFinish(c, own))
 	if own {
 		for _, m := range c.Extra {
 			if _, inside := cutPrefix(m.Name, inMessage); !inside {
@@ -111,7 +111,7 @@ func putMessage(dst []byte, c *providers.Choice, own bool) []byte {
 		case providers.KindText:
 			texts++
 			said.WriteString(b.Text)
-			parts = parts || b.Origin == dialect && isObject(b.Raw)
+			parts = parts || b.Origin == dialect && wire.IsObject(b.Raw)
 		case providers.KindRefusal:
 			if b.Origin != dialect || b.Raw == nil {
 				refusal.WriteString(b.Text)
@@ -128,9 +128,9 @@ func putMessage(dst []byte, c *providers.Choice, own bool) []byte {
 	case parts: // Mistral
 		dst = putParts(dst, c.Blocks)
 	case texts > 0:
-		dst = putString(dst, "content", said.String())
+		dst = wire.PutString(dst, "content", said.String())
 	default:
-		dst = append(key(dst, "content"), "null"...)
+		dst = append(wire.Key(dst, "content"), "null"...)
 	}
 	dst = putStringOrNull(dst, "refusal", refusal.String())
 	if raw := ownReasoning(c.Blocks); raw != nil && own {
@@ -141,7 +141,7 @@ func putMessage(dst []byte, c *providers.Choice, own bool) []byte {
 	dst = putMedia(dst, c.Blocks)
 	dst = putAnnotations(dst, c.Blocks)
 	if calls > 0 {
-		dst = append(key(dst, "tool_calls"), '[')
+		dst = append(wire.Key(dst, "tool_calls"), '[')
 		for i := range c.Blocks {
 			if b := &c.Blocks[i]; b.Kind == providers.KindToolCall {
 				dst = putAnswerCall(dst, b)
@@ -157,25 +157,25 @@ func putMessage(dst []byte, c *providers.Choice, own bool) []byte {
 
 // putParts writes the content as the list it came as.
 func putParts(dst []byte, blocks []providers.Block) []byte {
-	dst = append(key(dst, "content"), '[')
+	dst = append(wire.Key(dst, "content"), '[')
 	for i := range blocks {
 		b := &blocks[i]
 		switch {
 		case b.Kind == providers.KindText:
-			dst = append(comma(dst), `{"type":"text"`...)
-			dst = putString(dst, "text", b.Text)
+			dst = append(wire.Comma(dst), `{"type":"text"`...)
+			dst = wire.PutString(dst, "text", b.Text)
 			dst = append(putMembers(dst, b.Extra), '}')
 		case b.Origin == dialect && isPart(b) && b.Kind != providers.KindToolCall:
-			dst = appendRaw(comma(dst), b.Raw)
+			dst = wire.AppendRaw(wire.Comma(dst), b.Raw)
 		}
 	}
 	return append(dst, ']')
 }
 
 func putAnswerCall(dst []byte, b *providers.Block) []byte {
-	dst = append(comma(dst), '{')
+	dst = append(wire.Comma(dst), '{')
 	if b.ID != "" || b.Origin != dialect {
-		dst = putString(dst, "id", b.ID)
+		dst = wire.PutString(dst, "id", b.ID)
 	}
 	dst = putCall(dst, b)
 	if b.Origin == dialect {
@@ -193,13 +193,13 @@ func putMedia(dst []byte, blocks []providers.Block) []byte {
 		b := &blocks[i]
 		switch {
 		case b.Kind == providers.KindAudio && b.Origin == dialect && b.Raw != nil:
-			dst = putRaw(dst, "audio", b.Raw)
+			dst = wire.PutRaw(dst, "audio", b.Raw)
 		case b.Kind == providers.KindAudio:
-			dst = append(key(dst, "audio"), '{')
-			dst = putString(dst, "id", b.ID)
+			dst = append(wire.Key(dst, "audio"), '{')
+			dst = wire.PutString(dst, "id", b.ID)
 			dst = putData(dst, "data", "", b.Data)
-			dst = putInt(dst, "expires_at", 0)
-			dst = append(putString(dst, "transcript", b.Text), '}')
+			dst = wire.PutInt(dst, "expires_at", 0)
+			dst = append(wire.PutString(dst, "transcript", b.Text), '}')
 		case b.Kind == providers.KindImage:
 			images = true
 		}
@@ -207,24 +207,24 @@ func putMedia(dst []byte, blocks []providers.Block) []byte {
 	if !images {
 		return dst
 	}
-	dst = append(key(dst, "images"), '[')
+	dst = append(wire.Key(dst, "images"), '[')
 	for i := range blocks {
 		if b := &blocks[i]; b.Kind == providers.KindImage {
-			dst = putImage(comma(dst), b)
+			dst = putImage(wire.Comma(dst), b)
 		}
 	}
 	return append(dst, ']')
 }
 
 func putImage(dst []byte, b *providers.Block) []byte {
-	if b.Origin == dialect && isObject(b.Raw) {
-		return appendRaw(dst, b.Raw)
+	if b.Origin == dialect && wire.IsObject(b.Raw) {
+		return wire.AppendRaw(dst, b.Raw)
 	}
 	dst = append(dst, `{"type":"image_url","image_url":{`...)
 	if len(b.Data) > 0 {
 		dst = putData(dst, "url", mediaType(b, "image/png"), b.Data)
 	} else {
-		dst = putString(dst, "url", b.URL)
+		dst = wire.PutString(dst, "url", b.URL)
 	}
 	return append(dst, "}}"...)
 }
@@ -240,7 +240,7 @@ func putAnnotations(dst []byte, blocks []providers.Block) []byte {
 			continue
 		}
 		if b.Origin == dialect && b.Citations != nil {
-			return putRaw(dst, "annotations", b.Citations)
+			return wire.PutRaw(dst, "annotations", b.Citations)
 		}
 		end := pos + int64(utf8.RuneCountInString(b.Text))
 		wire.EachElement(b.Citations, func(c []byte) bool {
@@ -248,10 +248,10 @@ func putAnnotations(dst []byte, blocks []providers.Block) []byte {
 				return true
 			}
 			if !open {
-				dst = append(key(dst, "annotations"), '[')
+				dst = append(wire.Key(dst, "annotations"), '[')
 				open = true
 			}
-			dst = putCitation(comma(dst), c, pos, end)
+			dst = putCitation(wire.Comma(dst), c, pos, end)
 			return true
 		})
 		pos = end
@@ -271,10 +271,10 @@ func putCitation(dst, c []byte, start, end int64) []byte {
 		}
 	}
 	dst = append(dst, `{"type":"url_citation","url_citation":{`...)
-	dst = putString(dst, "url", textAt(c, "url"))
-	dst = putString(dst, "title", textAt(c, "title"))
-	dst = putInt(dst, "start_index", start)
-	return append(putInt(dst, "end_index", end), "}}"...)
+	dst = wire.PutString(dst, "url", textAt(c, "url"))
+	dst = wire.PutString(dst, "title", textAt(c, "title"))
+	dst = wire.PutInt(dst, "start_index", start)
+	return append(wire.PutInt(dst, "end_index", end), "}}"...)
 }
 
 // audioData decodes one fragment of a spoken answer.

@@ -36,11 +36,11 @@ func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
 				}
 			}
 		case "usage":
-			if isObject(v) {
+			if wire.IsObject(v) {
 				info |= providers.FrameUsage
 			}
 		case "x_groq":
-			if isObject(at(v, "usage")) {
+			if wire.IsObject(at(v, "usage")) {
 				info |= providers.FrameUsage
 			}
 		case "model":

@@ -105,7 +105,7 @@ func requestMember(r *providers.Request, name string, v []byte) error {
 	case "reasoning_effort", "reasoning", "thinking", "enable_thinking":
 		return decodeReasoning(r, name, v)
 	case "provider":
-		if isObject(v) { // OpenRouter's routing preferences
+		if wire.IsObject(v) { // OpenRouter's routing preferences
 			r.Extra = keep(r.Extra, name, v)
 		}
 	case "fallbacks":
@@ -147,7 +147,7 @@ func decodeStop(r *providers.Request, v []byte) (err error) {
 		r.Stop = []string{text(v)}
 		return nil
 	}
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("stop", "must be a string or a list of strings")
 	}
 	r.Stop = []string{}
@@ -176,7 +176,7 @@ func decodeStreamOptions(r *providers.Request, v []byte) {
 }
 
 func decodeFormat(r *providers.Request, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("response_format", "must be an object")
 	}
 	f := &providers.Format{Kind: textAt(v, "type")}
@@ -228,7 +228,7 @@ func decodeReasoning(r *providers.Request, name string, v []byte) error {
 	} else {
 		t.Raw = t.Raw[:len(t.Raw)-1]
 	}
-	t.Raw = append(putRaw(t.Raw, name, v), '}')
+	t.Raw = append(wire.PutRaw(t.Raw, name, v), '}')
 	switch name {
 	case "reasoning_effort":
 		if !isText(v) {
@@ -286,7 +286,7 @@ func decodeToolChoice(r *providers.Request, v []byte) error {
 		r.ToolChoice = c
 		return nil
 	}
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("tool_choice", "must be none, auto, required or an object")
 	}
 	switch textAt(v, "type") {
@@ -323,7 +323,7 @@ func toolName(v []byte) string {
 }
 
 func decodeTools(r *providers.Request, v []byte) (err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("tools", "must be a list")
 	}
 	r.Tools = []providers.Tool{}
@@ -344,7 +344,7 @@ func decodeTools(r *providers.Request, v []byte) (err error) {
 // function that have no field are kept as "function.<name>".
 func decodeTool(raw []byte) (providers.Tool, error) {
 	t := providers.Tool{Origin: dialect}
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return t, bad("", "must be an object")
 	}
 	switch textAt(raw, "type") {

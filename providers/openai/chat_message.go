@@ -11,7 +11,7 @@ import (
 // decodeMessages reads the conversation. System and developer messages at its
 // start go to Request.System; tool messages that follow each other become one.
 func decodeMessages(r *providers.Request, v []byte) (err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("messages", "must be a list")
 	}
 	i := 0
@@ -26,7 +26,7 @@ func decodeMessages(r *providers.Request, v []byte) (err error) {
 }
 
 func decodeMessage(r *providers.Request, raw []byte) error {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return bad("", "must be an object")
 	}
 	switch role := textAt(raw, "role"); role {
@@ -218,7 +218,7 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 		g.calls = append(g.calls, b)
 		return true, err
 	case "tool_calls":
-		if !isArray(v) {
+		if !wire.IsArray(v) {
 			return true, bad("tool_calls", "must be a list")
 		}
 		if at(v, "0") == nil {
@@ -242,7 +242,7 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 // key order included, even where it is no JSON; none becomes {}.
 func toolCall(raw []byte, answer bool) (providers.Block, error) {
 	b := providers.Block{Kind: providers.KindToolCall, Origin: dialect}
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return b, bad("", "must be an object")
 	}
 	b.Custom = textAt(raw, "type") == "custom"
@@ -290,7 +290,7 @@ func toolCall(raw []byte, answer bool) (providers.Block, error) {
 // arguments returns the text of a call's arguments; vendors that send an object instead of text are read too.
 func arguments(v []byte) json.RawMessage {
 	if !isText(v) {
-		if isObject(v) {
+		if wire.IsObject(v) {
 			return v
 		}
 		return nil

@@ -32,7 +32,7 @@ func (e chatEgress) AppendRequest(dst []byte, r *providers.Request) ([]byte, []s
 	w := &requestWriter{r: r, q: &e.quirks, own: r.Origin == dialect, dst: dst}
 	w.dst = append(w.dst, '{')
 	if r.Model != "" {
-		w.dst = putString(w.dst, "model", r.Model)
+		w.dst = wire.PutString(w.dst, "model", r.Model)
 	}
 	w.writeMessages()
 	w.writeTools()
@@ -40,10 +40,10 @@ func (e chatEgress) AppendRequest(dst []byte, r *providers.Request) ([]byte, []s
 	w.writeReasoning()
 	w.writeFormat()
 	if r.User != "" && w.allows("user") {
-		w.dst = putString(w.dst, "user", r.User)
+		w.dst = wire.PutString(w.dst, "user", r.User)
 	}
 	if tier := serviceTier(r); tier != "" && w.allows("service_tier") {
-		w.dst = putString(w.dst, "service_tier", tier)
+		w.dst = wire.PutString(w.dst, "service_tier", tier)
 	}
 	w.writeStream()
 	w.writeExtra()
@@ -91,34 +91,34 @@ func (w *requestWriter) writeLimits() {
 		if n := *r.MaxTokens; n == 0 && !w.own { // Anthropic: warm the cache, answer nothing
 			w.drop("max_tokens")
 		} else if w.allows(name) {
-			w.dst = putInt(w.dst, name, n)
+			w.dst = wire.PutInt(w.dst, name, n)
 		}
 	}
 	if r.Temperature != nil && w.allows("temperature") {
-		w.dst = putFloat(w.dst, "temperature", *r.Temperature)
+		w.dst = wire.PutFloat(w.dst, "temperature", *r.Temperature)
 	}
 	if r.TopP != nil && w.allows("top_p") {
-		w.dst = putFloat(w.dst, "top_p", *r.TopP)
+		w.dst = wire.PutFloat(w.dst, "top_p", *r.TopP)
 	}
 	if r.TopK != nil {
 		if !w.own && w.openAI() {
 			w.drop("top_k")
 		} else if w.allows("top_k") {
-			w.dst = putInt(w.dst, "top_k", *r.TopK)
+			w.dst = wire.PutInt(w.dst, "top_k", *r.TopK)
 		}
 	}
 	if r.Stop != nil && (w.own || len(r.Stop) > 0) && w.allows("stop") {
-		w.dst = append(key(w.dst, "stop"), '[')
+		w.dst = append(wire.Key(w.dst, "stop"), '[')
 		for _, s := range r.Stop {
-			w.dst = wire.AppendString(comma(w.dst), s)
+			w.dst = wire.AppendString(wire.Comma(w.dst), s)
 		}
 		w.dst = append(w.dst, ']')
 	}
 	if r.N != 0 && (w.own || r.N > 1) && w.allows("n") {
-		w.dst = putInt(w.dst, "n", r.N)
+		w.dst = wire.PutInt(w.dst, "n", r.N)
 	}
 	if r.Seed != nil && w.allows("seed") {
-		w.dst = putInt(w.dst, "seed", *r.Seed)
+		w.dst = wire.PutInt(w.dst, "seed", *r.Seed)
 	}
 }
 
@@ -142,7 +142,7 @@ func (w *requestWriter) writeReasoning() {
 	if w.own {
 		wire.EachMember(t.Raw, func(name, v []byte) bool {
 			if w.allows(string(name)) {
-				w.dst = putRaw(w.dst, string(name), v)
+				w.dst = wire.PutRaw(w.dst, string(name), v)
 			}
 			return true
 		})
@@ -159,7 +159,7 @@ func (w *requestWriter) writeReasoning() {
 	case effort == "" && t.Mode != "": // on or off without a measure
 		w.drop("thinking")
 	case effort != "" && w.allows("reasoning_effort"):
-		w.dst = putString(w.dst, "reasoning_effort", effort)
+		w.dst = wire.PutString(w.dst, "reasoning_effort", effort)
 	}
 }
 
@@ -182,28 +182,28 @@ func (w *requestWriter) writeFormat() {
 	if f == nil || w.own && find(w.r.Extra, "response_format") != nil || !w.allows("response_format") {
 		return
 	}
-	w.dst = append(key(w.dst, "response_format"), '{')
-	w.dst = putString(w.dst, "type", f.Kind)
+	w.dst = append(wire.Key(w.dst, "response_format"), '{')
+	w.dst = wire.PutString(w.dst, "type", f.Kind)
 	if f.Kind == "json_schema" {
-		w.dst = append(key(w.dst, "json_schema"), '{')
+		w.dst = append(wire.Key(w.dst, "json_schema"), '{')
 		if name := f.Name; name != "" || !w.own {
 			if name == "" {
 				name = "response" // OpenAI requires one
 			}
-			w.dst = putString(w.dst, "name", name)
+			w.dst = wire.PutString(w.dst, "name", name)
 		}
 		if f.Description != "" {
-			w.dst = putString(w.dst, "description", f.Description)
+			w.dst = wire.PutString(w.dst, "description", f.Description)
 		}
 		if f.Strict != nil {
 			if w.q.NoStrict {
 				w.drop("response_format.strict")
 			} else {
-				w.dst = putBool(w.dst, "strict", *f.Strict)
+				w.dst = wire.PutBool(w.dst, "strict", *f.Strict)
 			}
 		}
 		if f.Schema != nil {
-			w.dst = putRaw(w.dst, "schema", f.Schema)
+			w.dst = wire.PutRaw(w.dst, "schema", f.Schema)
 		}
 		w.dst = append(w.dst, '}')
 	}
@@ -217,15 +217,15 @@ func (w *requestWriter) writeStream() {
 	}
 	if !w.r.Stream {
 		if options != nil {
-			w.dst = putRaw(w.dst, "stream_options", options)
+			w.dst = wire.PutRaw(w.dst, "stream_options", options)
 		}
 		return
 	}
-	w.dst = putBool(w.dst, "stream", true)
+	w.dst = wire.PutBool(w.dst, "stream", true)
 	if w.q.NoStreamUsage || slices.Contains(w.q.Drop, "stream_options") {
 		return
 	}
-	w.dst = append(key(w.dst, "stream_options"), `{"include_usage":true`...)
+	w.dst = append(wire.Key(w.dst, "stream_options"), `{"include_usage":true`...)
 	wire.EachMember(options, func(name, v []byte) bool {
 		if string(name) != "include_usage" {
 			w.dst = putMember(w.dst, providers.Member{Name: string(name), Value: v})

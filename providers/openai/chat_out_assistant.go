@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // writeAssistant writes a model's turn.
@@ -50,30 +51,30 @@ func (w *requestWriter) writeAssistant(m *providers.Message) {
 		w.writeThinking(m.Blocks, false) // reports what is lost with the turn
 		return
 	}
-	w.dst = append(comma(w.dst), `{"role":"assistant"`...)
+	w.dst = append(wire.Comma(w.dst), `{"role":"assistant"`...)
 	switch {
 	case parts != nil:
 		w.writeContent(parts, "", true)
 	case len(calls) == 0 && refusal == "":
-		w.dst = putString(w.dst, "content", "")
+		w.dst = wire.PutString(w.dst, "content", "")
 	default:
-		w.dst = append(key(w.dst, "content"), "null"...)
+		w.dst = append(wire.Key(w.dst, "content"), "null"...)
 	}
 	w.writeName(m.Name)
 	w.writeThinking(m.Blocks, true)
 	if refusal != "" {
-		w.dst = putString(w.dst, "refusal", refusal)
+		w.dst = wire.PutString(w.dst, "refusal", refusal)
 	}
 	w.writeSpoken(m.Blocks)
 	if len(calls) > 0 {
-		w.dst = append(key(w.dst, "tool_calls"), '[')
+		w.dst = append(wire.Key(w.dst, "tool_calls"), '[')
 		for i := range calls {
 			w.writeCall(&calls[i])
 		}
 		w.dst = append(w.dst, ']')
 	}
 	if len(parts) == 1 && bare(&parts[0]) && len(parts[0].Cache) > 0 {
-		w.dst = putRaw(w.dst, "cache_control", parts[0].Cache)
+		w.dst = wire.PutRaw(w.dst, "cache_control", parts[0].Cache)
 	}
 	switch s := textSignature(m.Blocks); {
 	case w.own:
@@ -95,7 +96,7 @@ func (w *requestWriter) writeSpoken(blocks []providers.Block) {
 			continue
 		}
 		if b.Origin == dialect && b.Raw != nil {
-			w.dst = putRaw(w.dst, "audio", b.Raw)
+			w.dst = wire.PutRaw(w.dst, "audio", b.Raw)
 		} else {
 			w.drop("messages.audio")
 		}
@@ -130,7 +131,7 @@ func (w *requestWriter) writeThinking(blocks []providers.Block, write bool) {
 	case write && w.q.ProviderObject && signed(blocks): // OpenRouter hands it to whom it is from
 		w.dst = putDetails(w.dst, blocks)
 	case write && w.q.ReasoningBack && w.q.ReasoningField != "" && len(plain) > 0:
-		w.dst = putString(w.dst, w.q.ReasoningField, string(plain))
+		w.dst = wire.PutString(w.dst, w.q.ReasoningField, string(plain))
 		if proven(blocks) {
 			w.drop("messages.signature")
 		}
@@ -159,13 +160,13 @@ func proven(blocks []providers.Block) bool {
 
 func (w *requestWriter) writeCall(b *providers.Block) {
 	own := b.Origin == dialect
-	w.dst = append(comma(w.dst), '{')
+	w.dst = append(wire.Comma(w.dst), '{')
 	if b.ID != "" || !own {
-		w.dst = putString(w.dst, "id", w.callID(b.ID))
+		w.dst = wire.PutString(w.dst, "id", w.callID(b.ID))
 	}
 	if b.Custom && !own && !w.openAI() { // as its tool is written
 		c := *b
-		c.Custom, c.Args = false, append(putString([]byte("{"), "input", b.Text), '}')
+		c.Custom, c.Args = false, append(wire.PutString([]byte("{"), "input", b.Text), '}')
 		w.dst = putCall(w.dst, &c)
 	} else {
 		w.dst = putCall(w.dst, b)
@@ -173,7 +174,7 @@ func (w *requestWriter) writeCall(b *providers.Block) {
 	switch {
 	case own:
 		if len(b.Cache) > 0 {
-			w.dst = putRaw(w.dst, "cache_control", b.Cache)
+			w.dst = wire.PutRaw(w.dst, "cache_control", b.Cache)
 		}
 		w.dst = putMembers(w.dst, b.Extra)
 	case b.Signature != "" && b.SignatureOrigin == providers.Gemini:
@@ -192,23 +193,23 @@ func (w *requestWriter) writeCall(b *providers.Block) {
 // putCall writes the members of a call that requests and answers share.
 func putCall(dst []byte, b *providers.Block) []byte {
 	if b.Custom {
-		dst = append(putString(dst, "type", "custom"), `,"custom":{`...)
-		dst = putString(dst, "name", b.ToolName)
-		return append(putString(dst, "input", b.Text), '}')
+		dst = append(wire.PutString(dst, "type", "custom"), `,"custom":{`...)
+		dst = wire.PutString(dst, "name", b.ToolName)
+		return append(wire.PutString(dst, "input", b.Text), '}')
 	}
-	dst = append(putString(dst, "type", "function"), `,"function":{`...)
-	dst = putString(dst, "name", b.ToolName)
+	dst = append(wire.PutString(dst, "type", "function"), `,"function":{`...)
+	dst = wire.PutString(dst, "name", b.ToolName)
 	args := string(b.Args)
 	if args == "" {
 		args = "{}"
 	}
-	return append(putString(dst, "arguments", args), '}')
+	return append(wire.PutString(dst, "arguments", args), '}')
 }
 
 // putThoughtSignature writes a Gemini signature where Google's compatible endpoint has it.
 func putThoughtSignature(dst []byte, signature string) []byte {
-	dst = append(key(dst, "extra_content"), `{"google":{`...)
-	return append(putString(dst, "thought_signature", signature), "}}"...)
+	dst = append(wire.Key(dst, "extra_content"), `{"google":{`...)
+	return append(wire.PutString(dst, "thought_signature", signature), "}}"...)
 }
 
 // textSignature returns the Gemini signature of a turn's text: the last one, as a

@@ -10,7 +10,7 @@ import (
 )
 
 func (w *requestWriter) writeMessages() {
-	w.dst = append(key(w.dst, "messages"), '[')
+	w.dst = append(wire.Key(w.dst, "messages"), '[')
 	if len(w.r.System) > 0 {
 		w.writeSystem(w.r.System)
 	}
@@ -43,7 +43,7 @@ func (w *requestWriter) writeSystem(blocks []providers.Block) {
 
 // startsMessage reports whether a block keeps the system message it was the first of.
 func startsMessage(b *providers.Block) bool {
-	return b.Origin == dialect && isObject(b.Raw) && at(b.Raw, "role") != nil
+	return b.Origin == dialect && wire.IsObject(b.Raw) && at(b.Raw, "role") != nil
 }
 
 func (w *requestWriter) writeSystemMessage(blocks []providers.Block) {
@@ -57,15 +57,15 @@ func (w *requestWriter) writeSystemMessage(blocks []providers.Block) {
 	}
 	if came == nil {
 		if said := w.texts(blocks); len(said) > 0 { // a turn of nothing but a vendor's own blocks says nothing here
-			w.dst = putString(append(comma(w.dst), '{'), "role", role)
+			w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "role", role)
 			w.writeContent(said, "\n\n", true)
 			w.dst = append(w.dst, '}')
 		}
 		return
 	}
-	w.dst = putString(append(comma(w.dst), '{'), "role", role)
-	if list := at(came, "content"); isArray(list) {
-		w.dst = append(key(w.dst, "content"), '[')
+	w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "role", role)
+	if list := at(came, "content"); wire.IsArray(list) {
+		w.dst = append(wire.Key(w.dst, "content"), '[')
 		i := 0
 		wire.EachElement(list, func(elem []byte) bool {
 			if i < len(blocks) {
@@ -78,7 +78,7 @@ func (w *requestWriter) writeSystemMessage(blocks []providers.Block) {
 		})
 		w.dst = append(w.dst, ']')
 	} else {
-		w.dst = putString(w.dst, "content", blocks[0].Text)
+		w.dst = wire.PutString(w.dst, "content", blocks[0].Text)
 	}
 	wire.EachMember(came, func(name, v []byte) bool {
 		switch string(name) {
@@ -101,7 +101,7 @@ func (w *requestWriter) writeName(name string) {
 	case w.q.NoNames:
 		w.drop("messages.name")
 	default:
-		w.dst = putString(w.dst, "name", name)
+		w.dst = wire.PutString(w.dst, "name", name)
 	}
 }
 
@@ -134,7 +134,7 @@ func opaqueName(b *providers.Block) string {
 // something that a string cannot hold, else a string joined by sep.
 func (w *requestWriter) writeContent(blocks []providers.Block, sep string, join bool) {
 	if len(blocks) == 1 && bare(&blocks[0]) {
-		w.dst = putString(w.dst, "content", blocks[0].Text)
+		w.dst = wire.PutString(w.dst, "content", blocks[0].Text)
 		return
 	}
 	list := !join && len(blocks) > 1
@@ -153,10 +153,10 @@ func (w *requestWriter) writeContent(blocks []providers.Block, sep string, join 
 				w.drop("cache_control")
 			}
 		}
-		w.dst = putString(w.dst, "content", strings.Join(parts, sep))
+		w.dst = wire.PutString(w.dst, "content", strings.Join(parts, sep))
 		return
 	}
-	w.dst = append(key(w.dst, "content"), '[')
+	w.dst = append(wire.Key(w.dst, "content"), '[')
 	for i := range blocks {
 		w.writePart(&blocks[i])
 	}
@@ -169,16 +169,16 @@ func (w *requestWriter) marks() bool { return w.openAI() || w.q.ProviderObject }
 // writePart writes one part of a content list.
 func (w *requestWriter) writePart(b *providers.Block) {
 	own := b.Origin == dialect
-	if own && isObject(b.Raw) && b.Kind != providers.KindText {
-		w.dst = appendRaw(comma(w.dst), b.Raw)
+	if own && wire.IsObject(b.Raw) && b.Kind != providers.KindText {
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), b.Raw)
 		return
 	}
 	start := len(w.dst)
-	w.dst = append(comma(w.dst), '{')
+	w.dst = append(wire.Comma(w.dst), '{')
 	switch b.Kind {
 	case providers.KindText, providers.KindRefusal:
-		w.dst = putString(w.dst, "type", "text")
-		w.dst = putString(w.dst, "text", b.Text)
+		w.dst = wire.PutString(w.dst, "type", "text")
+		w.dst = wire.PutString(w.dst, "text", b.Text)
 	case providers.KindImage:
 		w.writeImage(b)
 	case providers.KindFile:
@@ -200,33 +200,33 @@ func (w *requestWriter) writePart(b *providers.Block) {
 // writeMark writes a block's cache mark in the form the vendor has for it.
 func (w *requestWriter) writeMark(b *providers.Block) {
 	if mark := at(b.Raw, "prompt_cache_breakpoint"); b.Origin == dialect && mark != nil {
-		w.dst = putRaw(w.dst, "prompt_cache_breakpoint", mark)
+		w.dst = wire.PutRaw(w.dst, "prompt_cache_breakpoint", mark)
 		return
 	}
 	switch {
 	case len(b.Cache) == 0:
 	case b.Origin == dialect, w.q.ProviderObject:
-		w.dst = putRaw(w.dst, "cache_control", b.Cache)
+		w.dst = wire.PutRaw(w.dst, "cache_control", b.Cache)
 	case w.openAI() && w.allows("prompt_cache_breakpoint"):
-		w.dst = append(key(w.dst, "prompt_cache_breakpoint"), `{"mode":"explicit"}`...)
+		w.dst = append(wire.Key(w.dst, "prompt_cache_breakpoint"), `{"mode":"explicit"}`...)
 	default:
 		w.drop("cache_control")
 	}
 }
 
 func (w *requestWriter) writeImage(b *providers.Block) {
-	w.dst = putString(w.dst, "type", "image_url")
-	w.dst = append(key(w.dst, "image_url"), '{')
+	w.dst = wire.PutString(w.dst, "type", "image_url")
+	w.dst = append(wire.Key(w.dst, "image_url"), '{')
 	switch {
 	case len(b.Data) > 0:
 		w.dst = putData(w.dst, "url", mediaType(b, "image/png"), b.Data)
 	case b.URL != "":
-		w.dst = putString(w.dst, "url", b.URL)
+		w.dst = wire.PutString(w.dst, "url", b.URL)
 	default:
 		w.fail("image_url", "a file stored at another provider cannot be used with this model; send its content")
 	}
 	if b.Detail != "" {
-		w.dst = putString(w.dst, "detail", b.Detail)
+		w.dst = wire.PutString(w.dst, "detail", b.Detail)
 	}
 	w.dst = append(w.dst, '}')
 }
@@ -248,27 +248,27 @@ func (w *requestWriter) writeFile(b *providers.Block) {
 		if b.Filename != "" {
 			plain = b.Filename + "\n" + plain
 		}
-		w.dst = putString(w.dst, "type", "text")
-		w.dst = putString(w.dst, "text", plain)
+		w.dst = wire.PutString(w.dst, "type", "text")
+		w.dst = wire.PutString(w.dst, "text", plain)
 		return
 	}
-	w.dst = putString(w.dst, "type", "file")
-	w.dst = append(key(w.dst, "file"), '{')
+	w.dst = wire.PutString(w.dst, "type", "file")
+	w.dst = append(wire.Key(w.dst, "file"), '{')
 	switch {
 	case len(b.Data) > 0:
 		name := b.Filename
 		if name == "" {
 			name = "document.pdf" // OpenAI requires one beside file_data
 		}
-		w.dst = putString(w.dst, "filename", name)
+		w.dst = wire.PutString(w.dst, "filename", name)
 		w.dst = putData(w.dst, "file_data", mediaType(b, "application/pdf"), b.Data)
 	case b.URL != "" && w.q.ProviderObject: // OpenRouter fetches it
 		name := b.Filename
 		if name == "" {
 			name = "document.pdf"
 		}
-		w.dst = putString(w.dst, "filename", name)
-		w.dst = putString(w.dst, "file_data", b.URL)
+		w.dst = wire.PutString(w.dst, "filename", name)
+		w.dst = wire.PutString(w.dst, "file_data", b.URL)
 	case b.URL != "":
 		w.fail("file", "this model takes no documents by URL; send their content")
 	default:
@@ -282,10 +282,10 @@ func (w *requestWriter) writeAudio(b *providers.Block) {
 	if format == "" || len(b.Data) == 0 {
 		w.fail("input_audio", "this model takes no audio of type \""+b.MediaType+"\" or by URL")
 	}
-	w.dst = putString(w.dst, "type", "input_audio")
-	w.dst = append(key(w.dst, "input_audio"), '{')
+	w.dst = wire.PutString(w.dst, "type", "input_audio")
+	w.dst = append(wire.Key(w.dst, "input_audio"), '{')
 	w.dst = putData(w.dst, "data", "", b.Data)
-	w.dst = append(putString(w.dst, "format", format), '}')
+	w.dst = append(wire.PutString(w.dst, "format", format), '}')
 }
 
 // writeUser writes a user's message, or the results of tools. Pictures and files
@@ -310,11 +310,11 @@ func (w *requestWriter) writeUser(m *providers.Message) {
 			return
 		}
 	}
-	w.dst = append(comma(w.dst), `{"role":"user"`...)
+	w.dst = append(wire.Comma(w.dst), `{"role":"user"`...)
 	w.writeContent(rest, "", false)
 	w.writeName(m.Name)
 	if len(rest) == 1 && bare(&rest[0]) && len(rest[0].Cache) > 0 {
-		w.dst = putRaw(w.dst, "cache_control", rest[0].Cache)
+		w.dst = wire.PutRaw(w.dst, "cache_control", rest[0].Cache)
 	}
 	if w.own {
 		w.dst = putMembers(w.dst, m.Extra)
@@ -347,10 +347,10 @@ func (w *requestWriter) writeResult(b *providers.Block) (media []providers.Block
 	if old := find(b.Extra, "role"); b.Origin == dialect && old != nil {
 		role = text(old)
 	}
-	w.dst = append(comma(w.dst), '{')
-	w.dst = putString(w.dst, "role", role)
+	w.dst = append(wire.Comma(w.dst), '{')
+	w.dst = wire.PutString(w.dst, "role", role)
 	if b.ID != "" {
-		w.dst = putString(w.dst, "tool_call_id", w.callID(b.ID))
+		w.dst = wire.PutString(w.dst, "tool_call_id", w.callID(b.ID))
 	}
 	if b.Origin == dialect && b.ToolName != "" {
 		w.writeName(b.ToolName)
@@ -358,7 +358,7 @@ func (w *requestWriter) writeResult(b *providers.Block) (media []providers.Block
 	if b.Origin == dialect {
 		w.writeContent(b.Result, "", false)
 		if len(b.Cache) > 0 {
-			w.dst = putRaw(w.dst, "cache_control", b.Cache)
+			w.dst = wire.PutRaw(w.dst, "cache_control", b.Cache)
 		}
 		for _, m := range b.Extra {
 			if m.Name != "role" {
@@ -388,7 +388,7 @@ func (w *requestWriter) writeResult(b *providers.Block) (media []providers.Block
 	if len(said) == 0 && len(media) > 0 {
 		said = []string{"The result follows in the next message."}
 	}
-	w.dst = putString(w.dst, "content", strings.Join(said, "\n"))
+	w.dst = wire.PutString(w.dst, "content", strings.Join(said, "\n"))
 	w.dst = append(w.dst, '}')
 	return media
 }

@@ -15,7 +15,7 @@ func (w *requestWriter) writeTools() {
 	sent := 0
 	if r.Tools != nil && (w.own || len(r.Tools) > 0) {
 		start := len(w.dst)
-		w.dst = append(key(w.dst, "tools"), '[')
+		w.dst = append(wire.Key(w.dst, "tools"), '[')
 		for i := range r.Tools {
 			if !w.barred(&r.Tools[i]) && w.writeTool(&r.Tools[i]) {
 				sent++
@@ -36,7 +36,7 @@ func (w *requestWriter) writeTools() {
 				w.drop("parallel_tool_calls")
 			}
 		} else if w.allows("parallel_tool_calls") {
-			w.dst = putBool(w.dst, "parallel_tool_calls", *r.ParallelTools)
+			w.dst = wire.PutBool(w.dst, "parallel_tool_calls", *r.ParallelTools)
 		}
 	}
 }
@@ -56,7 +56,7 @@ func (w *requestWriter) writeTool(t *providers.Tool) bool {
 	own := t.Origin == dialect
 	switch {
 	case own && t.Raw != nil:
-		w.dst = appendRaw(comma(w.dst), t.Raw)
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), t.Raw)
 		return true
 	case t.Custom:
 		w.writeFreeTool(t)
@@ -69,19 +69,19 @@ func (w *requestWriter) writeTool(t *providers.Tool) bool {
 		w.drop("tools." + name)
 		return false
 	}
-	w.dst = append(comma(w.dst), `{"type":"function","function":{`...)
-	w.dst = putString(w.dst, "name", t.Name)
+	w.dst = append(wire.Comma(w.dst), `{"type":"function","function":{`...)
+	w.dst = wire.PutString(w.dst, "name", t.Name)
 	if t.Description != "" {
-		w.dst = putString(w.dst, "description", t.Description)
+		w.dst = wire.PutString(w.dst, "description", t.Description)
 	}
 	if t.Schema != nil {
-		w.dst = putRaw(w.dst, "parameters", t.Schema)
+		w.dst = wire.PutRaw(w.dst, "parameters", t.Schema)
 	}
 	if t.Strict != nil {
 		if w.q.NoStrict {
 			w.drop("tools.strict")
 		} else {
-			w.dst = putBool(w.dst, "strict", *t.Strict)
+			w.dst = wire.PutBool(w.dst, "strict", *t.Strict)
 		}
 	}
 	if own {
@@ -94,7 +94,7 @@ func (w *requestWriter) writeTool(t *providers.Tool) bool {
 	w.dst = append(w.dst, '}')
 	if len(t.Cache) > 0 {
 		if own || w.q.ProviderObject {
-			w.dst = putRaw(w.dst, "cache_control", t.Cache)
+			w.dst = wire.PutRaw(w.dst, "cache_control", t.Cache)
 		} else {
 			w.drop("cache_control")
 		}
@@ -123,32 +123,32 @@ func (w *requestWriter) writeToolChoice() {
 		return
 	}
 	if w.own && c.Raw != nil {
-		w.dst = putRaw(w.dst, "tool_choice", c.Raw)
+		w.dst = wire.PutRaw(w.dst, "tool_choice", c.Raw)
 		return
 	}
 	switch c.Mode {
 	case providers.ToolNamed:
-		w.dst = append(key(w.dst, "tool_choice"), `{"type":"function","function":{`...)
-		w.dst = append(putString(w.dst, "name", c.Name), "}}"...)
+		w.dst = append(wire.Key(w.dst, "tool_choice"), `{"type":"function","function":{`...)
+		w.dst = append(wire.PutString(w.dst, "name", c.Name), "}}"...)
 	case providers.ToolAllowed:
 		mode := "auto"
 		if c.Required {
 			mode = "required"
 		}
 		if !w.openAI() {
-			w.dst = putString(w.dst, "tool_choice", mode)
+			w.dst = wire.PutString(w.dst, "tool_choice", mode)
 			return
 		}
-		w.dst = append(key(w.dst, "tool_choice"), `{"type":"allowed_tools","allowed_tools":{`...)
-		w.dst = putString(w.dst, "mode", mode)
-		w.dst = append(key(w.dst, "tools"), '[')
+		w.dst = append(wire.Key(w.dst, "tool_choice"), `{"type":"allowed_tools","allowed_tools":{`...)
+		w.dst = wire.PutString(w.dst, "mode", mode)
+		w.dst = append(wire.Key(w.dst, "tools"), '[')
 		for _, name := range c.Allowed {
-			w.dst = append(comma(w.dst), `{"type":"function","function":{`...)
-			w.dst = append(putString(w.dst, "name", name), "}}"...)
+			w.dst = append(wire.Comma(w.dst), `{"type":"function","function":{`...)
+			w.dst = append(wire.PutString(w.dst, "name", name), "}}"...)
 		}
 		w.dst = append(w.dst, "]}}"...)
 	default:
-		w.dst = putString(w.dst, "tool_choice", string(c.Mode))
+		w.dst = wire.PutString(w.dst, "tool_choice", string(c.Mode))
 	}
 }
 
@@ -162,19 +162,19 @@ func (w *requestWriter) writeFreeTool(t *providers.Tool) {
 		if kind := textAt(format, "type"); kind != "" && kind != "text" {
 			w.drop("tools.format")
 		}
-		w.dst = append(comma(w.dst), `{"type":"function","function":{`...)
+		w.dst = append(wire.Comma(w.dst), `{"type":"function","function":{`...)
 	} else {
-		w.dst = append(comma(w.dst), `{"type":"custom","custom":{`...)
+		w.dst = append(wire.Comma(w.dst), `{"type":"custom","custom":{`...)
 	}
-	w.dst = putString(w.dst, "name", t.Name)
+	w.dst = wire.PutString(w.dst, "name", t.Name)
 	if t.Description != "" {
-		w.dst = putString(w.dst, "description", t.Description)
+		w.dst = wire.PutString(w.dst, "description", t.Description)
 	}
 	switch {
 	case !w.openAI():
-		w.dst = putRaw(w.dst, "parameters", []byte(freeSchema))
+		w.dst = wire.PutRaw(w.dst, "parameters", []byte(freeSchema))
 	case textAt(format, "type") == "grammar": // nested here
-		w.dst = append(key(w.dst, "format"), `{"type":"grammar","grammar":{`...)
+		w.dst = append(wire.Key(w.dst, "format"), `{"type":"grammar","grammar":{`...)
 		wire.EachMember(format, func(name, v []byte) bool {
 			if string(name) != "type" {
 				w.dst = putMember(w.dst, providers.Member{Name: string(name), Value: v})
@@ -183,7 +183,7 @@ func (w *requestWriter) writeFreeTool(t *providers.Tool) {
 		})
 		w.dst = append(w.dst, "}}"...)
 	case format != nil:
-		w.dst = putRaw(w.dst, "format", format)
+		w.dst = wire.PutRaw(w.dst, "format", format)
 	}
 	w.dst = append(w.dst, "}}"...)
 }

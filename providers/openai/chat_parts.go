@@ -15,7 +15,7 @@ func content(v []byte) ([]providers.Block, error) {
 		return nil, nil
 	case isText(v):
 		return []providers.Block{{Kind: providers.KindText, Text: text(v), Raw: asString, Origin: dialect}}, nil
-	case !isArray(v):
+	case !wire.IsArray(v):
 		return nil, bad("content", "must be a string or a list of parts")
 	}
 	blocks := []providers.Block{}
@@ -36,7 +36,7 @@ func content(v []byte) ([]providers.Block, error) {
 // same dialect writes everything but text back as it was.
 func part(raw []byte) (providers.Block, error) {
 	b := providers.Block{Kind: providers.KindOpaque, Raw: raw, Origin: dialect}
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return b, bad("", "must be an object")
 	}
 	b.Cache = at(raw, "cache_control")
@@ -189,7 +189,7 @@ func audioAnswer(v []byte) (providers.Block, bool) {
 
 // imageAnswers reads pictures the model made, as OpenRouter and LiteLLM return them.
 func imageAnswers(v []byte) (list []providers.Block, ok bool) {
-	ok = isArray(v)
+	ok = wire.IsArray(v)
 	wire.EachElement(v, func(elem []byte) bool {
 		b := providers.Block{Kind: providers.KindImage, Raw: elem, Origin: dialect}
 		if location(&b, elem, "image_url") != nil {

@@ -91,7 +91,7 @@ func peekField(p *providers.Peek, f *wire.Field, v []byte, chat bool) *providers
 		}
 		p.Stream = isTrue(v)
 	case "stream_options":
-		if !isObject(v) {
+		if !wire.IsObject(v) {
 			return bad("stream_options", "must be an object")
 		}
 		p.StreamOptions = providers.Span{Start: f.Start, End: f.End}
@@ -125,7 +125,7 @@ func peekField(p *providers.Peek, f *wire.Field, v []byte, chat bool) *providers
 }
 
 func count(n *int, f *wire.Field, v []byte, chat bool, limit int) *providers.Error {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		if !chat {
 			return nil
 		}
@@ -148,14 +148,14 @@ func peekOwn(p *providers.Peek, f *wire.Field, v []byte) *providers.Error {
 		switch {
 		case ok:
 			p.Provider = s
-		case isObject(v):
+		case wire.IsObject(v):
 			p.ProviderObject = true
 		default:
 			return bad("provider", "must be the name of a provider or an account")
 		}
 		return nil
 	}
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("fallbacks", "must be a list of model names")
 	}
 	var e *providers.Error

@@ -53,7 +53,7 @@ func (t *reasoning) member(name string, v []byte) (known bool) {
 	} else {
 		t.raw = t.raw[:len(t.raw)-1]
 	}
-	t.raw = append(putRaw(t.raw, name, v), '}')
+	t.raw = append(wire.PutRaw(t.raw, name, v), '}')
 	return true
 }
 
@@ -137,7 +137,7 @@ func formatOf(d providers.Dialect) string {
 
 // details reads reasoning_details. Texts and signatures of one index belong to one block.
 func details(v []byte) (list []providers.Block, ok bool) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return nil, false
 	}
 	last := ""
@@ -179,7 +179,7 @@ func detail1(elem []byte) providers.Block {
 
 // thinkingBlocks reads LiteLLM's list of Anthropic's blocks.
 func thinkingBlocks(v []byte) (list []providers.Block, ok bool) {
-	ok = isArray(v)
+	ok = wire.IsArray(v)
 	wire.EachElement(v, func(elem []byte) bool {
 		b := providers.Block{Kind: providers.KindThinking, Origin: dialect}
 		switch textAt(elem, "type") {
@@ -207,7 +207,7 @@ func ownReasoning(blocks []providers.Block) json.RawMessage {
 	for i := range blocks {
 		b := &blocks[i]
 		if (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && b.Origin == dialect {
-			if isObject(b.Raw) && at(b.Raw, "type") == nil {
+			if wire.IsObject(b.Raw) && at(b.Raw, "type") == nil {
 				return b.Raw
 			}
 		}
@@ -226,36 +226,36 @@ func putObjectMembers(dst []byte, obj json.RawMessage) []byte {
 
 // putDetail writes one thinking or redacted block as an item of reasoning_details.
 func putDetail(dst []byte, b *providers.Block, index int64) []byte {
-	dst = append(comma(dst), '{')
+	dst = append(wire.Comma(dst), '{')
 	if b.Kind == providers.KindRedacted {
-		dst = putString(dst, "type", "reasoning.encrypted")
-		dst = putString(dst, "data", string(b.Data))
+		dst = wire.PutString(dst, "type", "reasoning.encrypted")
+		dst = wire.PutString(dst, "data", string(b.Data))
 		if b.ID != "" {
-			dst = putString(dst, "id", b.ID)
+			dst = wire.PutString(dst, "id", b.ID)
 		}
 	} else {
-		dst = putString(dst, "type", "reasoning.text")
+		dst = wire.PutString(dst, "type", "reasoning.text")
 		if b.Text != "" || b.Signature == "" {
-			dst = putString(dst, "text", b.Text)
+			dst = wire.PutString(dst, "text", b.Text)
 		}
 		if b.Signature != "" {
-			dst = putString(dst, "signature", b.Signature)
+			dst = wire.PutString(dst, "signature", b.Signature)
 		}
 	}
-	dst = putString(dst, "format", formatOf(b.SignatureOrigin))
-	return append(putInt(dst, "index", index), '}')
+	dst = wire.PutString(dst, "format", formatOf(b.SignatureOrigin))
+	return append(wire.PutInt(dst, "index", index), '}')
 }
 
 // putThinkingBlock writes one block in LiteLLM's form.
 func putThinkingBlock(dst []byte, b *providers.Block) []byte {
-	dst = append(comma(dst), '{')
+	dst = append(wire.Comma(dst), '{')
 	if b.Kind == providers.KindRedacted {
-		dst = putString(dst, "type", "redacted_thinking")
-		dst = putString(dst, "data", string(b.Data))
+		dst = wire.PutString(dst, "type", "redacted_thinking")
+		dst = wire.PutString(dst, "data", string(b.Data))
 	} else {
-		dst = putString(dst, "type", "thinking")
-		dst = putString(dst, "thinking", b.Text)
-		dst = putString(dst, "signature", b.Signature)
+		dst = wire.PutString(dst, "type", "thinking")
+		dst = wire.PutString(dst, "thinking", b.Text)
+		dst = wire.PutString(dst, "signature", b.Signature)
 	}
 	return append(dst, '}')
 }
@@ -287,7 +287,7 @@ func putReasoning(dst []byte, blocks []providers.Block) []byte {
 		}
 	}
 	if len(plain) > 0 {
-		dst = putString(dst, "reasoning_content", string(plain))
+		dst = wire.PutString(dst, "reasoning_content", string(plain))
 	}
 	if !signed(blocks) {
 		return dst
@@ -297,7 +297,7 @@ func putReasoning(dst []byte, blocks []providers.Block) []byte {
 	for i := range blocks {
 		if b := &blocks[i]; anthropicMade(b) && (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) {
 			if !any {
-				dst = append(key(dst, "thinking_blocks"), '[')
+				dst = append(wire.Key(dst, "thinking_blocks"), '[')
 				any = true
 			}
 			dst = putThinkingBlock(dst, b)
@@ -310,7 +310,7 @@ func putReasoning(dst []byte, blocks []providers.Block) []byte {
 }
 
 func putDetails(dst []byte, blocks []providers.Block) []byte {
-	dst = append(key(dst, "reasoning_details"), '[')
+	dst = append(wire.Key(dst, "reasoning_details"), '[')
 	n := int64(0)
 	for i := range blocks {
 		if b := &blocks[i]; (b.Kind == providers.KindThinking || b.Kind == providers.KindRedacted) && !isPart(b) {
@@ -323,5 +323,5 @@ func putDetails(dst []byte, blocks []providers.Block) []byte {
 
 // isPart reports whether the block is a part of a content list of this dialect.
 func isPart(b *providers.Block) bool {
-	return b.Origin == dialect && isObject(b.Raw) && at(b.Raw, "type") != nil
+	return b.Origin == dialect && wire.IsObject(b.Raw) && at(b.Raw, "type") != nil
 }

@@ -148,12 +148,12 @@ func (d *decoder) event(ev *wire.Event) {
 		return
 	}
 	// The byte search spares most chunks the walk over their members.
-	reported := string(ev.Name) == "error" || bytes.Contains(data, errorName) && isObject(data) && at(data, "error") != nil
+	reported := string(ev.Name) == "error" || bytes.Contains(data, errorName) && wire.IsObject(data) && at(data, "error") != nil
 	switch {
 	case reported:
 		d.chunk(data, true)
 		d.fail(chatEgress{}.DecodeError(0, data))
-	case !isObject(data) || !whole(data):
+	case !wire.IsObject(data) || !whole(data):
 		d.fail(malformed("a chunk of its stream is no JSON object"))
 	default:
 		d.chunk(data, false)
@@ -256,7 +256,7 @@ func (d *decoder) choice(raw []byte, n int) {
 		case "stop_reason", "matched_stop":
 			sequence = text(v)
 		case "logprobs":
-			if isObject(v) {
+			if wire.IsObject(v) {
 				logprobs = bytes.Clone(v)
 			}
 		}

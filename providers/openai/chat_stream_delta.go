@@ -53,14 +53,14 @@ func (d *decoder) delta(c *choiceState, v []byte) {
 	}
 	d.audio(c, audio)
 	d.images(c, images)
-	if isArray(annotations) && at(annotations, "0") != nil {
+	if wire.IsArray(annotations) && at(annotations, "0") != nil {
 		d.add(c, providers.Block{Kind: providers.KindText, Citations: bytes.Clone(annotations)})
 	}
 	wire.EachElement(calls, func(elem []byte) bool {
 		d.call(c, elem)
 		return true
 	})
-	if isObject(legacy) && (len(c.calls) > 0 || textAt(legacy, "name") != "") {
+	if wire.IsObject(legacy) && (len(c.calls) > 0 || textAt(legacy, "name") != "") {
 		d.call(c, legacyCall(legacy))
 	}
 }
@@ -157,7 +157,7 @@ func (d *decoder) content(c *choiceState, v []byte) {
 
 // audio reads a fragment of a spoken answer: sound, transcript, or its id.
 func (d *decoder) audio(c *choiceState, v []byte) {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return
 	}
 	b := providers.Block{Kind: providers.KindAudio, ID: textAt(v, "id"), Text: textAt(v, "transcript"), Data: audioData(textAt(v, "data"))}
@@ -204,7 +204,7 @@ func (d *decoder) call(c *choiceState, v []byte) {
 		c.calls = append(c.calls, o)
 	}
 	fragment := text(args)
-	if isObject(args) {
+	if wire.IsObject(args) {
 		fragment = string(args)
 	}
 	if o.head != nil { // the start waits for the name

@@ -26,7 +26,7 @@ func (e *encoder) next(choice int, name string) int64 {
 // numbered gives the entry at dst[from:], a JSON object, its index in a list, unless it has one.
 func (e *encoder) numbered(dst []byte, from int, choice int, name string) []byte {
 	if end := len(dst) - 1; from < end && at(dst[from:], "index") == nil && dst[end] == '}' {
-		dst = putInt(dst[:end], "index", e.next(choice, name))
+		dst = wire.PutInt(dst[:end], "index", e.next(choice, name))
 		dst = append(dst, '}')
 	}
 	return dst
@@ -44,9 +44,9 @@ func appendElements(dst, citations []byte) []byte {
 		dst = append(dst, bytes.TrimSpace(c)...)
 		return true
 	}
-	if isArray(citations) {
+	if wire.IsArray(citations) {
 		wire.EachElement(citations, one)
-	} else if isObject(citations) {
+	} else if wire.IsObject(citations) {
 		one(citations)
 	}
 	return dst
@@ -56,14 +56,14 @@ func appendElements(dst, citations []byte) []byte {
 // of the text they came with.
 func (e *encoder) citations(dst []byte, o *outBlock, list []byte, own bool) []byte {
 	from := len(dst)
-	dst = append(key(e.head(dst, o.choice), "annotations"), '[')
+	dst = append(wire.Key(e.head(dst, o.choice), "annotations"), '[')
 	any := false
 	one := func(c []byte) bool {
 		if !own && textAt(c, "url") == "" {
 			return true
 		}
 		any = true
-		dst = comma(dst)
+		dst = wire.Comma(dst)
 		entry := len(dst)
 		if own {
 			dst = append(dst, bytes.TrimSpace(c)...)
@@ -73,7 +73,7 @@ func (e *encoder) citations(dst []byte, o *outBlock, list []byte, own bool) []by
 		dst = e.numbered(dst, entry, o.choice, "annotations")
 		return true
 	}
-	if isArray(list) {
+	if wire.IsArray(list) {
 		wire.EachElement(list, one)
 	} else {
 		one(list)
@@ -86,14 +86,14 @@ func (e *encoder) citations(dst []byte, o *outBlock, list []byte, own bool) []by
 
 // thinkingBlock repeats a whole block in LiteLLM's form.
 func (e *encoder) thinkingBlock(dst []byte, choice int, b *providers.Block) []byte {
-	dst = append(key(e.head(dst, choice), "thinking_blocks"), '[')
+	dst = append(wire.Key(e.head(dst, choice), "thinking_blocks"), '[')
 	entry := len(dst)
 	dst = e.numbered(putThinkingBlock(dst, b), entry, choice, "thinking_blocks")
 	return tail(append(dst, ']'), nil)
 }
 
 func (e *encoder) image(dst []byte, choice int, b *providers.Block) []byte {
-	dst = append(key(e.head(dst, choice), "images"), '[')
+	dst = append(wire.Key(e.head(dst, choice), "images"), '[')
 	entry := len(dst)
 	dst = e.numbered(putImage(dst, b), entry, choice, "images")
 	return tail(append(dst, ']'), nil)

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // maxThinkingKept bounds the thinking an encoder keeps for thinking_blocks, in bytes.
@@ -65,7 +66,7 @@ func (e *encoder) Append(dst []byte, ev *providers.Event) []byte {
 		}
 		dst = e.open(dst, ev.Choice)
 		dst = append(e.head(dst, ev.Choice), `},"logprobs":null`...)
-		dst = append(putString(dst, "finish_reason", word), "}]}\n\n"...)
+		dst = append(wire.PutString(dst, "finish_reason", word), "}]}\n\n"...)
 	case providers.EventError:
 		dst = e.Fail(dst, ev.Err)
 	case providers.EventPing:
@@ -99,30 +100,30 @@ func (e *encoder) envelope(dst []byte) []byte {
 		e.start(&providers.Event{})
 	}
 	dst = append(dst, "data: {"...)
-	dst = putString(dst, "id", e.id)
-	dst = putString(dst, "object", "chat.completion.chunk")
-	dst = putInt(dst, "created", e.created)
-	dst = putString(dst, "model", e.model)
+	dst = wire.PutString(dst, "id", e.id)
+	dst = wire.PutString(dst, "object", "chat.completion.chunk")
+	dst = wire.PutInt(dst, "created", e.created)
+	dst = wire.PutString(dst, "model", e.model)
 	if e.tier != "" {
-		dst = putString(dst, "service_tier", e.tier)
+		dst = wire.PutString(dst, "service_tier", e.tier)
 	}
 	if e.print != "" {
-		dst = putString(dst, "system_fingerprint", e.print)
+		dst = wire.PutString(dst, "system_fingerprint", e.print)
 	}
-	return key(dst, "choices")
+	return wire.Key(dst, "choices")
 }
 
 // head writes a chunk up to the inside of its delta.
 func (e *encoder) head(dst []byte, choice int) []byte {
 	dst = append(e.envelope(dst), "[{"...)
-	dst = putInt(dst, "index", int64(choice))
-	return append(key(dst, "delta"), '{')
+	dst = wire.PutInt(dst, "index", int64(choice))
+	return append(wire.Key(dst, "delta"), '{')
 }
 
 // tail ends a chunk from the inside of its delta.
 func tail(dst []byte, logprobs []byte) []byte {
 	dst = append(dst, '}')
-	dst = putRaw(dst, "logprobs", logprobs)
+	dst = wire.PutRaw(dst, "logprobs", logprobs)
 	return append(dst, ",\"finish_reason\":null}]}\n\n"...)
 }
 
@@ -136,8 +137,8 @@ func (e *encoder) open(dst []byte, choice int) []byte {
 	}
 	e.begun[choice] = true
 	dst = e.head(dst, choice)
-	dst = putString(dst, "role", "assistant")
-	dst = putString(dst, "content", "")
+	dst = wire.PutString(dst, "role", "assistant")
+	dst = wire.PutString(dst, "content", "")
 	return tail(dst, nil)
 }
 
@@ -150,15 +151,15 @@ func (e *encoder) blockStart(dst []byte, ev *providers.Event) []byte {
 		o.slot = e.next(ev.Choice, "reasoning_details")
 	case providers.KindToolCall:
 		o.slot = e.next(ev.Choice, "tool_calls")
-		dst = append(key(e.head(dst, ev.Choice), "tool_calls"), "[{"...)
-		dst = putInt(dst, "index", o.slot)
-		dst = putString(dst, "id", ev.Block.ID)
+		dst = append(wire.Key(e.head(dst, ev.Choice), "tool_calls"), "[{"...)
+		dst = wire.PutInt(dst, "index", o.slot)
+		dst = wire.PutString(dst, "id", ev.Block.ID)
 		if ev.Block.Custom {
-			dst = append(putString(dst, "type", "custom"), `,"custom":{`...)
-			dst = append(putString(dst, "name", ev.Block.ToolName), `,"input":""}`...)
+			dst = append(wire.PutString(dst, "type", "custom"), `,"custom":{`...)
+			dst = append(wire.PutString(dst, "name", ev.Block.ToolName), `,"input":""}`...)
 		} else {
-			dst = append(putString(dst, "type", "function"), `,"function":{`...)
-			dst = append(putString(dst, "name", ev.Block.ToolName), `,"arguments":""}`...)
+			dst = append(wire.PutString(dst, "type", "function"), `,"function":{`...)
+			dst = append(wire.PutString(dst, "name", ev.Block.ToolName), `,"arguments":""}`...)
 		}
 		if ev.Block.Signature != "" && ev.Block.SignatureOrigin == providers.Gemini {
 			dst = putThoughtSignature(dst, ev.Block.Signature)
@@ -184,7 +185,7 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 	case providers.KindText:
 		dst = e.text(dst, ev, o)
 	case providers.KindRefusal:
-		dst = tail(putString(e.head(dst, ev.Choice), "refusal", b.Text), ev.Logprobs)
+		dst = tail(wire.PutString(e.head(dst, ev.Choice), "refusal", b.Text), ev.Logprobs)
 	case providers.KindThinking, providers.KindRedacted:
 		dst = e.thought(dst, ev, o)
 	case providers.KindToolCall:
@@ -193,8 +194,8 @@ func (e *encoder) blockDelta(dst []byte, ev *providers.Event) []byte {
 			dst = e.fragment(dst, ev.Choice, o, b.Text)
 		}
 		if b.Signature != "" && b.SignatureOrigin == providers.Gemini {
-			dst = append(key(e.head(dst, ev.Choice), "tool_calls"), "[{"...)
-			dst = putThoughtSignature(putInt(dst, "index", o.slot), b.Signature)
+			dst = append(wire.Key(e.head(dst, ev.Choice), "tool_calls"), "[{"...)
+			dst = putThoughtSignature(wire.PutInt(dst, "index", o.slot), b.Signature)
 			dst = tail(append(dst, "}]"...), nil)
 		}
 	case providers.KindAudio:
@@ -210,7 +211,7 @@ func (e *encoder) text(dst []byte, ev *providers.Event, o *outBlock) []byte {
 	b := &ev.Block
 	if b.Text != "" || ev.Logprobs != nil {
 		e.said[ev.Choice] += int64(utf8.RuneCountInString(b.Text))
-		dst = tail(putString(e.head(dst, ev.Choice), "content", b.Text), ev.Logprobs)
+		dst = tail(wire.PutString(e.head(dst, ev.Choice), "content", b.Text), ev.Logprobs)
 	}
 	switch {
 	case len(b.Citations) == 0:
@@ -246,7 +247,7 @@ func (e *encoder) thought(dst []byte, ev *providers.Event, o *outBlock) []byte {
 	}
 	dst = e.head(dst, ev.Choice)
 	if b.Text != "" {
-		dst = putString(dst, "reasoning_content", b.Text)
+		dst = wire.PutString(dst, "reasoning_content", b.Text)
 	}
 	if details {
 		item := *b
@@ -254,36 +255,36 @@ func (e *encoder) thought(dst []byte, ev *providers.Event, o *outBlock) []byte {
 		if item.SignatureOrigin == "" {
 			item.SignatureOrigin = ev.Origin
 		}
-		dst = append(key(dst, "reasoning_details"), '[')
+		dst = append(wire.Key(dst, "reasoning_details"), '[')
 		dst = append(putDetail(dst, &item, o.slot), ']')
 	}
 	return tail(dst, ev.Logprobs)
 }
 
 func (e *encoder) fragment(dst []byte, choice int, o *outBlock, s string) []byte {
-	dst = append(key(e.head(dst, choice), "tool_calls"), "[{"...)
-	dst = putInt(dst, "index", o.slot)
+	dst = append(wire.Key(e.head(dst, choice), "tool_calls"), "[{"...)
+	dst = wire.PutInt(dst, "index", o.slot)
 	if o.block.Custom {
-		dst = append(key(dst, "custom"), '{')
-		dst = putString(dst, "input", s)
+		dst = append(wire.Key(dst, "custom"), '{')
+		dst = wire.PutString(dst, "input", s)
 	} else {
-		dst = append(key(dst, "function"), '{')
-		dst = putString(dst, "arguments", s)
+		dst = append(wire.Key(dst, "function"), '{')
+		dst = wire.PutString(dst, "arguments", s)
 	}
 	return tail(append(dst, "}}]"...), nil)
 }
 
 func (e *encoder) audio(dst []byte, ev *providers.Event) []byte {
 	b := &ev.Block
-	dst = append(key(e.head(dst, ev.Choice), "audio"), '{')
+	dst = append(wire.Key(e.head(dst, ev.Choice), "audio"), '{')
 	if b.ID != "" {
-		dst = putString(dst, "id", b.ID)
+		dst = wire.PutString(dst, "id", b.ID)
 	}
 	if len(b.Data) > 0 {
 		dst = putData(dst, "data", "", b.Data)
 	}
 	if b.Text != "" {
-		dst = putString(dst, "transcript", b.Text)
+		dst = wire.PutString(dst, "transcript", b.Text)
 	}
 	return tail(append(dst, '}'), nil)
 }
@@ -326,7 +327,7 @@ func (e *encoder) End(dst []byte) []byte {
 	}
 	if e.o.IncludeUsage && e.hasUsage {
 		dst = append(e.envelope(dst), "[]"...)
-		dst = append(putUsage(key(dst, "usage"), &e.usage), "}\n\n"...)
+		dst = append(putUsage(wire.Key(dst, "usage"), &e.usage), "}\n\n"...)
 	}
 	return append(dst, "data: [DONE]\n\n"...)
 }

@@ -10,7 +10,6 @@ package openai
 import (
 	"encoding/base64"
 	"encoding/json"
-	"math"
 	"strconv"
 	"strings"
 
@@ -24,47 +23,6 @@ const dialect = providers.Chat
 // string instead of a list of parts. A part of a list has the part itself there.
 var asString = json.RawMessage(`""`)
 
-// The writers below append one member to the object that dst is in the middle
-// of. A value never ends in an opening bracket, so the last byte tells whether a
-// comma is due.
-
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c != '{' && c != '[' {
-		dst = append(dst, ',')
-	}
-	return dst
-}
-
-// key appends a member's name, which must need no escapes.
-func key(dst []byte, name string) []byte {
-	dst = append(comma(dst), '"')
-	dst = append(dst, name...)
-	return append(dst, '"', ':')
-}
-
-func putString(dst []byte, name, v string) []byte { return wire.AppendString(key(dst, name), v) }
-
-func putInt(dst []byte, name string, v int64) []byte {
-	return strconv.AppendInt(key(dst, name), v, 10)
-}
-
-func putBool(dst []byte, name string, v bool) []byte { return strconv.AppendBool(key(dst, name), v) }
-
-// putFloat writes the shortest number that reads back as v. NaN and infinities,
-// which JSON cannot say and decoders never produce, are left out.
-func putFloat(dst []byte, name string, v float64) []byte {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return dst
-	}
-	format := byte('f')
-	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
-		format = 'e'
-	}
-	return strconv.AppendFloat(key(dst, name), v, format, -1, 64)
-}
-
-func putRaw(dst []byte, name string, v json.RawMessage) []byte { return appendRaw(key(dst, name), v) }
-
 func putMembers(dst []byte, members []providers.Member) []byte {
 	for _, m := range members {
 		dst = putMember(dst, m)
@@ -73,24 +31,8 @@ func putMembers(dst []byte, members []providers.Member) []byte {
 }
 
 func putMember(dst []byte, m providers.Member) []byte {
-	dst = wire.AppendString(comma(dst), m.Name)
-	return appendRaw(append(dst, ':'), m.Value)
-}
-
-// appendRaw appends a JSON value on one line, as an event stream needs it: a
-// line end inside JSON is white space between tokens.
-func appendRaw(dst []byte, v json.RawMessage) []byte {
-	if len(v) == 0 {
-		return append(dst, "null"...)
-	}
-	start := len(dst)
-	dst = append(dst, v...)
-	for i, c := range dst[start:] {
-		if c == '\n' || c == '\r' {
-			dst[start+i] = ' '
-		}
-	}
-	return dst
+	dst = wire.AppendString(wire.Comma(dst), m.Name)
+	return wire.AppendRaw(append(dst, ':'), m.Value)
 }
 
 func isNull(v []byte) bool { return len(v) == 0 || string(v) == "null" }
@@ -98,10 +40,6 @@ func isNull(v []byte) bool { return len(v) == 0 || string(v) == "null" }
 func isTrue(v []byte) bool { return string(v) == "true" }
 
 func isBool(v []byte) bool { return string(v) == "true" || string(v) == "false" }
-
-func isObject(v []byte) bool { return len(v) > 0 && v[0] == '{' }
-
-func isArray(v []byte) bool { return len(v) > 0 && v[0] == '[' }
 
 func isText(v []byte) bool { return len(v) > 0 && v[0] == '"' }
 
@@ -209,7 +147,7 @@ func decodeBase64(s string) ([]byte, error) {
 
 // putData writes a string member holding a base64 data URL, or bare base64 where mediaType is empty.
 func putData(dst []byte, name, mediaType string, data []byte) []byte {
-	dst = append(key(dst, name), '"')
+	dst = append(wire.Key(dst, name), '"')
 	if mediaType != "" {
 		quoted := wire.AppendString(nil, mediaType)
 		dst = append(dst, "data:"...)

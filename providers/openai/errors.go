@@ -84,18 +84,18 @@ func (chatIngress) AppendError(dst []byte, e *providers.Error) []byte {
 		code = e.Code
 	}
 	dst = append(dst, `{"error":{`...)
-	dst = putString(dst, "message", e.Message)
-	dst = putString(dst, "type", typ)
+	dst = wire.PutString(dst, "message", e.Message)
+	dst = wire.PutString(dst, "type", typ)
 	dst = putStringOrNull(dst, "param", e.Param)
 	dst = putStringOrNull(dst, "code", code)
 	if e.Provider != "" || e.RequestID != "" {
-		dst = append(key(dst, "metadata"), '{')
+		dst = append(wire.Key(dst, "metadata"), '{')
 		if e.Provider != "" {
-			dst = putString(dst, "provider", e.Provider)
-			dst = putInt(dst, "attempts", int64(e.Attempts))
+			dst = wire.PutString(dst, "provider", e.Provider)
+			dst = wire.PutInt(dst, "attempts", int64(e.Attempts))
 		}
 		if e.RequestID != "" {
-			dst = putString(dst, "request_id", e.RequestID)
+			dst = wire.PutString(dst, "request_id", e.RequestID)
 		}
 		dst = append(dst, '}')
 	}
@@ -104,9 +104,9 @@ func (chatIngress) AppendError(dst []byte, e *providers.Error) []byte {
 
 func putStringOrNull(dst []byte, name, v string) []byte {
 	if v == "" {
-		return append(key(dst, name), "null"...)
+		return append(wire.Key(dst, name), "null"...)
 	}
-	return putString(dst, name, v)
+	return wire.PutString(dst, name, v)
 }
 
 // AppendStreamError writes the error as a data line; no [DONE] follows. The SDKs
@@ -134,15 +134,15 @@ func readError(body []byte) (r reported, ok bool) {
 		return r, false
 	}
 	body = body[start:end]
-	if isArray(body) {
+	if wire.IsArray(body) {
 		body = at(body, "0")
 	}
-	if !isObject(body) {
+	if !wire.IsObject(body) {
 		return r, false
 	}
 	obj := body
 	switch e := at(body, "error"); {
-	case isObject(e):
+	case wire.IsObject(e):
 		obj = e
 	case isText(e): // xAI, Ollama: {"code":"…","error":"…"}
 		r.message = text(e)
@@ -183,7 +183,7 @@ func detail(v []byte) string {
 		return msg
 	}
 	msg := textAt(v, "0", "msg")
-	if where := at(v, "0", "loc"); msg != "" && isArray(where) {
+	if where := at(v, "0", "loc"); msg != "" && wire.IsArray(where) {
 		last := ""
 		wire.EachElement(where, func(elem []byte) bool { last = string(elem); return true })
 		if s, ok := wire.String([]byte(last)); ok {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 const (
@@ -216,7 +217,7 @@ func retryHint(message string, body []byte) time.Duration {
 }
 
 func googleDelay(body []byte) (d time.Duration) {
-	if isArray(bytes.TrimSpace(body)) {
+	if wire.IsArray(bytes.TrimSpace(body)) {
 		body = at(body, "0")
 	}
 	for i := range 16 { // details are few

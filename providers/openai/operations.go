@@ -104,7 +104,7 @@ func countData(body []byte) int64 {
 // picturesOnly moves the output of the images API to where it is priced: its
 // output_tokens are picture tokens, unless details part them.
 func picturesOnly(u *providers.Usage, usage []byte) {
-	if isObject(at(usage, "output_tokens_details")) || u.OutputImage != 0 {
+	if wire.IsObject(at(usage, "output_tokens_details")) || u.OutputImage != 0 {
 		return
 	}
 	u.OutputImage, u.Output = u.Output, 0

@@ -39,7 +39,7 @@ func (e responsesEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.
 		case "service_tier":
 			u.Kind = tierOf(v)
 		case "usage":
-			a.HasUsage = isObject(v) && readUsage(v, u)
+			a.HasUsage = wire.IsObject(v) && readUsage(v, u)
 		}
 	}
 	switch {
@@ -91,7 +91,7 @@ func (e responsesEgress) DecodeResponse(body []byte) (*providers.Response, error
 		case "service_tier":
 			r.ServiceTier, r.Usage.Kind = text(v), tierOf(v)
 		case "usage":
-			r.HasUsage = isObject(v) && readUsage(v, &r.Usage)
+			r.HasUsage = wire.IsObject(v) && readUsage(v, &r.Usage)
 			r.Extra = keep(r.Extra, "usage", v)
 		case "status":
 			status = text(v)
@@ -182,7 +182,7 @@ func joinLogprobs(have json.RawMessage, list []byte) json.RawMessage {
 	out := json.RawMessage(`{"content":[`)
 	for _, l := range [][]byte{at(have, "content"), list} {
 		wire.EachElement(l, func(elem []byte) bool {
-			out = appendRaw(comma(out), elem)
+			out = wire.AppendRaw(wire.Comma(out), elem)
 			return true
 		})
 	}
@@ -199,14 +199,14 @@ func (responsesEgress) DecodeError(status int, body []byte) *providers.Error {
 // errorBody finds the error within an event: response.failed has it below the
 // response, the error event beside its type, which is no type of an error.
 func errorBody(body []byte) []byte {
-	if failed := at(body, "response", "error"); isObject(failed) {
+	if failed := at(body, "response", "error"); wire.IsObject(failed) {
 		return wrapError(failed)
 	}
 	if textAt(body, "type") == "error" && at(body, "error") == nil {
 		out := []byte(`{`)
 		for _, name := range []string{"message", "code", "param"} {
 			if v := at(body, name); v != nil {
-				out = putRaw(out, name, v)
+				out = wire.PutRaw(out, name, v)
 			}
 		}
 		return wrapError(append(out, '}'))
@@ -222,7 +222,7 @@ func (responsesEgress) Usage(data []byte, u *providers.Usage) bool {
 	if raw == nil {
 		raw, tier = at(data, "usage"), at(data, "service_tier")
 	}
-	if !isObject(raw) || !readUsage(raw, u) {
+	if !wire.IsObject(raw) || !readUsage(raw, u) {
 		return false
 	}
 	if kind := tierOf(tier); kind != "" {

@@ -34,7 +34,7 @@ func newAsked(body json.RawMessage) asked {
 			said[i] = []byte(e.unsaid)
 		}
 		if len(said[i]) > 0 {
-			a.echo = putRaw(a.echo, e.name, said[i])
+			a.echo = wire.PutRaw(a.echo, e.name, said[i])
 		}
 	}
 	a.tools(said[echoedTools])
@@ -92,29 +92,29 @@ type responseHead struct {
 
 // putHead writes a response up to its output.
 func putHead(dst []byte, h *responseHead, a *asked) []byte {
-	dst = putString(append(dst, '{'), "id", h.id)
-	dst = putString(dst, "object", "response")
-	dst = putInt(dst, "created_at", h.created)
-	dst = putString(dst, "status", h.status)
+	dst = wire.PutString(append(dst, '{'), "id", h.id)
+	dst = wire.PutString(dst, "object", "response")
+	dst = wire.PutInt(dst, "created_at", h.created)
+	dst = wire.PutString(dst, "status", h.status)
 	dst = append(dst, `,"background":false`...)
-	dst = key(dst, "error")
+	dst = wire.Key(dst, "error")
 	if h.failure != nil {
 		code := failureCode(h.failure)
-		dst = putString(append(dst, '{'), "code", code)
-		dst = append(putString(dst, "message", h.failure.Message), '}')
+		dst = wire.PutString(append(dst, '{'), "code", code)
+		dst = append(wire.PutString(dst, "message", h.failure.Message), '}')
 	} else {
 		dst = append(dst, "null"...)
 	}
-	dst = key(dst, "incomplete_details")
+	dst = wire.Key(dst, "incomplete_details")
 	if h.reason != "" {
-		dst = append(putString(append(dst, '{'), "reason", h.reason), '}')
+		dst = append(wire.PutString(append(dst, '{'), "reason", h.reason), '}')
 	} else {
 		dst = append(dst, "null"...)
 	}
-	dst = putString(dst, "model", h.model)
-	dst = append(comma(dst), a.echo[1:]...)
+	dst = wire.PutString(dst, "model", h.model)
+	dst = append(wire.Comma(dst), a.echo[1:]...)
 	if h.tier != "" {
-		dst = putString(dst, "service_tier", h.tier)
+		dst = wire.PutString(dst, "service_tier", h.tier)
 	}
 	return dst
 }
@@ -173,10 +173,10 @@ func (responsesIngress) AppendResponse(dst []byte, r *providers.Response) ([]byt
 	h := responseHead{id: responseID(r.ID), model: r.Model, created: r.Created, tier: tierWord(r.ServiceTier, false)}
 	h.status, h.reason = stopWords(c.Finish)
 	dst = putHead(dst, &h, &a)
-	dst = append(key(dst, "output"), '[')
+	dst = append(wire.Key(dst, "output"), '[')
 	w := itemWriter{id: h.id, asked: &a, logprobs: at(c.Logprobs, "content")}
 	dst = append(w.items(dst, c.Blocks), ']')
-	dst = append(key(dst, "usage"), "null"...)
+	dst = append(wire.Key(dst, "usage"), "null"...)
 	if r.HasUsage {
 		dst = putFlatUsage(dst[:len(dst)-len("null")], &r.Usage)
 	}
@@ -184,23 +184,23 @@ func (responsesIngress) AppendResponse(dst []byte, r *providers.Response) ([]byt
 }
 
 func appendOwnResponse(dst []byte, r *providers.Response, c *providers.Choice) []byte {
-	dst = putString(append(dst, '{'), "id", r.ID)
-	dst = putString(dst, "object", "response")
-	dst = putInt(dst, "created_at", r.Created)
-	dst = putString(dst, "model", r.Model)
-	dst = append(key(dst, "output"), '[')
+	dst = wire.PutString(append(dst, '{'), "id", r.ID)
+	dst = wire.PutString(dst, "object", "response")
+	dst = wire.PutInt(dst, "created_at", r.Created)
+	dst = wire.PutString(dst, "model", r.Model)
+	dst = append(wire.Key(dst, "output"), '[')
 	for i := 0; i < len(c.Blocks); {
 		b := &c.Blocks[i]
-		if !isObject(b.Raw) {
+		if !wire.IsObject(b.Raw) {
 			i++
 			continue
 		}
-		dst = appendRaw(comma(dst), b.Raw)
+		dst = wire.AppendRaw(wire.Comma(dst), b.Raw)
 		i += itemBlocks(b.Raw)
 	}
 	dst = append(dst, ']')
 	if r.ServiceTier != "" {
-		dst = putString(dst, "service_tier", r.ServiceTier)
+		dst = wire.PutString(dst, "service_tier", r.ServiceTier)
 	}
 	for _, m := range r.Extra {
 		dst = putMember(dst, m)
@@ -246,8 +246,8 @@ func (w *itemWriter) next(prefix string) string {
 
 func (w *itemWriter) message(dst []byte, blocks []providers.Block) []byte {
 	start := len(dst)
-	dst = append(comma(dst), `{"type":"message"`...)
-	dst = putString(dst, "id", itemID("msg", w.id, w.n))
+	dst = append(wire.Comma(dst), `{"type":"message"`...)
+	dst = wire.PutString(dst, "id", itemID("msg", w.id, w.n))
 	dst = append(dst, `,"status":"completed","role":"assistant","content":[`...)
 	empty := len(dst)
 	for i := range blocks {
@@ -257,7 +257,7 @@ func (w *itemWriter) message(dst []byte, blocks []providers.Block) []byte {
 		}
 		p := outPart{refusal: b.Kind == providers.KindRefusal, text: b.Text, logprobs: w.logprobs}
 		p.annotations = flatCitations(nil, b, 0, int64(utf8.RuneCountInString(b.Text)))
-		dst = p.append(comma(dst))
+		dst = p.append(wire.Comma(dst))
 		w.logprobs = nil
 	}
 	if len(dst) == empty {
@@ -273,12 +273,12 @@ func (w *itemWriter) item(dst []byte, b *providers.Block) []byte {
 		if b.Text == "" && seal(b) == "" {
 			return dst
 		}
-		return putReasoningItem(comma(dst), w.next("rs"), b.Text, seal(b))
+		return putReasoningItem(wire.Comma(dst), w.next("rs"), b.Text, seal(b))
 	case providers.KindToolCall:
-		return putCallItem(comma(dst), w.next("fc"), "completed", w.asked.call(b))
+		return putCallItem(wire.Comma(dst), w.next("fc"), "completed", w.asked.call(b))
 	case providers.KindImage:
 		if len(b.Data) > 0 {
-			return putPictureItem(comma(dst), w.next("ig"), b)
+			return putPictureItem(wire.Comma(dst), w.next("ig"), b)
 		}
 	}
 	return dst
@@ -294,14 +294,14 @@ type outPart struct {
 
 func (p *outPart) append(dst []byte) []byte {
 	if p.refusal {
-		return append(putString(append(dst, `{"type":"refusal"`...), "refusal", p.text), '}')
+		return append(wire.PutString(append(dst, `{"type":"refusal"`...), "refusal", p.text), '}')
 	}
-	dst = putString(append(dst, `{"type":"output_text"`...), "text", p.text)
-	dst = append(append(append(key(dst, "annotations"), '['), p.annotations...), ']')
+	dst = wire.PutString(append(dst, `{"type":"output_text"`...), "text", p.text)
+	dst = append(append(append(wire.Key(dst, "annotations"), '['), p.annotations...), ']')
 	if p.logprobs != nil {
-		dst = putRaw(dst, "logprobs", p.logprobs)
+		dst = wire.PutRaw(dst, "logprobs", p.logprobs)
 	} else {
-		dst = append(key(dst, "logprobs"), "[]"...)
+		dst = append(wire.Key(dst, "logprobs"), "[]"...)
 	}
 	return append(dst, '}')
 }
@@ -320,17 +320,17 @@ func flatCitations(dst []byte, b *providers.Block, start, end int64) []byte {
 		case inner != nil: // chat completions nest it
 			dst = append(putObjectMembers(append(dst, `{"type":"url_citation"`...), inner), '}')
 		case textAt(c, "url") != "":
-			dst = putString(append(dst, `{"type":"url_citation"`...), "url", textAt(c, "url"))
-			dst = putString(dst, "title", textAt(c, "title"))
-			dst = append(putInt(putInt(dst, "start_index", start), "end_index", end), '}')
+			dst = wire.PutString(append(dst, `{"type":"url_citation"`...), "url", textAt(c, "url"))
+			dst = wire.PutString(dst, "title", textAt(c, "title"))
+			dst = append(wire.PutInt(wire.PutInt(dst, "start_index", start), "end_index", end), '}')
 		default:
 			dst = dst[:max(0, from-1)]
 		}
 		return true
 	}
-	if isArray(b.Citations) {
+	if wire.IsArray(b.Citations) {
 		wire.EachElement(b.Citations, one)
-	} else if isObject(b.Citations) {
+	} else if wire.IsObject(b.Citations) {
 		one(b.Citations)
 	}
 	return dst
@@ -375,52 +375,52 @@ func putCallItem(dst []byte, id, status string, c *outCall) []byte {
 	} else {
 		dst = append(dst, `{"type":"function_call"`...)
 	}
-	dst = putString(dst, "id", id)
-	dst = putString(dst, "status", status)
-	dst = putString(dst, "call_id", c.id)
-	dst = putString(dst, "name", c.name)
+	dst = wire.PutString(dst, "id", id)
+	dst = wire.PutString(dst, "status", status)
+	dst = wire.PutString(dst, "call_id", c.id)
+	dst = wire.PutString(dst, "name", c.name)
 	if c.space != "" {
-		dst = putString(dst, "namespace", c.space)
+		dst = wire.PutString(dst, "namespace", c.space)
 	}
 	name := "arguments"
 	if c.custom {
 		name = "input"
 	}
-	return append(putString(dst, name, c.input), '}')
+	return append(wire.PutString(dst, name, c.input), '}')
 }
 
 func putReasoningItem(dst []byte, id, text, sealed string) []byte {
-	dst = putString(append(dst, `{"type":"reasoning"`...), "id", id)
-	dst = append(key(dst, "summary"), '[')
+	dst = wire.PutString(append(dst, `{"type":"reasoning"`...), "id", id)
+	dst = append(wire.Key(dst, "summary"), '[')
 	if text != "" {
-		dst = append(putString(append(dst, `{"type":"summary_text"`...), "text", text), '}')
+		dst = append(wire.PutString(append(dst, `{"type":"summary_text"`...), "text", text), '}')
 	}
 	dst = append(dst, ']')
 	if sealed != "" {
-		dst = putString(dst, "encrypted_content", sealed)
+		dst = wire.PutString(dst, "encrypted_content", sealed)
 	}
 	return append(dst, '}')
 }
 
 func putPictureItem(dst []byte, id string, b *providers.Block) []byte {
-	dst = putString(append(dst, `{"type":"image_generation_call"`...), "id", id)
-	dst = putString(dst, "status", "completed")
+	dst = wire.PutString(append(dst, `{"type":"image_generation_call"`...), "id", id)
+	dst = wire.PutString(dst, "status", "completed")
 	if format, ok := strings.CutPrefix(b.MediaType, "image/"); ok {
-		dst = putString(dst, "output_format", format)
+		dst = wire.PutString(dst, "output_format", format)
 	}
 	return append(putData(dst, "result", "", b.Data), '}')
 }
 
 // putFlatUsage writes a usage object in this format's words.
 func putFlatUsage(dst []byte, u *providers.Usage) []byte {
-	dst = putInt(append(dst, '{'), "input_tokens", u.Prompt())
-	dst = append(key(dst, "input_tokens_details"), '{')
-	dst = putInt(dst, "cached_tokens", u.CacheRead)
-	dst = append(putInt(dst, "cache_write_tokens", u.CacheWrite()), '}')
-	dst = putInt(dst, "output_tokens", u.Completion())
-	dst = append(key(dst, "output_tokens_details"), '{')
-	dst = append(putInt(dst, "reasoning_tokens", u.Reasoning), '}')
-	return append(putInt(dst, "total_tokens", u.Prompt()+u.Completion()), '}')
+	dst = wire.PutInt(append(dst, '{'), "input_tokens", u.Prompt())
+	dst = append(wire.Key(dst, "input_tokens_details"), '{')
+	dst = wire.PutInt(dst, "cached_tokens", u.CacheRead)
+	dst = append(wire.PutInt(dst, "cache_write_tokens", u.CacheWrite()), '}')
+	dst = wire.PutInt(dst, "output_tokens", u.Completion())
+	dst = append(wire.Key(dst, "output_tokens_details"), '{')
+	dst = append(wire.PutInt(dst, "reasoning_tokens", u.Reasoning), '}')
+	return append(wire.PutInt(dst, "total_tokens", u.Prompt()+u.Completion()), '}')
 }
 
 // AppendError writes an error in the shape all of OpenAI's endpoints have.

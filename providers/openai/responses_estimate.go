@@ -57,12 +57,12 @@ func EstimateResponses(body []byte) int64 {
 // included, as the model is shown them in some form.
 func valueAtMost(v []byte) (n int64) {
 	switch {
-	case isArray(v):
+	case wire.IsArray(v):
 		wire.EachElement(v, func(elem []byte) bool {
 			n += 1 + valueAtMost(elem)
 			return true
 		})
-	case isObject(v):
+	case wire.IsObject(v):
 		n = itemOverhead
 		wire.EachMember(v, func(name, x []byte) bool {
 			switch string(name) {

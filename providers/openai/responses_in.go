@@ -41,7 +41,7 @@ func (responsesIngress) Peek(body []byte) (providers.Peek, error) {
 	for i := range fields {
 		f := &fields[i]
 		v := body[f.Start:f.End]
-		prompt = prompt || f.Name == "prompt" && isObject(v)
+		prompt = prompt || f.Name == "prompt" && wire.IsObject(v)
 		if f.Name == "prompt" || f.Name == "model" && isNull(v) {
 			continue
 		}
@@ -61,7 +61,7 @@ func peekResponses(p *providers.Peek, f *wire.Field, v []byte) *providers.Error 
 		switch {
 		case isNull(v), isText(v):
 			return nil
-		case !isArray(v):
+		case !wire.IsArray(v):
 			return bad("input", "must be a string or a list of items")
 		}
 		return count(&p.Messages, f, v, true, maxItems)
@@ -139,7 +139,7 @@ func responsesMember(r *providers.Request, name string, v []byte) error {
 
 // decodeText reads text{format, verbosity}. What else is in it is kept as a whole.
 func decodeText(r *providers.Request, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("text", "must be an object")
 	}
 	more := false
@@ -207,11 +207,11 @@ func reasoningOf(r *providers.Request) *providers.Reasoning {
 const inReasoning = "reasoning."
 
 func decodeThinking(r *providers.Request, v []byte) error {
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("reasoning", "must be an object")
 	}
 	t := reasoningOf(r)
-	t.Raw = append(putRaw([]byte("{"), "reasoning", v), '}')
+	t.Raw = append(wire.PutRaw([]byte("{"), "reasoning", v), '}')
 	wire.EachMember(v, func(name, v []byte) bool {
 		switch string(name) {
 		case "effort", "summary", "generate_summary":
@@ -235,7 +235,7 @@ const encryptedReasoning = "reasoning.encrypted_content"
 
 // decodeInclude notes that encrypted reasoning is wanted; anything else asked for is kept with the whole list.
 func decodeInclude(r *providers.Request, v []byte) {
-	more := !isArray(v)
+	more := !wire.IsArray(v)
 	wire.EachElement(v, func(elem []byte) bool {
 		if text(elem) == encryptedReasoning {
 			reasoningOf(r).Include = true

@@ -19,7 +19,7 @@ func decodeInput(r *providers.Request, v []byte) (err error) {
 	case isText(v):
 		r.Messages = []providers.Message{{Role: providers.RoleUser, Blocks: []providers.Block{{Kind: providers.KindText, Text: text(v), Raw: asString, Origin: responses}}}}
 		return nil
-	case !isArray(v):
+	case !wire.IsArray(v):
 		return bad("input", "must be a string or a list of items")
 	}
 	n := 0
@@ -34,7 +34,7 @@ func decodeInput(r *providers.Request, v []byte) (err error) {
 }
 
 func decodeItem(r *providers.Request, raw []byte) error {
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return bad("", "must be an object")
 	}
 	if len(raw) > 0 && at(raw, "type") == nil && at(raw, "role") == nil {
@@ -126,7 +126,7 @@ func itemContent(v []byte) ([]providers.Block, error) {
 		return nil, nil
 	case isText(v):
 		return []providers.Block{{Kind: providers.KindText, Text: text(v), Origin: responses}}, nil
-	case !isArray(v):
+	case !wire.IsArray(v):
 		return nil, bad("content", "must be a string or a list of parts")
 	}
 	var blocks []providers.Block
@@ -146,7 +146,7 @@ func itemContent(v []byte) ([]providers.Block, error) {
 // itemPart reads one part of a list. Raw is set only where nothing else says what the part is.
 func itemPart(raw []byte) (providers.Block, error) {
 	b := providers.Block{Origin: responses}
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return b, bad("", "must be an object")
 	}
 	b.Cache = at(raw, "cache_control")
@@ -226,7 +226,7 @@ func outputItem(raw []byte) (providers.Block, error) {
 		return b, bad("call_id", "is required")
 	}
 	out := at(raw, "output")
-	if isObject(out) { // some clients send what the tool returned as it is
+	if wire.IsObject(out) { // some clients send what the tool returned as it is
 		b.Result = []providers.Block{{Kind: providers.KindText, Text: string(out), Origin: responses}}
 		return b, nil
 	}

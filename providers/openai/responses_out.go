@@ -35,7 +35,7 @@ func (e responsesEgress) AppendRequest(dst []byte, r *providers.Request) ([]byte
 	w := &responsesWriter{r: r, q: &e.quirks, own: r.Origin == responses, dst: dst}
 	w.dst = append(w.dst, '{')
 	if r.Model != "" {
-		w.dst = putString(w.dst, "model", r.Model)
+		w.dst = wire.PutString(w.dst, "model", r.Model)
 	}
 	w.writeInput()
 	w.writeTools()
@@ -43,16 +43,16 @@ func (e responsesEgress) AppendRequest(dst []byte, r *providers.Request) ([]byte
 	w.writeReasoning()
 	w.writeText()
 	if r.User != "" && w.allows("user") {
-		w.dst = putString(w.dst, "user", r.User)
+		w.dst = wire.PutString(w.dst, "user", r.User)
 	}
 	if tier := serviceTier(r); tier != "" && w.allows("service_tier") {
-		w.dst = putString(w.dst, "service_tier", tier)
+		w.dst = wire.PutString(w.dst, "service_tier", tier)
 	}
 	if r.Stream {
-		w.dst = putBool(w.dst, "stream", true)
+		w.dst = wire.PutBool(w.dst, "stream", true)
 	}
 	if !w.own {
-		w.dst = putBool(w.dst, "store", false)
+		w.dst = wire.PutBool(w.dst, "store", false)
 	}
 	w.writeExtra()
 	w.reportLost()
@@ -97,25 +97,25 @@ func (w *responsesWriter) writeLimits() {
 			n = minOutput
 		}
 		if w.allows("max_output_tokens") {
-			w.dst = putInt(w.dst, "max_output_tokens", n)
+			w.dst = wire.PutInt(w.dst, "max_output_tokens", n)
 		}
 	}
 	if r.Temperature != nil && w.allows("temperature") {
-		w.dst = putFloat(w.dst, "temperature", *r.Temperature)
+		w.dst = wire.PutFloat(w.dst, "temperature", *r.Temperature)
 	}
 	if r.TopP != nil && w.allows("top_p") {
-		w.dst = putFloat(w.dst, "top_p", *r.TopP)
+		w.dst = wire.PutFloat(w.dst, "top_p", *r.TopP)
 	}
 	if r.TopK != nil {
 		if w.own && w.allows("top_k") {
-			w.dst = putInt(w.dst, "top_k", *r.TopK)
+			w.dst = wire.PutInt(w.dst, "top_k", *r.TopK)
 		} else if !w.own {
 			w.drop("top_k")
 		}
 	}
 	if r.Seed != nil {
 		if w.own && w.allows("seed") {
-			w.dst = putInt(w.dst, "seed", *r.Seed)
+			w.dst = wire.PutInt(w.dst, "seed", *r.Seed)
 		} else if !w.own {
 			w.drop("seed")
 		}
@@ -154,7 +154,7 @@ func (w *responsesWriter) writeReasoning() {
 			w.dst = putObjectMembers(w.dst, t.Raw)
 		}
 		if t != nil && t.Include && find(w.r.Extra, "include") == nil && w.allows("include") {
-			w.dst = append(key(w.dst, "include"), `["`+encryptedReasoning+`"]`...)
+			w.dst = append(wire.Key(w.dst, "include"), `["`+encryptedReasoning+`"]`...)
 		}
 		return
 	}
@@ -175,12 +175,12 @@ func (w *responsesWriter) writeReasoning() {
 		}
 	}
 	if (effort != "" || summary != "") && w.allows("reasoning") {
-		w.dst = append(key(w.dst, "reasoning"), '{')
+		w.dst = append(wire.Key(w.dst, "reasoning"), '{')
 		if effort != "" {
-			w.dst = putString(w.dst, "effort", effort)
+			w.dst = wire.PutString(w.dst, "effort", effort)
 		}
 		if summary != "" {
-			w.dst = putString(w.dst, "summary", summary)
+			w.dst = wire.PutString(w.dst, "summary", summary)
 		}
 		w.dst = append(w.dst, '}')
 	}
@@ -194,12 +194,12 @@ func (w *responsesWriter) writeInclude() {
 	if !logprobs && !thinks || !w.allows("include") {
 		return
 	}
-	w.dst = append(key(w.dst, "include"), '[')
+	w.dst = append(wire.Key(w.dst, "include"), '[')
 	if thinks {
-		w.dst = wire.AppendString(comma(w.dst), encryptedReasoning)
+		w.dst = wire.AppendString(wire.Comma(w.dst), encryptedReasoning)
 	}
 	if logprobs {
-		w.dst = wire.AppendString(comma(w.dst), "message.output_text.logprobs")
+		w.dst = wire.AppendString(wire.Comma(w.dst), "message.output_text.logprobs")
 	}
 	w.dst = append(w.dst, ']')
 }
@@ -210,17 +210,17 @@ func (w *responsesWriter) writeText() {
 	if w.own && find(w.r.Extra, "text") != nil || f == nil && verbosity == nil || !w.allows("text") {
 		return
 	}
-	w.dst = append(key(w.dst, "text"), '{')
+	w.dst = append(wire.Key(w.dst, "text"), '{')
 	if f != nil {
-		w.dst = append(key(w.dst, "format"), '{')
-		w.dst = putString(w.dst, "type", f.Kind)
+		w.dst = append(wire.Key(w.dst, "format"), '{')
+		w.dst = wire.PutString(w.dst, "type", f.Kind)
 		if f.Kind == "json_schema" {
 			w.writeSchema(f)
 		}
 		w.dst = append(w.dst, '}')
 	}
 	if verbosity != nil {
-		w.dst = putRaw(w.dst, "verbosity", verbosity)
+		w.dst = wire.PutRaw(w.dst, "verbosity", verbosity)
 	}
 	w.dst = append(w.dst, '}')
 }
@@ -230,16 +230,16 @@ func (w *responsesWriter) writeSchema(f *providers.Format) {
 		if name == "" {
 			name = "response" // required
 		}
-		w.dst = putString(w.dst, "name", name)
+		w.dst = wire.PutString(w.dst, "name", name)
 	}
 	if f.Description != "" {
-		w.dst = putString(w.dst, "description", f.Description)
+		w.dst = wire.PutString(w.dst, "description", f.Description)
 	}
 	if f.Strict != nil {
-		w.dst = putBool(w.dst, "strict", *f.Strict)
+		w.dst = wire.PutBool(w.dst, "strict", *f.Strict)
 	}
 	if f.Schema != nil {
-		w.dst = putRaw(w.dst, "schema", f.Schema)
+		w.dst = wire.PutRaw(w.dst, "schema", f.Schema)
 	}
 }
 

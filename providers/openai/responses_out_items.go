@@ -12,11 +12,11 @@ import (
 func (w *responsesWriter) writeInput() {
 	system := w.r.System
 	if len(system) > 0 && bareText(&system[0]) { // the caller's own instructions
-		w.dst = putString(w.dst, "instructions", system[0].Text)
+		w.dst = wire.PutString(w.dst, "instructions", system[0].Text)
 		system = system[1:]
 	} else if !w.own && len(w.r.Messages) > 0 && !marked(system) {
 		if said := w.said(system); said != "" {
-			w.dst = putString(w.dst, "instructions", said)
+			w.dst = wire.PutString(w.dst, "instructions", said)
 		}
 		system = nil
 	}
@@ -25,10 +25,10 @@ func (w *responsesWriter) writeInput() {
 		return // a stored prompt or an earlier response stands for it
 	}
 	if len(system) == 0 && len(list) == 1 && len(list[0].Blocks) == 1 && bareText(&list[0].Blocks[0]) {
-		w.dst = putString(w.dst, "input", list[0].Blocks[0].Text)
+		w.dst = wire.PutString(w.dst, "input", list[0].Blocks[0].Text)
 		return
 	}
-	w.dst = append(key(w.dst, "input"), '[')
+	w.dst = append(wire.Key(w.dst, "input"), '[')
 	w.writeBlocks(providers.RoleSystem, system)
 	for i := range list {
 		if name := list[i].Name; name != "" {
@@ -75,7 +75,7 @@ func (w *responsesWriter) said(blocks []providers.Block) string {
 func (w *responsesWriter) writeBlocks(role providers.Role, blocks []providers.Block) {
 	for i := 0; i < len(blocks); {
 		b := &blocks[i]
-		if b.Origin == responses && isObject(b.Raw) {
+		if b.Origin == responses && wire.IsObject(b.Raw) {
 			n := itemBlocks(b.Raw)
 			w.writeOwnItem(b)
 			i += n
@@ -83,7 +83,7 @@ func (w *responsesWriter) writeBlocks(role providers.Role, blocks []providers.Bl
 		}
 		n := 1
 		if isContent(b.Kind) {
-			for i+n < len(blocks) && isContent(blocks[i+n].Kind) && !(blocks[i+n].Origin == responses && isObject(blocks[i+n].Raw)) {
+			for i+n < len(blocks) && isContent(blocks[i+n].Kind) && !(blocks[i+n].Origin == responses && wire.IsObject(blocks[i+n].Raw)) {
 				n++
 			}
 			w.writeMessage(role, blocks[i:i+n])
@@ -100,7 +100,7 @@ func itemBlocks(raw []byte) int {
 		return 1
 	}
 	n := 0
-	if list := at(raw, "content"); isArray(list) {
+	if list := at(raw, "content"); wire.IsArray(list) {
 		wire.EachElement(list, func([]byte) bool { n++; return true })
 	}
 	return max(n, 1)
@@ -113,7 +113,7 @@ func (w *responsesWriter) writeOwnItem(b *providers.Block) {
 		w.drop("messages.thinking")
 		return
 	}
-	w.dst = appendRaw(comma(w.dst), b.Raw)
+	w.dst = wire.AppendRaw(wire.Comma(w.dst), b.Raw)
 }
 
 func isContent(k providers.BlockKind) bool {
@@ -128,7 +128,7 @@ func isContent(k providers.BlockKind) bool {
 // others is a list of parts.
 func (w *responsesWriter) writeMessage(role providers.Role, blocks []providers.Block) {
 	start := len(w.dst)
-	w.dst = append(comma(w.dst), `{"type":"message"`...)
+	w.dst = append(wire.Comma(w.dst), `{"type":"message"`...)
 	switch role {
 	case providers.RoleAssistant:
 		var s strings.Builder
@@ -151,14 +151,14 @@ func (w *responsesWriter) writeMessage(role providers.Role, blocks []providers.B
 			return
 		}
 		w.dst = append(w.dst, `,"role":"assistant"`...)
-		w.dst = append(putString(w.dst, "content", s.String()), '}')
+		w.dst = append(wire.PutString(w.dst, "content", s.String()), '}')
 		return
 	case providers.RoleSystem:
 		w.dst = append(w.dst, `,"role":"system"`...)
 	default:
 		w.dst = append(w.dst, `,"role":"user"`...)
 	}
-	w.dst = append(key(w.dst, "content"), '[')
+	w.dst = append(wire.Key(w.dst, "content"), '[')
 	empty := len(w.dst)
 	for i := range blocks {
 		w.writePart(&blocks[i])
@@ -175,11 +175,11 @@ func (w *responsesWriter) writePart(b *providers.Block) {
 	if (b.Kind == providers.KindText || b.Kind == providers.KindRefusal) && b.Text == "" {
 		return
 	}
-	w.dst = append(comma(w.dst), '{')
+	w.dst = append(wire.Comma(w.dst), '{')
 	switch b.Kind {
 	case providers.KindText, providers.KindRefusal:
-		w.dst = putString(w.dst, "type", "input_text")
-		w.dst = putString(w.dst, "text", b.Text)
+		w.dst = wire.PutString(w.dst, "type", "input_text")
+		w.dst = wire.PutString(w.dst, "text", b.Text)
 	case providers.KindImage:
 		w.writeImage(b)
 	case providers.KindFile:
@@ -190,7 +190,7 @@ func (w *responsesWriter) writePart(b *providers.Block) {
 	switch {
 	case len(b.Cache) == 0:
 	case w.q.MaxTokensField == "" && w.allows("prompt_cache_breakpoint"): // OpenAI alone has a form for it
-		w.dst = append(key(w.dst, "prompt_cache_breakpoint"), `{"mode":"explicit"}`...)
+		w.dst = append(wire.Key(w.dst, "prompt_cache_breakpoint"), `{"mode":"explicit"}`...)
 	default:
 		w.drop("cache_control")
 	}
@@ -198,19 +198,19 @@ func (w *responsesWriter) writePart(b *providers.Block) {
 }
 
 func (w *responsesWriter) writeImage(b *providers.Block) {
-	w.dst = putString(w.dst, "type", "input_image")
+	w.dst = wire.PutString(w.dst, "type", "input_image")
 	detail := b.Detail
 	if detail == "" {
 		detail = "auto" // required
 	}
-	w.dst = putString(w.dst, "detail", detail)
+	w.dst = wire.PutString(w.dst, "detail", detail)
 	switch {
 	case len(b.Data) > 0:
 		w.dst = putData(w.dst, "image_url", mediaType(b, "image/png"), b.Data)
 	case b.URL != "":
-		w.dst = putString(w.dst, "image_url", b.URL)
+		w.dst = wire.PutString(w.dst, "image_url", b.URL)
 	case b.Origin == dialect && b.FileID != "": // chat completions have the same files
-		w.dst = putString(w.dst, "file_id", b.FileID)
+		w.dst = wire.PutString(w.dst, "file_id", b.FileID)
 	default:
 		w.fail("image_url", "a file stored at another provider cannot be used with this model; send its content")
 	}
@@ -225,23 +225,23 @@ func (w *responsesWriter) writeFile(b *providers.Block) {
 		if b.Filename != "" {
 			plain = b.Filename + "\n" + plain
 		}
-		w.dst = putString(w.dst, "type", "input_text")
-		w.dst = putString(w.dst, "text", plain)
+		w.dst = wire.PutString(w.dst, "type", "input_text")
+		w.dst = wire.PutString(w.dst, "text", plain)
 		return
 	}
-	w.dst = putString(w.dst, "type", "input_file")
+	w.dst = wire.PutString(w.dst, "type", "input_file")
 	switch {
 	case len(b.Data) > 0:
 		name := b.Filename
 		if name == "" {
 			name = "document.pdf" // required beside file_data
 		}
-		w.dst = putString(w.dst, "filename", name)
+		w.dst = wire.PutString(w.dst, "filename", name)
 		w.dst = putData(w.dst, "file_data", mediaType(b, "application/pdf"), b.Data)
 	case b.URL != "":
-		w.dst = putString(w.dst, "file_url", b.URL)
+		w.dst = wire.PutString(w.dst, "file_url", b.URL)
 	case b.Origin == dialect && b.FileID != "":
-		w.dst = putString(w.dst, "file_id", b.FileID)
+		w.dst = wire.PutString(w.dst, "file_id", b.FileID)
 	default:
 		w.fail("file.file_id", "a file stored at another provider cannot be used with this model; send its content")
 	}
@@ -272,11 +272,11 @@ func (w *responsesWriter) writeThought(b *providers.Block) {
 		}
 		return
 	}
-	w.dst = append(comma(w.dst), `{"type":"reasoning","summary":[`...)
+	w.dst = append(wire.Comma(w.dst), `{"type":"reasoning","summary":[`...)
 	if b.Text != "" {
-		w.dst = append(putString(append(w.dst, `{"type":"summary_text"`...), "text", b.Text), '}')
+		w.dst = append(wire.PutString(append(w.dst, `{"type":"summary_text"`...), "text", b.Text), '}')
 	}
-	w.dst = append(putString(append(w.dst, ']'), "encrypted_content", seal(b)), '}')
+	w.dst = append(wire.PutString(append(w.dst, ']'), "encrypted_content", seal(b)), '}')
 }
 
 func (w *responsesWriter) writeCall(b *providers.Block) {
@@ -288,17 +288,17 @@ func (w *responsesWriter) writeCall(b *providers.Block) {
 			w.custom = map[string]bool{}
 		}
 		w.custom[b.ID] = true
-		w.dst = append(comma(w.dst), `{"type":"custom_tool_call"`...)
-		w.dst = putString(putString(w.dst, "call_id", b.ID), "name", b.ToolName)
-		w.dst = append(putString(w.dst, "input", b.Text), '}')
+		w.dst = append(wire.Comma(w.dst), `{"type":"custom_tool_call"`...)
+		w.dst = wire.PutString(wire.PutString(w.dst, "call_id", b.ID), "name", b.ToolName)
+		w.dst = append(wire.PutString(w.dst, "input", b.Text), '}')
 	} else {
-		w.dst = append(comma(w.dst), `{"type":"function_call"`...)
-		w.dst = putString(putString(w.dst, "call_id", b.ID), "name", b.ToolName)
+		w.dst = append(wire.Comma(w.dst), `{"type":"function_call"`...)
+		w.dst = wire.PutString(wire.PutString(w.dst, "call_id", b.ID), "name", b.ToolName)
 		args := string(b.Args)
 		if args == "" {
 			args = "{}"
 		}
-		w.dst = append(putString(w.dst, "arguments", args), '}')
+		w.dst = append(wire.PutString(w.dst, "arguments", args), '}')
 	}
 	if b.Signature != "" {
 		w.drop("messages.signature")
@@ -317,8 +317,8 @@ func (w *responsesWriter) writeOutput(b *providers.Block) {
 	if w.custom[b.ID] {
 		typ = "custom_tool_call_output"
 	}
-	w.dst = putString(append(comma(w.dst), '{'), "type", typ)
-	w.dst = putString(w.dst, "call_id", b.ID)
+	w.dst = wire.PutString(append(wire.Comma(w.dst), '{'), "type", typ)
+	w.dst = wire.PutString(w.dst, "call_id", b.ID)
 	if b.IsError {
 		w.drop("messages.is_error")
 	}
@@ -343,10 +343,10 @@ func (w *responsesWriter) writeOutput(b *providers.Block) {
 		}
 	}
 	if !media {
-		w.dst = append(putString(w.dst, "output", strings.Join(said, "\n")), '}')
+		w.dst = append(wire.PutString(w.dst, "output", strings.Join(said, "\n")), '}')
 		return
 	}
-	w.dst = append(key(w.dst, "output"), '[')
+	w.dst = append(wire.Key(w.dst, "output"), '[')
 	for i := range parts {
 		w.writePart(&parts[i])
 	}

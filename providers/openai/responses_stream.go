@@ -124,7 +124,7 @@ func (d *responsesDecoder) event(ev *wire.Event) {
 		return
 	case bytes.Equal(data, done): // before the end: the stream is cut
 		return
-	case !isObject(data) || !whole(data):
+	case !wire.IsObject(data) || !whole(data):
 		d.fail(malformed("an event of its stream is no JSON object"))
 		return
 	}

@@ -34,7 +34,7 @@ func (d *responsesDecoder) step(typ string, data []byte) {
 	case "refusal.done":
 		d.wholePart(it, data, providers.KindRefusal, textAt(data, "refusal"))
 	case "output_text.annotation.added":
-		if c := at(data, "annotation"); isObject(c) {
+		if c := at(data, "annotation"); wire.IsObject(c) {
 			o := d.partBlock(it, data, providers.KindText)
 			d.delta(o, providers.Block{Citations: append(append([]byte("["), c...), ']')}, nil)
 		}
@@ -179,7 +179,7 @@ func (d *responsesDecoder) itemDone(it *inItem, item []byte) {
 			s := text(at(item, "arguments"))
 			if it.typ == "custom_tool_call" {
 				s = textAt(item, "input")
-			} else if v := at(item, "arguments"); isObject(v) {
+			} else if v := at(item, "arguments"); wire.IsObject(v) {
 				s = string(v)
 			}
 			d.wholeArguments(it, s)

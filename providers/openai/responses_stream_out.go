@@ -104,8 +104,8 @@ func (e *responsesEncoder) Append(dst []byte, ev *providers.Event) []byte {
 // event writes an event up to the members of its own.
 func (e *responsesEncoder) event(dst []byte, typ string) []byte {
 	dst = append(append(dst, "event: "...), typ...)
-	dst = putString(append(dst, "\ndata: {"...), "type", typ)
-	dst = putInt(dst, "sequence_number", e.seq)
+	dst = wire.PutString(append(dst, "\ndata: {"...), "type", typ)
+	dst = wire.PutInt(dst, "sequence_number", e.seq)
 	e.seq++
 	return dst
 }
@@ -142,16 +142,16 @@ func (e *responsesEncoder) start(dst []byte, ev *providers.Event) []byte {
 // response writes an event that holds the response.
 func (e *responsesEncoder) response(dst []byte, typ string, h *responseHead) []byte {
 	h.id, h.model, h.tier, h.created = e.id, e.model, e.tier, e.created
-	dst = putHead(key(e.event(dst, typ), "response"), h, &e.asked)
-	dst = append(key(dst, "output"), '[')
+	dst = putHead(wire.Key(e.event(dst, typ), "response"), h, &e.asked)
+	dst = append(wire.Key(dst, "output"), '[')
 	if h.status != "in_progress" {
 		for _, item := range e.items {
 			if item != nil {
-				dst = append(comma(dst), item...)
+				dst = append(wire.Comma(dst), item...)
 			}
 		}
 	}
-	dst = key(append(dst, ']'), "usage")
+	dst = wire.Key(append(dst, ']'), "usage")
 	if e.hasUsage && h.status != "in_progress" {
 		dst = putFlatUsage(dst, &e.usage)
 	} else {
@@ -169,8 +169,8 @@ func (e *responsesEncoder) place(prefix string) (place int, id string) {
 
 // itemEvent writes output_item.added or .done.
 func (e *responsesEncoder) itemEvent(dst []byte, typ string, place int, item []byte) []byte {
-	dst = putInt(e.event(dst, typ), "output_index", int64(place))
-	dst = append(append(key(dst, "item"), item...), eventEnd...)
+	dst = wire.PutInt(e.event(dst, typ), "output_index", int64(place))
+	dst = append(append(wire.Key(dst, "item"), item...), eventEnd...)
 	if typ == "response.output_item.done" {
 		e.items[place] = item
 	}
@@ -179,7 +179,7 @@ func (e *responsesEncoder) itemEvent(dst []byte, typ string, place int, item []b
 
 // about writes an event about an item, up to the members of its own.
 func (e *responsesEncoder) about(dst []byte, typ, id string, place int) []byte {
-	return putInt(putString(e.event(dst, typ), "item_id", id), "output_index", int64(place))
+	return wire.PutInt(wire.PutString(e.event(dst, typ), "item_id", id), "output_index", int64(place))
 }
 
 // keep counts what is kept, and fails a stream that outgrows all bounds.
@@ -201,10 +201,10 @@ func (e *responsesEncoder) blockStart(dst []byte, ev *providers.Event) []byte {
 		o.call = e.asked.call(&o.block)
 		o.call.input = ""
 		dst = e.itemEvent(dst, "response.output_item.added", o.place, putCallItem(nil, o.id, "in_progress", o.call))
-	case o.block.Kind == providers.KindOpaque && ev.Origin == responses && isObject(ev.Block.Raw):
+	case o.block.Kind == providers.KindOpaque && ev.Origin == responses && wire.IsObject(ev.Block.Raw):
 		dst = e.endMessage(dst)
 		place, _ := e.place("it")
-		item := appendRaw(nil, bytes.Clone(ev.Block.Raw))
+		item := wire.AppendRaw(nil, bytes.Clone(ev.Block.Raw))
 		var ok bool
 		if dst, ok = e.keep(dst, len(item)); ok {
 			dst = e.itemEvent(dst, "response.output_item.added", place, item)
@@ -261,8 +261,8 @@ func (e *responsesEncoder) text(dst []byte, ev *providers.Event, o *respBlock) [
 		if o.block.Kind == providers.KindRefusal {
 			typ = "response.refusal.delta"
 		}
-		dst = putInt(e.about(dst, typ, o.id, o.place), "content_index", int64(o.part))
-		dst = putString(dst, "delta", b.Text)
+		dst = wire.PutInt(e.about(dst, typ, o.id, o.place), "content_index", int64(o.part))
+		dst = wire.PutString(dst, "delta", b.Text)
 		if o.block.Kind != providers.KindRefusal {
 			dst = e.putLogprobs(dst, list)
 		}
@@ -291,9 +291,9 @@ func (e *responsesEncoder) text(dst []byte, ev *providers.Event, o *respBlock) [
 
 func (e *responsesEncoder) putLogprobs(dst, list []byte) []byte {
 	if list == nil {
-		return append(key(dst, "logprobs"), "[]"...)
+		return append(wire.Key(dst, "logprobs"), "[]"...)
 	}
-	return putRaw(dst, "logprobs", list)
+	return wire.PutRaw(dst, "logprobs", list)
 }
 
 func (e *responsesEncoder) cite(dst []byte, o *respBlock, b *providers.Block) []byte {
@@ -302,16 +302,16 @@ func (e *responsesEncoder) cite(dst []byte, o *respBlock, b *providers.Block) []
 		return dst
 	}
 	wire.EachElement(append(append([]byte("["), list...), ']'), func(c []byte) bool {
-		dst = putInt(e.about(dst, "response.output_text.annotation.added", o.id, o.place), "content_index", int64(o.part))
-		dst = putInt(dst, "annotation_index", int64(o.cited))
-		dst = append(putRaw(dst, "annotation", c), eventEnd...)
+		dst = wire.PutInt(e.about(dst, "response.output_text.annotation.added", o.id, o.place), "content_index", int64(o.part))
+		dst = wire.PutInt(dst, "annotation_index", int64(o.cited))
+		dst = append(wire.PutRaw(dst, "annotation", c), eventEnd...)
 		o.cited++
 		return true
 	})
 	if len(o.annotations) > 0 {
 		o.annotations = append(o.annotations, ',')
 	}
-	o.annotations = appendRaw(o.annotations, list)
+	o.annotations = wire.AppendRaw(o.annotations, list)
 	return dst
 }
 
@@ -325,7 +325,7 @@ func (e *responsesEncoder) openPart(dst []byte, o *respBlock) []byte {
 		m := &respMessage{}
 		m.place, m.id = e.place("msg")
 		e.message = m
-		item := putString([]byte(`{"type":"message"`), "id", m.id)
+		item := wire.PutString([]byte(`{"type":"message"`), "id", m.id)
 		dst = e.itemEvent(dst, "response.output_item.added", m.place, append(item, `,"status":"in_progress","role":"assistant","content":[]}`...))
 	}
 	m := e.message
@@ -333,8 +333,8 @@ func (e *responsesEncoder) openPart(dst []byte, o *respBlock) []byte {
 	m.parts = append(m.parts, nil)
 	m.open++
 	p := outPart{refusal: o.block.Kind == providers.KindRefusal}
-	dst = putInt(e.about(dst, "response.content_part.added", o.id, o.place), "content_index", int64(o.part))
-	return append(p.append(key(dst, "part")), eventEnd...)
+	dst = wire.PutInt(e.about(dst, "response.content_part.added", o.id, o.place), "content_index", int64(o.part))
+	return append(p.append(wire.Key(dst, "part")), eventEnd...)
 }
 
 // endMessage ends the message at hand, or lets its open parts end it.
@@ -353,10 +353,10 @@ func (e *responsesEncoder) endMessage(dst []byte) []byte {
 
 func (e *responsesEncoder) messageDone(dst []byte, m *respMessage) []byte {
 	status, _ := stopWords(e.finish)
-	item := putString([]byte(`{"type":"message"`), "id", m.id)
-	item = append(putString(item, "status", status), `,"role":"assistant","content":[`...)
+	item := wire.PutString([]byte(`{"type":"message"`), "id", m.id)
+	item = append(wire.PutString(item, "status", status), `,"role":"assistant","content":[`...)
 	for _, p := range m.parts {
-		item = append(comma(item), p...)
+		item = append(wire.Comma(item), p...)
 	}
 	return e.itemEvent(dst, "response.output_item.done", m.place, append(item, "]}"...))
 }
@@ -397,11 +397,11 @@ func (e *responsesEncoder) Fail(dst []byte, err *providers.Error) []byte {
 // putFailure writes the members of an error event: flat, as the API documents them,
 // and as an object, in which its clients look for them.
 func putFailure(dst []byte, err *providers.Error) []byte {
-	dst = putString(dst, "code", failureCode(err))
-	dst = putString(dst, "message", err.Message)
+	dst = wire.PutString(dst, "code", failureCode(err))
+	dst = wire.PutString(dst, "message", err.Message)
 	dst = putStringOrNull(dst, "param", err.Param)
 	body := responsesIngress{}.AppendError(nil, err)
-	dst = putRaw(dst, "error", at(body, "error"))
+	dst = wire.PutRaw(dst, "error", at(body, "error"))
 	return append(dst, eventEnd...)
 }
 

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // thought writes a fragment of thinking, as the summary of a reasoning item.
@@ -14,12 +15,12 @@ func (e *responsesEncoder) thought(dst []byte, s string, o *respBlock) []byte {
 		return dst
 	}
 	if len(o.text) == 0 {
-		dst = putInt(e.about(dst, "response.reasoning_summary_part.added", o.id, o.place), "summary_index", 0)
-		dst = append(append(key(dst, "part"), `{"type":"summary_text","text":""}`...), eventEnd...)
+		dst = wire.PutInt(e.about(dst, "response.reasoning_summary_part.added", o.id, o.place), "summary_index", 0)
+		dst = append(append(wire.Key(dst, "part"), `{"type":"summary_text","text":""}`...), eventEnd...)
 	}
 	o.text = append(o.text, s...)
-	dst = putInt(e.about(dst, "response.reasoning_summary_text.delta", o.id, o.place), "summary_index", 0)
-	return append(putString(dst, "delta", s), eventEnd...)
+	dst = wire.PutInt(e.about(dst, "response.reasoning_summary_text.delta", o.id, o.place), "summary_index", 0)
+	return append(wire.PutString(dst, "delta", s), eventEnd...)
 }
 
 func (e *responsesEncoder) openThought(dst []byte, o *respBlock) []byte {
@@ -50,7 +51,7 @@ func (e *responsesEncoder) callDelta(dst []byte, s string, o *respBlock) []byte 
 	if o.call.custom {
 		typ = "response.custom_tool_call_input.delta"
 	}
-	return append(putString(e.about(dst, typ, o.id, o.place), "delta", s), eventEnd...)
+	return append(wire.PutString(e.about(dst, typ, o.id, o.place), "delta", s), eventEnd...)
 }
 
 // stop ends a block: with the events that repeat it whole.
@@ -92,16 +93,16 @@ func (e *responsesEncoder) stopPart(dst []byte, o *respBlock) []byte {
 		p.logprobs = append(append([]byte("["), o.logprobs...), ']')
 	}
 	at := func(typ string) []byte {
-		return putInt(e.about(dst, typ, o.id, o.place), "content_index", int64(o.part))
+		return wire.PutInt(e.about(dst, typ, o.id, o.place), "content_index", int64(o.part))
 	}
 	if p.refusal {
-		dst = putString(at("response.refusal.done"), "refusal", p.text)
+		dst = wire.PutString(at("response.refusal.done"), "refusal", p.text)
 	} else {
-		dst = e.putLogprobs(putString(at("response.output_text.done"), "text", p.text), p.logprobs)
+		dst = e.putLogprobs(wire.PutString(at("response.output_text.done"), "text", p.text), p.logprobs)
 	}
 	dst = append(dst, eventEnd...)
 	part := p.append(nil)
-	dst = append(append(key(at("response.content_part.done"), "part"), part...), eventEnd...)
+	dst = append(append(wire.Key(at("response.content_part.done"), "part"), part...), eventEnd...)
 	m := o.message
 	m.parts[o.part] = part
 	m.open--
@@ -116,11 +117,11 @@ func (e *responsesEncoder) stopPart(dst []byte, o *respBlock) []byte {
 
 func (e *responsesEncoder) stopThought(dst []byte, o *respBlock) []byte {
 	if len(o.text) > 0 {
-		dst = putInt(e.about(dst, "response.reasoning_summary_text.done", o.id, o.place), "summary_index", 0)
-		dst = append(putString(dst, "text", string(o.text)), eventEnd...)
-		dst = putInt(e.about(dst, "response.reasoning_summary_part.done", o.id, o.place), "summary_index", 0)
-		part := append(putString([]byte(`{"type":"summary_text"`), "text", string(o.text)), '}')
-		dst = append(append(key(dst, "part"), part...), eventEnd...)
+		dst = wire.PutInt(e.about(dst, "response.reasoning_summary_text.done", o.id, o.place), "summary_index", 0)
+		dst = append(wire.PutString(dst, "text", string(o.text)), eventEnd...)
+		dst = wire.PutInt(e.about(dst, "response.reasoning_summary_part.done", o.id, o.place), "summary_index", 0)
+		part := append(wire.PutString([]byte(`{"type":"summary_text"`), "text", string(o.text)), '}')
+		dst = append(append(wire.Key(dst, "part"), part...), eventEnd...)
 	}
 	item := putReasoningItem(nil, o.id, string(o.text), seal(&o.block))
 	return e.itemEvent(dst, "response.output_item.done", o.place, item)
@@ -140,10 +141,10 @@ func (e *responsesEncoder) stopCall(dst []byte, o *respBlock) []byte {
 		dst = e.callDelta(dst, c.input, o)
 	}
 	if c.custom {
-		dst = putString(e.about(dst, "response.custom_tool_call_input.done", o.id, o.place), "input", c.input)
+		dst = wire.PutString(e.about(dst, "response.custom_tool_call_input.done", o.id, o.place), "input", c.input)
 	} else {
-		dst = putString(e.about(dst, "response.function_call_arguments.done", o.id, o.place), "name", c.name)
-		dst = putString(dst, "arguments", c.input)
+		dst = wire.PutString(e.about(dst, "response.function_call_arguments.done", o.id, o.place), "name", c.name)
+		dst = wire.PutString(dst, "arguments", c.input)
 	}
 	dst = append(dst, eventEnd...)
 	return e.itemEvent(dst, "response.output_item.done", o.place, putCallItem(nil, o.id, "completed", c))

@@ -12,7 +12,7 @@ import (
 // decodeFlatTools reads the tools, which are flat here. The functions of a
 // namespace (Codex sends such) become tools of their own, for formats that know none.
 func decodeFlatTools(r *providers.Request, v []byte) (err error) {
-	if !isArray(v) {
+	if !wire.IsArray(v) {
 		return bad("tools", "must be a list")
 	}
 	r.Tools = []providers.Tool{}
@@ -78,7 +78,7 @@ func flatName(space, name string) string {
 // flatTool reads one tool. One that is no function and not free-form is its vendor's own.
 func flatTool(raw []byte) (providers.Tool, error) {
 	t := providers.Tool{Origin: responses}
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		return t, bad("", "must be an object")
 	}
 	switch typ := textAt(raw, "type"); typ {
@@ -134,7 +134,7 @@ func decodeFlatChoice(r *providers.Request, v []byte) error {
 	if isText(v) || at(v, "allowed_tools") != nil || at(v, "function") != nil || at(v, "custom") != nil {
 		return decodeToolChoice(r, v)
 	}
-	if !isObject(v) {
+	if !wire.IsObject(v) {
 		return bad("tool_choice", "must be none, auto, required or an object")
 	}
 	typ := textAt(v, "type")
@@ -175,7 +175,7 @@ func (w *responsesWriter) writeTools() {
 		return
 	}
 	start := len(w.dst)
-	w.dst = append(key(w.dst, "tools"), '[')
+	w.dst = append(wire.Key(w.dst, "tools"), '[')
 	sent := 0
 	var group json.RawMessage
 	for i := range r.Tools {
@@ -183,7 +183,7 @@ func (w *responsesWriter) writeTools() {
 		switch {
 		case w.own && t.Group != nil:
 			if len(group) == 0 || &group[0] != &t.Group[0] { // once for all of them
-				w.dst = appendRaw(comma(w.dst), t.Group)
+				w.dst = wire.AppendRaw(wire.Comma(w.dst), t.Group)
 			}
 			sent++
 		default:
@@ -205,7 +205,7 @@ func (w *responsesWriter) writeTools() {
 				w.drop("parallel_tool_calls")
 			}
 		} else if w.allows("parallel_tool_calls") {
-			w.dst = putBool(w.dst, "parallel_tool_calls", *r.ParallelTools)
+			w.dst = wire.PutBool(w.dst, "parallel_tool_calls", *r.ParallelTools)
 		}
 	}
 }
@@ -215,13 +215,13 @@ func (w *responsesWriter) writeTool(t *providers.Tool) bool {
 	own := t.Origin == responses
 	switch {
 	case own && t.Raw != nil:
-		w.dst = appendRaw(comma(w.dst), t.Raw)
+		w.dst = wire.AppendRaw(wire.Comma(w.dst), t.Raw)
 		return true
 	case t.Custom:
-		w.dst = append(comma(w.dst), `{"type":"custom"`...)
-		w.dst = putString(w.dst, "name", t.Name)
+		w.dst = append(wire.Comma(w.dst), `{"type":"custom"`...)
+		w.dst = wire.PutString(w.dst, "name", t.Name)
 		if t.Description != "" {
-			w.dst = putString(w.dst, "description", t.Description)
+			w.dst = wire.PutString(w.dst, "description", t.Description)
 		}
 		w.dst = append(putFlatGrammar(w.dst, at(t.Raw, "custom", "format")), '}')
 		return true
@@ -233,26 +233,26 @@ func (w *responsesWriter) writeTool(t *providers.Tool) bool {
 		w.drop("tools." + name)
 		return false
 	}
-	w.dst = append(comma(w.dst), `{"type":"function"`...)
-	w.dst = putString(w.dst, "name", t.Name)
+	w.dst = append(wire.Comma(w.dst), `{"type":"function"`...)
+	w.dst = wire.PutString(w.dst, "name", t.Name)
 	if t.Description != "" {
-		w.dst = putString(w.dst, "description", t.Description)
+		w.dst = wire.PutString(w.dst, "description", t.Description)
 	}
 	switch {
 	case t.Schema != nil:
-		w.dst = putRaw(w.dst, "parameters", t.Schema)
+		w.dst = wire.PutRaw(w.dst, "parameters", t.Schema)
 	case !own:
-		w.dst = append(key(w.dst, "parameters"), `{"type":"object","properties":{}}`...)
+		w.dst = append(wire.Key(w.dst, "parameters"), `{"type":"object","properties":{}}`...)
 	}
 	switch {
 	case t.Strict != nil:
-		w.dst = putBool(w.dst, "strict", *t.Strict)
+		w.dst = wire.PutBool(w.dst, "strict", *t.Strict)
 	case !own: // here alone silence means strict
-		w.dst = putBool(w.dst, "strict", false)
+		w.dst = wire.PutBool(w.dst, "strict", false)
 	}
 	if own {
 		if len(t.Cache) > 0 {
-			w.dst = putRaw(w.dst, "cache_control", t.Cache)
+			w.dst = wire.PutRaw(w.dst, "cache_control", t.Cache)
 		}
 		w.dst = putMembers(w.dst, t.Extra)
 	} else if len(t.Cache) > 0 {
@@ -269,9 +269,9 @@ func putFlatGrammar(dst []byte, format json.RawMessage) []byte {
 	case format == nil:
 		return dst
 	case grammar == nil:
-		return putRaw(dst, "format", format)
+		return wire.PutRaw(dst, "format", format)
 	}
-	dst = append(key(dst, "format"), `{"type":"grammar"`...)
+	dst = append(wire.Key(dst, "format"), `{"type":"grammar"`...)
 	return append(putObjectMembers(dst, grammar), '}')
 }
 
@@ -281,27 +281,27 @@ func (w *responsesWriter) writeToolChoice() {
 		return
 	}
 	if w.own && c.Raw != nil {
-		w.dst = putRaw(w.dst, "tool_choice", c.Raw)
+		w.dst = wire.PutRaw(w.dst, "tool_choice", c.Raw)
 		return
 	}
 	switch c.Mode {
 	case providers.ToolNamed:
-		w.dst = append(key(w.dst, "tool_choice"), '{')
+		w.dst = append(wire.Key(w.dst, "tool_choice"), '{')
 		w.dst = append(w.putToolRef(w.dst, c.Name), '}')
 	case providers.ToolAllowed:
 		mode := "auto"
 		if c.Required {
 			mode = "required"
 		}
-		w.dst = append(key(w.dst, "tool_choice"), `{"type":"allowed_tools"`...)
-		w.dst = append(key(putString(w.dst, "mode", mode), "tools"), '[')
+		w.dst = append(wire.Key(w.dst, "tool_choice"), `{"type":"allowed_tools"`...)
+		w.dst = append(wire.Key(wire.PutString(w.dst, "mode", mode), "tools"), '[')
 		for _, name := range c.Allowed {
-			w.dst = append(comma(w.dst), '{')
+			w.dst = append(wire.Comma(w.dst), '{')
 			w.dst = append(w.putToolRef(w.dst, name), '}')
 		}
 		w.dst = append(w.dst, "]}"...)
 	default:
-		w.dst = putString(w.dst, "tool_choice", string(c.Mode))
+		w.dst = wire.PutString(w.dst, "tool_choice", string(c.Mode))
 	}
 }
 
@@ -313,5 +313,5 @@ func (w *responsesWriter) putToolRef(dst []byte, name string) []byte {
 			kind = "custom"
 		}
 	}
-	return putString(putString(dst, "type", kind), "name", name)
+	return wire.PutString(wire.PutString(dst, "type", kind), "name", name)
 }

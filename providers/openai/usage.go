@@ -12,10 +12,10 @@ import (
 // completions, embeddings, images and transcriptions), or Groq's x_groq.usage.
 func (chatEgress) Usage(data []byte, u *providers.Usage) bool {
 	raw := at(data, "usage")
-	if !isObject(raw) {
+	if !wire.IsObject(raw) {
 		raw = at(data, "x_groq", "usage")
 	}
-	if !isObject(raw) || !readUsage(raw, u) {
+	if !wire.IsObject(raw) || !readUsage(raw, u) {
 		return false
 	}
 	if tier := tierOf(at(data, "service_tier")); tier != "" {
@@ -114,7 +114,7 @@ func (c *counts) member(name string, v []byte) {
 	case "num_search_queries": // Perplexity
 		c.set(&c.searches, v)
 	case "cost":
-		if isObject(v) { // Perplexity
+		if wire.IsObject(v) { // Perplexity
 			v = at(v, "total_cost")
 		}
 		if f, err := strconv.ParseFloat(string(v), 64); err == nil {
@@ -255,21 +255,21 @@ func (c *counts) setCost(u *providers.Usage) bool {
 // putUsage writes a usage object in OpenAI's counting: prompt and completion hold all their parts.
 func putUsage(dst []byte, u *providers.Usage) []byte {
 	dst = append(dst, '{')
-	dst = putInt(dst, "prompt_tokens", u.Prompt())
-	dst = putInt(dst, "completion_tokens", u.Completion())
-	dst = putInt(dst, "total_tokens", u.Prompt()+u.Completion())
-	dst = append(key(dst, "prompt_tokens_details"), '{')
-	dst = putInt(dst, "cached_tokens", u.CacheRead)
-	dst = putInt(dst, "audio_tokens", u.InputAudio)
+	dst = wire.PutInt(dst, "prompt_tokens", u.Prompt())
+	dst = wire.PutInt(dst, "completion_tokens", u.Completion())
+	dst = wire.PutInt(dst, "total_tokens", u.Prompt()+u.Completion())
+	dst = append(wire.Key(dst, "prompt_tokens_details"), '{')
+	dst = wire.PutInt(dst, "cached_tokens", u.CacheRead)
+	dst = wire.PutInt(dst, "audio_tokens", u.InputAudio)
 	if n := u.CacheWrite(); n > 0 {
-		dst = putInt(dst, "cache_write_tokens", n)
+		dst = wire.PutInt(dst, "cache_write_tokens", n)
 	}
 	dst = append(dst, '}')
-	dst = append(key(dst, "completion_tokens_details"), '{')
-	dst = putInt(dst, "reasoning_tokens", u.Reasoning)
-	dst = putInt(dst, "audio_tokens", u.OutputAudio)
+	dst = append(wire.Key(dst, "completion_tokens_details"), '{')
+	dst = wire.PutInt(dst, "reasoning_tokens", u.Reasoning)
+	dst = wire.PutInt(dst, "audio_tokens", u.OutputAudio)
 	if u.OutputImage > 0 {
-		dst = putInt(dst, "image_tokens", u.OutputImage)
+		dst = wire.PutInt(dst, "image_tokens", u.OutputImage)
 	}
 	return append(dst, "}}"...)
 }
