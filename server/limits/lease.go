@@ -291,8 +291,9 @@ func (a *Lease) Cancel() {
 	if a == nil {
 		return
 	}
+	now := a.l.o.Now() // it may have waited since it came
 	for i := range a.held {
-		a.undo(&a.held[i], a.at)
+		a.undo(&a.held[i], now)
 	}
 	a.free()
 }

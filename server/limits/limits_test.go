@@ -348,6 +348,36 @@ func TestRow70AtTheLimit(t *testing.T) {
 	d.denied(tpm, Amount{Tokens: 1})
 }
 
+// TestCancelGivesNothingBackTwice: what a request took of a minute and time has
+// given back meanwhile, while it waited for a slot, is not given back again.
+func TestCancelGivesNothingBackTwice(t *testing.T) {
+	rpm := lim(store.LimitRequests, store.WindowMinute, 60) // one a second
+	rpm.Burst = 1
+	d := newDesk(t, policyOf("rate", key("ci"), rpm))
+	begin := func() (*Lease, *Denial) { a := d.l.Lease(ci, d.clock()); return a, a.Begin() }
+	waits, no := begin()
+	if no != nil {
+		t.Fatal(no)
+	}
+	d.tick(time.Second)
+	if _, no := begin(); no != nil {
+		t.Fatal(no)
+	}
+	waits.Cancel()
+	if _, no := begin(); no == nil {
+		t.Fatal("two requests passed in one second")
+	}
+	d.tick(time.Second)
+	again, no := begin()
+	if no != nil {
+		t.Fatal(no)
+	}
+	again.Cancel() // at once: all of it
+	if _, no := begin(); no != nil {
+		t.Fatal(no)
+	}
+}
+
 // TestSlots: those who wait come in order, no more of them than slots, and at most a second.
 func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

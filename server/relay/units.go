@@ -52,7 +52,7 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 func (x *exchange) bound() (u providers.Usage) {
 	switch n := max(1, x.job.Peek.N); x.job.Op {
 	case providers.OpImages:
-		u.Input, u.Images, u.OutputImage, u.Kind = estimateTokens(x.prompt("prompt")), n, n*pictureTokens, x.picture()
+		u.Input, u.Images, u.OutputImage, u.Kind = estimateTokens(x.prompt("prompt")), n, times(n, pictureTokens), x.picture()
 	case providers.OpAudio:
 		x.sound(&u)
 	case providers.OpRerank:
