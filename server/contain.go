@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -70,7 +69,3 @@ type quiet struct{ log *slog.Logger }
 func (q quiet) Printf(format string, args ...any) {
 	q.log.Debug("http", "msg", fmt.Sprintf(format, args...))
 }
-
-type randReader struct{}
-
-func (randReader) Read(p []byte) (int, error) { return rand.Read(p) }

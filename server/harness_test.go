@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -236,7 +237,7 @@ func scripted(w http.ResponseWriter, r *http.Request) {
 // key makes a key with those scopes, changed by each of change.
 func (b *bench) key(scopes []string, change ...func(*store.Key)) string {
 	b.t.Helper()
-	full, id, hash, err := store.MintKey(randReader{})
+	full, id, hash, err := store.MintKey(rand.Reader)
 	if err != nil {
 		b.t.Fatal(err)
 	}

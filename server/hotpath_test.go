@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"net"
@@ -87,7 +88,7 @@ func (noLedger) Void(string)                               {}
 func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
 	tb.Helper()
 	keys := store.NewKeyIndex(nil)
-	full, id, hash, err := store.MintKey(randReader{})
+	full, id, hash, err := store.MintKey(rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -277,6 +277,9 @@ func (x *exchange) readError() *providers.Error {
 	if wait := routing.RetryAfter(x.up.ResponseHeader("retry-after-ms"), x.up.ResponseHeader("retry-after"), x.r.o.Now()); wait > 0 {
 		e.RetryAfter = wait
 	}
+	if status > 599 { // no status of HTTP (RFC 9110, section 15): clients may take it for anything
+		e.Status = http.StatusBadGateway
+	}
 	fault := routing.Classify(e, status)
 	said := faultOf(e, fault)
 	switch {
