@@ -252,8 +252,13 @@ func (s *Store) view(ctx context.Context, timeout time.Duration, f func(context.
 func (s *Store) Close() error {
 	done := make(chan struct{})
 	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil { // a defect of the driver must not keep the log from being closed
+				s.log.Error("closing the database panicked", "panic", fmt.Sprintf("%T", v))
+			}
+		}()
 		s.pool.Close()
-		close(done)
 	}()
 	select {
 	case <-done:
