@@ -57,8 +57,7 @@ func BenchmarkJSON(b *testing.B) {
 		if err := stdjson.Unmarshal(body, &std); err != nil {
 			b.Fatal(err)
 		}
-		dst := make([]byte, 0, 2*len(body))
-		run("Append", func() { Append(dst, &r) })
+		run("Marshal", func() { Marshal(&r) })
 		run("encoding-json-Marshal", func() { stdjson.Marshal(&std) })
 	}
 }

@@ -328,18 +328,6 @@ func AppendData(dst []byte, event string, data []byte) []byte {
 	return append(dst, '\n')
 }
 
-// AppendComment appends a comment block, which clients ignore.
-func AppendComment(dst []byte, text string) []byte {
-	it := newLines([]byte(text))
-	for it.next() {
-		dst = appendField(dst, ": ", it.line)
-	}
-	if text == "" {
-		dst = append(dst, ":\n"...)
-	}
-	return append(dst, '\n')
-}
-
 func appendField(dst []byte, prefix string, value []byte) []byte {
 	dst = append(dst, prefix...)
 	dst = append(dst, value...)

@@ -243,16 +243,6 @@ func TestAppend(t *testing.T) {
 	f("", "a\r\nb\rc\n", "data: a\ndata: b\ndata: c\ndata: \n\n")
 	f("", "\n", "data: \ndata: \n\n")
 	f("e\ndata: x", "a", "event: e\ndata: a\n\n")
-
-	c := func(text, want string) {
-		t.Helper()
-		if got := AppendComment(nil, text); string(got) != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
-	}
-	c("ping", ": ping\n\n")
-	c("", ":\n\n")
-	c("a\r\ndata: b", ": a\n: data: b\n\n")
 }
 
 func FuzzSSEReader(f *testing.F) {

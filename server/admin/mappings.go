@@ -38,16 +38,11 @@ func storedTargets(in []api.MappingTarget) []store.MappingTarget {
 // mappings returns the mappings in force: those of the store, then those of the
 // file whose alias the store does not have.
 func (a *Admin) mappings(snap *store.Snapshot) []*store.Mapping {
-	out := slices.Clone(snap.Mappings)
-	if a.d.Mappings == nil {
-		return out
-	}
-	for _, m := range a.d.Mappings() {
-		if m.Origin != store.OriginDB && !slices.ContainsFunc(snap.Mappings, func(o *store.Mapping) bool { return o.Alias == m.Alias }) {
-			out = append(out, m)
-		}
-	}
-	return out
+	return withFile(snap.Mappings, a.d.Mappings, mappingNames)
+}
+
+func mappingNames(x *store.Mapping) (id, name string, own bool) {
+	return x.ID, x.Alias, x.Origin == store.OriginDB
 }
 
 // mapping finds a mapping by id or alias.
@@ -56,15 +51,11 @@ func (a *Admin) mapping(ctx context.Context, id string) (*store.Snapshot, *store
 	if err != nil {
 		return nil, nil, err
 	}
-	all := a.mappings(snap)
-	i := slices.IndexFunc(all, func(m *store.Mapping) bool { return m.ID == id })
-	if i < 0 {
-		i = slices.IndexFunc(all, func(m *store.Mapping) bool { return m.Alias == id })
-	}
-	if i < 0 {
+	x := find(a.mappings(snap), id, mappingNames)
+	if x == nil {
 		return nil, nil, notFound("model mapping", id, "ai-gateway route list")
 	}
-	return snap, all[i], nil
+	return snap, x, nil
 }
 
 func (a *Admin) createMapping(c *Call) error {

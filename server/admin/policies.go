@@ -148,16 +148,11 @@ func (a *Admin) checkPolicy(p *store.Policy) error {
 // policies returns the policies in force: those of the store, then those of the
 // file whose name the store does not have.
 func (a *Admin) policies(snap *store.Snapshot) []*store.Policy {
-	out := slices.Clone(snap.Policies)
-	if a.d.Policies == nil {
-		return out
-	}
-	for _, p := range a.d.Policies() {
-		if p.Origin != store.OriginDB && !slices.ContainsFunc(snap.Policies, func(o *store.Policy) bool { return o.Name == p.Name }) {
-			out = append(out, p)
-		}
-	}
-	return out
+	return withFile(snap.Policies, a.d.Policies, policyNames)
+}
+
+func policyNames(x *store.Policy) (id, name string, own bool) {
+	return x.ID, x.Name, x.Origin == store.OriginDB
 }
 
 // policy finds a policy by id or name.
@@ -166,15 +161,11 @@ func (a *Admin) policy(ctx context.Context, id string) (*store.Snapshot, *store.
 	if err != nil {
 		return nil, nil, err
 	}
-	all := a.policies(snap)
-	i := slices.IndexFunc(all, func(p *store.Policy) bool { return p.ID == id })
-	if i < 0 {
-		i = slices.IndexFunc(all, func(p *store.Policy) bool { return p.Name == id })
-	}
-	if i < 0 {
+	x := find(a.policies(snap), id, policyNames)
+	if x == nil {
 		return nil, nil, notFound("quota policy", id, "ai-gateway quota list")
 	}
-	return snap, all[i], nil
+	return snap, x, nil
 }
 
 func (a *Admin) createPolicy(c *Call) error {
