@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // reportLost reports the members of a foreign request's messages, blocks and
@@ -46,8 +47,7 @@ func (w *requestWriter) loseMembers(where string, list []providers.Member) {
 // saysNothing reports whether leaving a value out changes nothing: empty ones,
 // switches that are off, and Anthropic's "called by the model itself".
 func saysNothing(v json.RawMessage) bool {
-	switch string(v) {
-	case "", "null", "false", "0", `""`, "[]", "{}":
+	if wire.Inert(v) {
 		return true
 	}
 	if on := at(v, "enabled"); on != nil && !isTrue(on) { // citations of a document

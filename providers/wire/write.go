@@ -102,8 +102,8 @@ func ValidObject(v []byte) bool {
 // leaving the member out is no loss.
 func Inert[T ~[]byte](v T) bool {
 	switch string(v) {
-	case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
+	case "", "null", "false", "0", "0.0", `""`:
 		return true
 	}
-	return false
+	return (v[0] == '[' || v[0] == '{') && skipSpace(v, 1) == len(v)-1
 }
