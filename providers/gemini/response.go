@@ -192,9 +192,6 @@ func textOf(blocks []providers.Block) string {
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	if wire.IsArray(trimSpace(body)) {
-		return providers.Answer{HasUsage: e.Usage(body, u)}, nil
-	}
 	fields, err := wire.Fields(body, answerMembers, few[:0])
 	if err != nil {
 		return providers.Answer{}, nonsense(err.Error())
@@ -209,7 +206,7 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 				a.Model = providers.Span{Start: f.Start, End: f.End}
 			}
 		case "candidates":
-			content = content || wire.IsArray(v)
+			content = content || wire.IsArray(v) && f.Count > 0
 		case "promptFeedback":
 			content = content || wire.IsObject(v)
 		case "usageMetadata":

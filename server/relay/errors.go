@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 )
@@ -70,6 +71,21 @@ func deadlineFor(err error) error {
 // badResponse is a 200 that is no answer.
 func badResponse(why string) *providers.Error {
 	return &providers.Error{Kind: providers.KindUpstream, Code: "bad_upstream_response", Message: "the upstream's answer is malformed: " + why}
+}
+
+// readable reports whether body is an error in the form that callers of a dialect
+// know. Proxies before a vendor answer pages and empty bodies, compatible vendors
+// shapes of their own, and an event of a stream is not always what a body is.
+func readable(d providers.Dialect, body []byte) bool {
+	s, e, ok := wire.Path(body, "error")
+	if !ok || body[s] != '{' && body[s] != '"' || e == s {
+		return false
+	}
+	if d != providers.Messages {
+		return true
+	}
+	s, e, ok = wire.Path(body, "type")
+	return ok && string(body[s:e]) == `"error"`
 }
 
 func clip(s string, most int) string {

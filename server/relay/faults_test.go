@@ -2,14 +2,11 @@ package relay_test
 
 import (
 	"bytes"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"log"
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -39,11 +36,14 @@ type fault struct {
 	// event, whatever other target there is.
 	begun  bool
 	only   string        // "stream" or "buffered"; "": both
+	billed bool          // the fault comes after a report of usage
+	large  bool          // needs much memory: tried alone, and for one dialect
 	within time.Duration // 0: 2 s
 	// final: another target would say the same, so none is asked.
 	final bool
 	// answers: it is no fault after all, and the caller gets the answer.
 	answers bool
+	idle    time.Duration // with answers: how long the upstream may be silent; 0: as it comes
 }
 
 func streams(r *http.Request) bool {
@@ -79,7 +79,7 @@ func either(stream, buffered http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(b))
-		if bytes.Contains(b, []byte(`"stream":true`)) {
+		if asked(r.URL.Path, b) {
 			stream(w, r)
 			return
 		}
@@ -154,91 +154,6 @@ func closedPort(t *testing.T) string {
 	return "http://" + ln.Addr().String()
 }
 
-func faults(t *testing.T) []fault {
-	untrusted := httptest.NewUnstartedServer(http.HandlerFunc(silent))
-	untrusted.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
-	untrusted.StartTLS()
-	t.Cleanup(untrusted.Close)
-	words := first + hello + wordTwo + wordThree
-	const unreachable, bad, cut, idle = "upstream_unreachable", "bad_upstream_response", "upstream_cut", "upstream_idle_timeout"
-	big := `{"id":"c1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"` + strings.Repeat("x", 70<<20) + `"}}]}`
-	var followed atomic.Int64
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
-	t.Cleanup(func() {
-		elsewhere.Close()
-		if n := followed.Load(); n > 0 {
-			t.Errorf("row 52: %d redirects were followed", n)
-		}
-	})
-	return []fault{
-		{row: "33", name: "refused", url: closedPort(t), status: 502, says: unreachable, within: 3500 * time.Millisecond},
-		{row: "33", name: "NXDOMAIN", url: "http://no-such-host.invalid", status: 502, says: unreachable, within: 3500 * time.Millisecond},
-		{row: "33", name: "TLS with a certificate nobody signed", url: untrusted.URL, status: 502, says: unreachable, within: 3500 * time.Millisecond},
-		{row: "34", name: "accepts and is silent", do: silent, status: 504, says: "upstream_timeout"},
-		{row: "35", name: "header, then silence", do: func(w http.ResponseWriter, r *http.Request) {
-			rawConn(w, r, func(c net.Conn) {
-				writeAll(c, sseHead+"Transfer-Encoding: chunked\r\n\r\n")
-				_, _ = c.Read(make([]byte, 1))
-			})
-		}, status: 504, says: idle},
-		{row: "35", name: "preamble, then silence", do: stalls(first), only: "stream", status: 504, says: idle},
-		{row: "36", name: "stalls after three chunks", do: stalls(words), only: "stream", begun: true, says: idle},
-		{row: "37", name: "reset after three chunks", do: resets(sseHead+"\r\n", words), only: "stream", begun: true, says: cut},
-		{row: "37", name: "reset at once", do: resets(), status: 502, says: cut},
-		{row: "37", name: "ends without terminal event", do: answers(words), only: "stream", begun: true, says: cut},
-		{row: "37", name: "chunked body truncated", do: either(
-			raw(sseHead+"Transfer-Encoding: chunked\r\n\r\n", chunked(words), "400\r\ndata: {"),
-			raw(jsonHead+"Transfer-Encoding: chunked\r\n\r\n", chunked(whole[:90]))), begun: true, status: 502, says: cut},
-		{row: "37", name: "content-length longer than the body", do: either(
-			raw(sseHead+"Content-Length: 99999\r\n\r\n", words),
-			raw(jsonHead+fmt.Sprintf("Content-Length: %d\r\n\r\n", len(whole)+5), whole)), begun: true, status: 502, says: cut},
-		{row: "38", name: "empty object", do: tells("application/json", "{}"), status: 502, says: bad},
-		{row: "38", name: "no choices", do: tells("application/json", `{"id":"c1","object":"chat.completion"}`), status: 502, says: bad},
-		{row: "38", name: "a page", do: tells("text/html", "<html>502</html>"), status: 502, says: bad},
-		{row: "38", name: "a page as JSON", do: tells("application/json", "<html>502</html>"), status: 502, says: bad},
-		{row: "38", name: "empty body", do: either(tells("text/event-stream", ""), tells("application/json", "")), status: 502, says: bad, streamSays: cut},
-		{row: "38", name: "gzip garbage", do: status(200, "\x1f\x8b\x08garbage", "Content-Encoding", "gzip"), status: 502, says: bad, streamSays: " "},
-		{row: "38", name: "70 MB of JSON", do: tells("application/json", big), only: "buffered", status: 502, says: bad, within: 20 * time.Second},
-		{row: "44", name: "error event first", do: either(answers(errEvent), status(200, overload)), status: 502, streamStatus: 503, says: "Overloaded"},
-		{row: "44", name: "error event after the preamble", do: answers(first, errEvent, doneChunk), only: "stream", status: 503, says: "Overloaded"},
-		{row: "44", name: "error event in the middle", do: answers(first, hello, errEvent, doneChunk), only: "stream", begun: true, says: "Overloaded"},
-		{row: "44", name: "error as JSON where a stream was asked for", do: status(200, overload), only: "stream", status: 503, says: "Overloaded"},
-		{row: "47", name: "429", do: status(429, `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}`, "Retry-After", "120"), status: 429, says: "slow down"},
-		{row: "48", name: "401", do: status(401, `{"error":{"message":"bad key sk-secret-of-p0"}}`), status: 502, says: "upstream_auth_failed"},
-		{row: "48", name: "403", do: status(403, `{"error":{"message":"key sk-secret-of-p0 is disabled"}}`), status: 502, says: "upstream_auth_failed"},
-		{row: "48", name: "region", do: status(403, `{"error":{"message":"Country, region, or territory not supported","code":"unsupported_country_region_territory"}}`), status: 502, says: "upstream_region_blocked"},
-		{row: "48", name: "credit used up", do: status(429, `{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}`), status: 429, says: "insufficient_quota"},
-		{row: "49", name: "500", do: status(500, `{"error":{"message":"boom"}}`), status: 500, says: "boom"},
-		{row: "49", name: "503", do: status(503, `{"error":{"message":"busy"}}`), status: 503, says: "busy"},
-		{row: "49", name: "529", do: status(529, overload), status: 529, says: "Overloaded"},
-		{row: "49", name: "404 of an unknown model", do: status(404, `{"error":{"message":"The model m1 does not exist","code":"model_not_found"}}`), status: 404, says: "model_not_found"},
-		{row: "49", name: "400", do: status(400, `{"error":{"message":"temperature is too high","type":"invalid_request_error"}}`), status: 400, says: "temperature", final: true},
-		{row: "49", name: "413", do: status(413, `{"error":{"message":"too much"}}`), status: 413, says: "too much", final: true},
-		{row: "52", name: "302 to elsewhere", do: status(302, "", "Location", elsewhere.URL+"/v1/chat/completions"), status: 502, says: "upstream_redirect"},
-		{row: "52", name: "307 to the metadata service", do: status(307, "", "Location", "http://169.254.169.254/latest"), status: 502, says: "upstream_redirect"},
-		{row: "55", name: "two framings", do: raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", whole), status: 502, says: bad},
-		{row: "55", name: "a header of 1 MB", do: raw("HTTP/1.1 200 OK\r\nX-Big: "+strings.Repeat("x", 1<<20)+"\r\n\r\n", whole), status: 502, says: bad},
-		{row: "56", name: "slow, but in time", do: either(delayed(200*time.Millisecond, answers(first, hello, stopped, usageChunk, doneChunk)), delayed(200*time.Millisecond, replies(200, whole))), answers: true, within: 3 * time.Second},
-		{row: "56", name: "one byte at a time", do: either(drip(sseHead+"Connection: close\r\n\r\n"+first+hello+stopped+usageChunk+doneChunk, 1, 0), drip(jsonHead+"Connection: close\r\n\r\n"+whole, 1, 0)), answers: true, within: 5 * time.Second},
-		{row: "56", name: "1 KB a second", do: either(drip(sseHead+"Connection: close\r\n\r\n"+first+hello+stopped+usageChunk+doneChunk, 100, 100*time.Millisecond), drip(jsonHead+"Connection: close\r\n\r\n"+whole, 100, 100*time.Millisecond)), answers: true, within: 5 * time.Second},
-		{row: "56", name: "closes after 100 bytes", do: either(drip((sseHead + "\r\n" + first)[:100], 100, 0), drip((jsonHead + "\r\n" + whole)[:100], 100, 0)), status: 502, says: " "},
-		{row: "56", name: "answers and does not close", do: either(
-			func(w http.ResponseWriter, r *http.Request) {
-				rawConn(w, r, func(c net.Conn) {
-					writeAll(c, sseHead+"\r\n", first+hello+stopped+usageChunk+doneChunk)
-					_, _ = c.Read(make([]byte, 1))
-				})
-			},
-			func(w http.ResponseWriter, r *http.Request) {
-				rawConn(w, r, func(c net.Conn) {
-					writeAll(c, jsonHead+fmt.Sprintf("Content-Length: %d\r\n\r\n", len(whole)), whole)
-					_, _ = c.Read(make([]byte, 1))
-				})
-			}), answers: true},
-	}
-}
-
 func delayed(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(d)
@@ -262,65 +177,78 @@ func drip(text string, n int, pause time.Duration) http.HandlerFunc {
 	}
 }
 
-// callers are the ways to ask: the upstream's own format, and a foreign one.
-var callers = []struct{ name, path, ask, stream string }{
-	{"relayed", "/v1/chat/completions", ask, streamAsk},
-	{"translated", "/v1/messages", `{"model":"m1","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, `{"model":"m1","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`},
-}
-
 func good(w http.ResponseWriter, r *http.Request) {
 	either(answers(first, hello, stopped, usageChunk, doneChunk), replies(200, whole))(w, r)
 }
 
 // TestFaults: rows 33 to 56, each streamed and not, with and without a second
-// target, relayed and translated.
+// target, of callers in each of the four formats and upstreams in each.
 func TestFaults(t *testing.T) {
-	timeouts := upstream.Timeouts{Idle: 400 * time.Millisecond, FirstEvent: 400 * time.Millisecond, Header: 400 * time.Millisecond}
 	var mu sync.Mutex
 	passed := map[string]int{}
-	t.Run("rows", func(t *testing.T) { runFaults(t, timeouts, func(row string) { mu.Lock(); passed[row]++; mu.Unlock() }) })
+	room := make(chan struct{}, 12) // most of them wait
+	var wg sync.WaitGroup
+	for i := range tongues {
+		for _, f := range faults(t, &tongues[i]) {
+			if f.large && (testing.Short() || i > 0) {
+				continue
+			}
+			f.each(&tongues[i], func(name string, run func(t *testing.T)) {
+				room <- struct{}{}
+				wg.Go(func() {
+					defer func() { <-room }()
+					if t.Run(name, run) {
+						mu.Lock()
+						passed[f.row]++
+						mu.Unlock()
+					}
+				})
+				if f.large {
+					wg.Wait()
+				}
+			})
+		}
+	}
+	wg.Wait()
 	for _, row := range slices.Sorted(maps.Keys(passed)) {
 		t.Logf("row %s → %d passed", row, passed[row])
 	}
 }
 
-func runFaults(t *testing.T, timeouts upstream.Timeouts, passed func(row string)) {
-	for _, f := range faults(t) {
-		if f.name == "70 MB of JSON" && testing.Short() {
-			continue
-		}
-		for _, caller := range callers {
-			for _, stream := range []bool{false, true} {
-				if f.only == "stream" && !stream || f.only == "buffered" && stream {
-					continue
+// each gives the test of every way in which the fault can meet a caller.
+func (f fault) each(s *tongue, do func(name string, run func(t *testing.T))) {
+	timeouts := upstream.Timeouts{Idle: 400 * time.Millisecond, FirstEvent: 400 * time.Millisecond, Header: 400 * time.Millisecond}
+	for i := range callers {
+		c := &callers[i]
+		for _, stream := range []bool{false, true} {
+			if f.only == "stream" && !stream || f.only == "buffered" && stream {
+				continue
+			}
+			for _, second := range []bool{false, true} {
+				timeouts := timeouts
+				if f.answers { // no fault: what is slow about it is not to be one
+					timeouts = upstream.Timeouts{Idle: f.idle}
 				}
-				for _, second := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%s %s/%s/stream=%v/second=%v", f.row, f.name, caller.name, stream, second), func(t *testing.T) {
-						if f.name != "70 MB of JSON" {
-							t.Parallel()
-						}
-						targets := []target{{dialect: asChat, handler: f.do, url: f.url}}
-						if second {
-							targets = append(targets, target{dialect: asChat, handler: good})
-						}
-						b := newBench(t, timeouts, targets...)
-						body := caller.ask
-						if stream {
-							body = caller.stream
-						}
-						f.check(t, b, caller.path, body, stream, second)
-						if !t.Failed() {
-							passed(f.row)
-						}
-					})
-				}
+				do(fmt.Sprintf("%s %s/%s from %s/stream=%v/second=%v", f.row, f.name, c.dialect, s.dialect, stream, second), func(t *testing.T) {
+					targets := []target{{dialect: s.dialect, handler: f.do, url: f.url}}
+					if second {
+						targets = append(targets, target{dialect: asChat, handler: good})
+					}
+					f.check(t, newBench(t, timeouts, targets...), c, stream, second)
+				})
 			}
 		}
 	}
 }
 
+// mentions reports whether an answer says it, in whatever case: Google's reasons are in capitals.
+func mentions(got, words string) bool {
+	return strings.Contains(strings.ToLower(got), strings.ToLower(words))
+}
+
 // check makes one request and judges what comes of it.
-func (f *fault) check(t *testing.T, b *bench, path, body string, stream, second bool) {
+func (f *fault) check(t *testing.T, b *bench, c *asker, stream, second bool) {
+	path, body := c.of(stream)
 	start := time.Now()
 	status, got, header := b.post(path, body)
 	took := time.Since(start)
@@ -342,7 +270,7 @@ func (f *fault) check(t *testing.T, b *bench, path, body string, stream, second 
 		t.Errorf("%d rows, %d holds", rows, holds)
 	}
 	begun := f.begun && stream
-	ended := strings.Contains(got, "[DONE]") || strings.Contains(got, "message_stop")
+	ended := strings.Contains(got, c.end)
 	switch {
 	case f.answers || second && !begun && !f.final:
 		if status != 200 || !strings.Contains(got, "Hello") || stream && !ended {
@@ -355,7 +283,7 @@ func (f *fault) check(t *testing.T, b *bench, path, body string, stream, second 
 			t.Errorf("header %v, attempts %+v", header, r.Attempts)
 		}
 	case begun:
-		if status != 200 || !strings.Contains(got, "Hello") || !strings.Contains(got, f.says) || ended || !strings.Contains(got, "error") {
+		if status != 200 || !strings.Contains(got, "Hello") || !mentions(got, f.says) || ended || strings.Count(got, c.errorEvent) != 1 {
 			t.Errorf("%d %s, an error event with %q is wanted, and no end", status, got, f.says)
 		}
 		if r.EndReason != store.EndStreamError || r.Tokens.Completion() == 0 || len(r.Attempts) != 1 {
@@ -369,13 +297,13 @@ func (f *fault) check(t *testing.T, b *bench, path, body string, stream, second 
 		if stream && f.streamSays != "" {
 			words = f.streamSays
 		}
-		if want == 529 && path == "/v1/chat/completions" && r.Status == 503 {
+		if want == 529 && c.dialect != asMessages && r.Status == 503 {
 			want = 503
 		}
-		if status != want && !(f.row == "44" && status >= 500) || !strings.Contains(got, words) || ended || status == 200 {
+		if status != want && !(f.row == "44" && status >= 500) || !mentions(got, words) || ended || status == 200 || !strings.HasPrefix(got, c.errorPrefix) {
 			t.Errorf("%d %s, want %d with %q", status, got, want, words)
 		}
-		if r.CostNano != 0 || r.EndReason != store.EndError || len(r.Attempts) > 2 {
+		if (r.CostNano != 0) != (f.billed && stream) || r.EndReason != store.EndError || len(r.Attempts) > 2 {
 			t.Errorf("cost %d, end reason %q, attempts %+v", r.CostNano, r.EndReason, r.Attempts)
 		}
 	}

@@ -161,19 +161,16 @@ func TestAnyFraming(t *testing.T) {
 	b := newBench(t, upstream.Timeouts{Header: 20 * time.Second}, target{dialect: asChat, handler: serve})
 	wanted := map[string]string{}
 	for i := range n {
-		for _, caller := range callers {
+		for _, caller := range callers[:2] { // those whose answers said reads
 			for _, stream := range []bool{false, true} {
-				body := caller.ask
-				if stream {
-					body = caller.stream
-				}
+				path, body := caller.of(stream)
 				f = &framer{Rand: rand.New(rand.NewPCG(seed, uint64(i)))}
-				status, got, header := b.post(caller.path, body)
+				status, got, header := b.post(path, body)
 				how := strings.Join(f.how, ", ")
 				if status < 200 || status > 206 || header.Get("Set-Cookie") != "" || header.Get("X-Gateway-Provider") != "p0" {
-					t.Fatalf("%s, stream %v, %s: %d %s %v", caller.name, stream, how, status, got, header)
+					t.Fatalf("%s, stream %v, %s: %d %s %v", caller.dialect, stream, how, status, got, header)
 				}
-				is, key := said(t, got, stream), fmt.Sprint(caller.name, stream)
+				is, key := said(t, got, stream), fmt.Sprint(caller.dialect, stream)
 				if wanted[key] == "" {
 					if !strings.Contains(is, "llo") || strings.Contains(is, "error=") {
 						t.Fatalf("%s: %s\n%s", how, is, got)
@@ -181,7 +178,7 @@ func TestAnyFraming(t *testing.T) {
 					wanted[key] = is
 				}
 				if is != wanted[key] {
-					t.Fatalf("%s, stream %v, %s:\n%s\nwant %s\n%q", caller.name, stream, how, is, wanted[key], got)
+					t.Fatalf("%s, stream %v, %s:\n%s\nwant %s\n%q", caller.dialect, stream, how, is, wanted[key], got)
 				}
 				b.book.mu.Lock()
 				row := b.book.rows[len(b.book.rows)-1]
@@ -210,9 +207,10 @@ func TestUnusualStatus(t *testing.T) {
 			targets = append(targets, target{dialect: asChat, handler: good})
 		}
 		for _, caller := range callers {
-			for _, body := range []string{caller.ask, caller.stream} {
+			for _, stream := range []bool{false, true} {
+				path, body := caller.of(stream)
 				b := newBench(t, upstream.Timeouts{Header: 20 * time.Second}, targets...)
-				code, got, _ := b.post(caller.path, body)
+				code, got, _ := b.post(path, body)
 				row := b.book.row(t, 1)
 				if second {
 					if code != 200 || !strings.Contains(got, "Hello") || len(row.Attempts) < 2 {

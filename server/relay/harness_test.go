@@ -18,6 +18,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/anthropic"
+	"github.com/your-org/ai-api-gateway/providers/gemini"
 	"github.com/your-org/ai-api-gateway/providers/openai"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
@@ -109,9 +110,11 @@ type bench struct {
 
 // dialect words of a target in newBench.
 const (
-	asChat     = "chat"
-	asMessages = "messages"
-	asBytes    = "bytes" // messages, with media as bytes only
+	asChat      = "chat"
+	asMessages  = "messages"
+	asResponses = "responses"
+	asGemini    = "gemini"
+	asBytes     = "bytes" // messages, with media as bytes only
 )
 
 type target struct {
@@ -134,13 +137,19 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 		t.Cleanup(func() { _ = srv.Close() })
 		base := cmp.Or(tg.url, "http://"+ln.Addr().String())
 		p := &providers.Provider{Name: fmt.Sprintf("p%d", i), BaseURL: base, Ops: []providers.Op{providers.OpEmbeddings}}
-		if tg.dialect == asMessages || tg.dialect == asBytes {
+		switch tg.dialect {
+		case asMessages, asBytes:
 			p.Speaks = []providers.Egress{anthropic.MessagesEgress(providers.Quirks{})}
 			if tg.dialect == asBytes {
 				p.Speaks[0] = bytesOnly{p.Speaks[0]}
 			}
 			p.URL, p.Sign = anthropic.URL, anthropic.Sign
-		} else {
+		case asGemini:
+			p.Speaks = []providers.Egress{gemini.GenerateEgress(gemini.AIStudio)}
+			p.URL, p.Sign = gemini.URL, gemini.Sign
+		case asResponses:
+			p.Speaks = []providers.Egress{openai.ResponsesEgress(providers.Quirks{})}
+		default:
 			p.Speaks = []providers.Egress{openai.ChatEgress(providers.Quirks{})}
 		}
 		accounts = append(accounts, &routing.Account{Account: &store.Account{ID: p.Name, Name: p.Name, Enabled: true, Priority: i}, Provider: p, Secrets: []store.SecretString{store.NewSecret("sk-secret-of-" + p.Name)}})
@@ -177,12 +186,9 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 }
 
 func (b *bench) serve(ctx *fasthttp.RequestCtx) {
-	in := openai.ChatIngress()
-	if string(ctx.Path()) == "/v1/messages" {
-		in = anthropic.MessagesIngress()
-	}
+	in := callerOf(string(ctx.Path())).in()
 	body := append([]byte(nil), ctx.PostBody()...)
-	peek, err := in.Peek(body)
+	peek, verb, err := peekOf(ctx, in, body)
 	if err != nil {
 		var e *providers.Error
 		errors.As(err, &e)
@@ -205,7 +211,7 @@ func (b *bench) serve(ctx *fasthttp.RequestCtx) {
 	b.count++
 	id := fmt.Sprintf("req-%d", b.count)
 	b.mu.Unlock()
-	b.relay.Do(ctx, &relay.Job{ID: id, Op: providers.OpChat, In: in, Peek: peek, KeyID: "ci", Group: "team", Lease: lease, Body: body, Plan: plan, Accepted: time.Now(), Conn: ctx.Conn()})
+	b.relay.Do(ctx, &relay.Job{ID: id, Op: providers.OpChat, Path: verb, In: in, Peek: peek, KeyID: "ci", Group: "team", Lease: lease, Body: body, Plan: plan, Accepted: time.Now(), Conn: ctx.Conn()})
 }
 
 // post sends one request and returns the answer.

@@ -200,6 +200,7 @@ func (x *exchange) pump(until time.Time) error {
 			if s.cause = s.pipe.end(x.sink); s.cause == nil && s.err == nil {
 				s.ended = true // formats whose end of input is the terminal event
 			}
+		case errors.Is(err, errDeadline) && x.endsHere():
 		case err != nil:
 			return err
 		}
@@ -208,6 +209,20 @@ func (x *exchange) pump(until time.Time) error {
 			return nil
 		}
 	}
+}
+
+// endsHere reports whether the answer is whole though its upstream says no more and
+// does not close either: the end of input is all that ends a stream of some formats.
+func (x *exchange) endsHere() bool {
+	s := &x.stream
+	if s.raw || s.phase == phasePreamble {
+		return false
+	}
+	s.ended = s.pipe.end(x.sink) == nil && s.err == nil
+	if !s.ended {
+		s.err = nil // that it is silent is what is told
+	}
+	return s.ended
 }
 
 // emit adds a piece to what goes to the caller. The last of them that lie in what was
