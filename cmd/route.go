@@ -311,7 +311,11 @@ func (a *app) explain(ask api.ExplainAsk) error {
 		}
 	}
 	if r.Error != nil {
-		return &exitError{exitNotFound, &hintError{err: errors.New(refusalText(r.Error)), next: "ai-gateway models list"}}
+		said := errors.New(refusalText(r.Error))
+		if !strings.Contains(said.Error(), "`ai-gateway ") { // else it names what mends it
+			said = &hintError{err: said, next: "ai-gateway models list"}
+		}
+		return &exitError{exitNotFound, said}
 	}
 	if r.Rule != "" {
 		a.line("%s: found by %s", cleanText(r.Model), cleanText(r.Rule))

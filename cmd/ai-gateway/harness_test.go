@@ -27,6 +27,7 @@ var (
 // TestMain removes what the tests built.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	tellLooked()
 	if binDir != "" {
 		_ = os.RemoveAll(binDir)
 	}
@@ -66,6 +67,7 @@ type gateway struct {
 	env     []string
 	log     *syncBuffer
 	stopped bool
+	secrets canaries
 }
 
 type syncBuffer struct {
@@ -92,6 +94,7 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 		dir = t.TempDir()
 	}
 	home := t.TempDir()
+	env = lengthen(env)
 	g := &gateway{t: t, dir: dir, home: home, log: &syncBuffer{}}
 	g.env = append([]string{
 		"PATH=" + binary(t) + ":" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home + "/config", "XDG_DATA_HOME=" + home + "/data", "TZ=UTC", "AI_GATEWAY_DATA_DIR=" + dir, "AI_GATEWAY_DRAIN_DELAY=0s",
@@ -101,6 +104,7 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 	g.cmd = exec.Command(filepath.Join(binary(t), "ai-gateway"), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	g.cmd.Env = g.env
 	g.cmd.Dir = home
+	g.secrets.learnStart(env, args)
 	g.cmd.Stderr, g.cmd.Stdout = g.log, g.log
 	_ = os.Remove(filepath.Join(dir, "local.json"))
 	if err := g.cmd.Start(); err != nil {
@@ -110,6 +114,7 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 	g.await()
 	if b, err := os.ReadFile(filepath.Join(dir, "first-admin-key")); err == nil {
 		g.admin = strings.TrimSpace(string(b))
+		g.secrets.learn(g.admin, "the first admin key", "first-admin-key")
 	}
 	return g
 }
@@ -119,9 +124,10 @@ func (g *gateway) await() {
 	g.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
-		var local struct{ URL string }
+		var local struct{ URL, Token string }
 		if b, err := os.ReadFile(filepath.Join(g.dir, "local.json")); err == nil && json.Unmarshal(b, &local) == nil && local.URL != "" {
 			g.url = local.URL
+			g.secrets.learn(local.Token, "the command line on this machine", "local.json")
 			if resp, err := http.Get(g.url + "/readyz"); err == nil {
 				_ = resp.Body.Close()
 				if resp.StatusCode == 200 {
@@ -143,6 +149,8 @@ func (g *gateway) stop() {
 		return
 	}
 	g.stopped = true
+	g.lookAtPages()
+	defer g.lookAtRest()
 	_ = g.cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan error, 1)
 	go func() { done <- g.cmd.Wait() }()
@@ -162,6 +170,7 @@ func (g *gateway) kill() {
 	g.stopped = true
 	_ = g.cmd.Process.Kill()
 	_ = g.cmd.Wait()
+	g.lookAtRest()
 }
 
 // run runs a shell script with the gateway's binary on the PATH.
@@ -200,6 +209,7 @@ func (g *gateway) call(method, path, key, body string, header ...string) (int, s
 	if err != nil {
 		g.t.Fatalf("%s %s: %v", method, path, err)
 	}
+	g.answered(method, path, body, resp, b)
 	return resp.StatusCode, string(b), resp.Header
 }
 

@@ -113,7 +113,7 @@ func TestWhy(t *testing.T) {
 	if out, err := g.run("ai-gateway quota set pennies --key poor --tokens 10/day"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	why(g, "budget", "poor", poor, "m", 429, "insufficient_quota", "pennies", "ai-gateway quota")
+	why(g, "budget", "poor", poor, "m", 429, "insufficient_quota", "pennies", "ai-gateway quota set 'pennies' --tokens N/day")
 	mend(g, "budget", poor, "m", "ai-gateway quota set pennies --tokens 1000000/day")
 
 	daily := g.newKey(`{"name":"daily"}`)
@@ -137,7 +137,8 @@ func TestWhy(t *testing.T) {
 
 	deny := whyGateway(t, url, "unknown_price: deny\n")
 	other := deny.newKey(`{"name":"other"}`)
-	why(deny, "price", "other", other, "nobody-knows", 403, "price", "unknown_price")
+	why(deny, "price", "other", other, "nobody-knows", 403, "price", "unknown_price", "ai-gateway models price set 'nobody-knows' --provider custom --input USD --output USD")
+	mend(deny, "price", other, "nobody-knows", "ai-gateway models price set 'nobody-knows' --provider custom --input 1 --output 2 --yes")
 }
 
 // TestTargetState: the state of an account shows in the admin API and the metrics,

@@ -87,7 +87,7 @@ func (a *Admin) overLimit(k *store.Key, model string, targets []api.ExplainTarge
 		per = " per " + w
 	}
 	kind := d.Limit.Kind
-	return refusedWith(code, "policy %q (%s) allows %s %s%s: used %s, reserved %s, and a request of %d tokens in and %d out needs %s%s. `ai-gateway quota set '%s'` raises it, `ai-gateway quota explain '%s'` shows it",
+	return refusedWith(code, "policy %q (%s) allows %s %s%s: used %s, reserved %s, and a request of %d tokens in and %d out needs %s%s. `%s` raises it, `ai-gateway quota explain '%s'` shows it",
 		d.Policy.Name, d.Policy.Scope.String(), decimal(kind, d.Limit.Limit), kind, per, decimal(kind, d.Used), decimal(kind, d.Reserved),
-		sampleTokens, sampleTokens, decimal(kind, d.Need), resets, d.Policy.Name, d.Policy.Name)
+		sampleTokens, sampleTokens, decimal(kind, d.Need), resets, d.Raise(), d.Policy.Name)
 }

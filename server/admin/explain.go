@@ -133,7 +133,7 @@ func (a *Admin) looked(t *routing.Table, plan *routing.Plan, look *routing.Look)
 		price, source = t.Catalogue().Dearest(target.Account.Provider.Name), "fallback"
 		if a.d.UnknownPrice == "deny" {
 			out.Eligible, out.Order = false, 0
-			out.Reason = fmt.Sprintf("no price is known for it and unknown_price is deny: choose a model that `ai-gateway models price %s` knows, or set unknown_price to dearest or zero", target.Model)
+			out.Reason = fmt.Sprintf("no price is known for it and unknown_price is deny: %s gives it one", routing.SetPrice(target.Account.Provider.Name, target.Model))
 		}
 		if price == (providers.Price{}) {
 			return out
@@ -149,9 +149,9 @@ func (a *Admin) looked(t *routing.Table, plan *routing.Plan, look *routing.Look)
 func (a *Admin) refusal(plan *routing.Plan, allow func(string) bool, now time.Time) *api.ErrorDetail {
 	e := plan.Refusal(now, allow)
 	if e == nil { // every one of them is refused for its price
-		code := "price_unknown"
+		code, t := "price_unknown", &plan.Targets[0]
 		return &api.ErrorDetail{Type: "invalid_request_error", Code: &code,
-			Message: "no price is known for this model and unknown_price is deny: `ai-gateway models price` tells or sets one, or set unknown_price to dearest or zero"}
+			Message: "no price is known for this model and unknown_price is deny: " + routing.SetPrice(t.Account.Provider.Name, t.Model) + " gives it one, or set unknown_price to dearest or zero"}
 	}
 	return &api.ErrorDetail{Message: e.Message, Type: "api_error", Code: &e.Code}
 }

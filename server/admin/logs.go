@@ -159,7 +159,11 @@ func millis(d time.Duration) float64 { return math.Round(float64(d)/float64(time
 
 // trace tells in words what happened on the way of a request.
 func trace(r *store.UsageRow) []string {
-	out := append([]string{fmt.Sprintf("asked for %s of model %q by key %q", r.Operation, r.Model, r.KeyName)}, r.Trace...)
+	asked := fmt.Sprintf("asked for %s of model %q by key %q", r.Operation, r.Model, r.KeyName)
+	if r.Model == "" { // refused before it was read
+		asked = fmt.Sprintf("asked for %s by key %q", r.Operation, r.KeyName)
+	}
+	out := append([]string{asked}, r.Trace...)
 	for i, t := range r.Attempts {
 		line := fmt.Sprintf("attempt %d at %.1f ms: %s, account %q, model %q: %s", i+1, millis(t.Start), t.Provider, t.Account, t.Model, t.Outcome)
 		if t.Status != 0 {

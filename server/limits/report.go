@@ -2,6 +2,8 @@ package limits
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +22,15 @@ type Denial struct {
 	First                bool          // first of its period
 	// Outage: nobody can say how the limit stands, since the store is away.
 	Outage bool
+}
+
+// Raise is the command that lifts the limit, with the amount for the reader to choose.
+func (d *Denial) Raise() string {
+	amount := map[string]string{store.LimitConcurrency: "concurrency N", store.LimitRequests: "requests N", store.LimitTokens: "tokens N", store.LimitCost: "cost USD"}[d.Limit.Kind]
+	if d.Limit.Window != "" {
+		amount += "/" + d.Limit.Window
+	}
+	return fmt.Sprintf("ai-gateway quota set '%s' --%s", strings.ReplaceAll(d.Policy.Name, "'", ""), amount)
 }
 
 // Budget reports whether the denial is one of a budget, money or tokens of a

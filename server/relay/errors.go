@@ -73,15 +73,19 @@ func badResponse(why string) *providers.Error {
 	return &providers.Error{Kind: providers.KindUpstream, Code: "bad_upstream_response", Message: "the upstream's answer is malformed: " + why}
 }
 
-// readable reports whether body is an error in the form that callers of a dialect
-// know. Proxies before a vendor answer pages and empty bodies, compatible vendors
-// shapes of their own, and an event of a stream is not always what a body is.
-func readable(d providers.Dialect, body []byte) bool {
+// readable reports whether body is an error in a form that the caller's clients know.
+// Proxies before a vendor answer pages, compatible vendors shapes of their own, and an
+// event of a stream is not always what a body is.
+func (x *exchange) readable(body []byte) bool {
+	if x.job.Op != providers.OpChat { // clients of these are a vendor's own
+		_, err := wire.Fields(body, nil, nil)
+		return err == nil
+	}
 	s, e, ok := wire.Path(body, "error")
 	if !ok || body[s] != '{' && body[s] != '"' || e == s {
 		return false
 	}
-	if d != providers.Messages {
+	if x.job.In.Dialect() != providers.Messages {
 		return true
 	}
 	s, e, ok = wire.Path(body, "type")

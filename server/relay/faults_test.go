@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -43,7 +44,7 @@ type fault struct {
 	final bool
 	// answers: it is no fault after all, and the caller gets the answer.
 	answers bool
-	idle    time.Duration // with answers: how long the upstream may be silent; 0: as it comes
+	idle    time.Duration // how long the upstream may be silent; 0: 5 s, or less where a timeout is wanted
 }
 
 func streams(r *http.Request) bool {
@@ -217,7 +218,7 @@ func TestFaults(t *testing.T) {
 
 // each gives the test of every way in which the fault can meet a caller.
 func (f fault) each(s *tongue, do func(name string, run func(t *testing.T))) {
-	timeouts := upstream.Timeouts{Idle: 400 * time.Millisecond, FirstEvent: 400 * time.Millisecond, Header: 400 * time.Millisecond}
+	short := upstream.Timeouts{Idle: 400 * time.Millisecond, FirstEvent: 400 * time.Millisecond, Header: 400 * time.Millisecond}
 	for i := range callers {
 		c := &callers[i]
 		for _, stream := range []bool{false, true} {
@@ -225,9 +226,9 @@ func (f fault) each(s *tongue, do func(name string, run func(t *testing.T))) {
 				continue
 			}
 			for _, second := range []bool{false, true} {
-				timeouts := timeouts
-				if f.answers { // no fault: what is slow about it is not to be one
-					timeouts = upstream.Timeouts{Idle: f.idle}
+				timeouts := upstream.Timeouts{Header: 5 * time.Second, FirstEvent: 5 * time.Second, Idle: cmp.Or(f.idle, 5*time.Second)} // the machine may be busy
+				if f.status == 504 || strings.Contains(f.says, "timeout") {
+					timeouts = short
 				}
 				do(fmt.Sprintf("%s %s/%s from %s/stream=%v/second=%v", f.row, f.name, c.dialect, s.dialect, stream, second), func(t *testing.T) {
 					targets := []target{{dialect: s.dialect, handler: f.do, url: f.url}}

@@ -93,7 +93,7 @@ func (x *exchange) answerError(ctx *fasthttp.RequestCtx) {
 		e = &providers.Error{Kind: providers.KindInternal, Status: 499, Code: "client_closed", Message: "the caller left before the answer"}
 	}
 	e.RequestID, e.Attempts = x.job.ID, x.tries
-	if !x.same || !readable(x.job.In.Dialect(), e.Raw) || x.target != nil && x.target.Account.Leaks(string(e.Raw)) { // not the caller's format, or not for his eyes
+	if !x.same || !x.readable(e.Raw) || x.target != nil && x.target.Account.Leaks(string(e.Raw)) { // not the caller's format, or not for his eyes
 		e.Raw = nil
 	}
 	x.writeHead(ctx, x.target != nil)

@@ -133,8 +133,8 @@ func (r *Relay) denied(d *limits.Denial) *providers.Error {
 	if d.Budget() {
 		r.o.Metrics.BudgetDenied()
 		e := &providers.Error{Kind: providers.KindQuota, Type: "insufficient_quota", Code: "insufficient_quota", NoRetry: true,
-			Message: fmt.Sprintf("Budget exceeded for %s: limit %s, spent %s, reserved %s, this request may use %s, resets %s. A lower max_tokens reserves less (without one, default_max_tokens of the policy); `ai-gateway quota explain` shows all limits",
-				where, limit, amountText(d.Limit.Kind, d.Used), amountText(d.Limit.Kind, d.Reserved), amountText(d.Limit.Kind, d.Need), resetText(d.Resets))}
+			Message: fmt.Sprintf("Budget exceeded for %s: limit %s, spent %s, reserved %s, this request may use %s, resets %s. A lower max_tokens reserves less (without one, default_max_tokens of the policy); `%s` raises the limit, `ai-gateway quota explain` shows all",
+				where, limit, amountText(d.Limit.Kind, d.Used), amountText(d.Limit.Kind, d.Reserved), amountText(d.Limit.Kind, d.Need), resetText(d.Resets), d.Raise())}
 		if d.RetryAfter > 0 && d.RetryAfter < time.Hour {
 			e.RetryAfter = ceilMilli(d.RetryAfter)
 		}
@@ -150,7 +150,7 @@ func (r *Relay) denied(d *limits.Denial) *providers.Error {
 	case e.RetryAfter > 0:
 		e.Message += fmt.Sprintf(". Try again in %s", e.RetryAfter)
 		if d.RetryAfter > time.Minute {
-			e.Message += "; `ai-gateway quota explain` shows all limits"
+			e.Message += "; `" + d.Raise() + "` raises the limit, `ai-gateway quota explain` shows all"
 		}
 	case d.Limit.Limit == 0:
 		e.NoRetry = true

@@ -132,7 +132,7 @@ func (x *exchange) markup(nano int64) int64 {
 // priceUnknown refuses a target under unknown_price: deny.
 func priceUnknown(t *routing.Target) *providers.Error {
 	return &providers.Error{Kind: providers.KindPermission, Code: "price_unknown", Param: "model", NoRetry: true, Provider: t.Account.Provider.Name,
-		Message: "no price is known for model " + strconv.Quote(clip(t.Model, 200)) + " and this gateway refuses such models (unknown_price: deny)"}
+		Message: "no price is known for model " + strconv.Quote(clip(t.Model, 200)) + " and this gateway refuses such models (unknown_price: deny): " + routing.SetPrice(t.Account.Provider.Name, t.Model) + " gives it one"}
 }
 
 // reserve bounds what the request may use at t and be charged for it: the whole body

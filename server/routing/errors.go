@@ -41,6 +41,11 @@ func (t *Table) unknownProvider(name string) *providers.Error {
 		Message: fmt.Sprintf("unknown provider %q; known here: %s", clip(name), strings.Join(known, ", "))}
 }
 
+// SetPrice is the command that gives a model of a provider a price, in back quotes.
+func SetPrice(provider, model string) string {
+	return fmt.Sprintf("`ai-gateway models price set '%s' --provider %s --input USD --output USD`", shellSafe(clip(model)), provider)
+}
+
 // clip shortens what a caller sent before it is shown back.
 func clip(s string) string {
 	const most = 200
