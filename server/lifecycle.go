@@ -23,7 +23,9 @@ const (
 // serves reports whether the plane has a path.
 func (p Plane) serves(path string) bool {
 	switch {
-	case p == PlaneAll || p == PlaneLocal || path == "/health" || path == "/livez" || path == "/readyz":
+	case p == PlaneAll || p == PlaneLocal:
+		return true
+	case path == "/health" || strings.HasPrefix(path, "/health/") || path == "/livez" || path == "/readyz":
 		return true
 	case strings.HasPrefix(path, "/v1/admin/") || path == "/admin" || strings.HasPrefix(path, "/admin/") || path == "/metrics" || path == "/":
 		return p == PlaneAdmin

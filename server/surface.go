@@ -35,8 +35,12 @@ func (s *Server) register() {
 		free(m, "/v1/model/info", scopeSelf, "", s.listModelInfo)
 		free(m, "/v1/models/{id...}", scopeSelf, "", s.showModel)
 		free(m, "/health", scopePublic, "", s.health)
-		free(m, "/livez", scopePublic, "", s.livez)
-		free(m, "/readyz", scopePublic, "", s.readyz)
+		for _, path := range []string{"/livez", "/health/liveliness"} { // the second is LiteLLM's name
+			free(m, path, scopePublic, "", s.livez)
+		}
+		for _, path := range []string{"/readyz", "/health/readiness"} {
+			free(m, path, scopePublic, "", s.readyz)
+		}
 		free(m, "/", scopePublic, "", s.root)
 		free(m, "/admin/{path...}", scopePublic, "", s.page)
 		free(m, "/admin/", scopePublic, "", s.page)

@@ -380,7 +380,7 @@ func TestAdminListen(t *testing.T) {
 	}
 	f(relay, "/v1/models", 200)
 	f(admin, "/v1/models", 404)
-	for _, path := range []string{"/health", "/livez", "/readyz"} {
+	for _, path := range []string{"/health", "/livez", "/readyz", "/health/liveliness", "/health/readiness"} {
 		f(admin, path, 200)
 		f(relay, path, 200)
 	}
