@@ -82,7 +82,7 @@ var testOnly = map[string][]string{
 	"providers/catalog":   {"providers/..."},
 	"providers/demo":      {"providers/..."},
 	"tui":                 {"..."},
-	"cmd/ai-gateway":      {"server/api", "store/postgres/postgrestest"},
+	"cmd/ai-gateway":      {"server/api", "store/bolt", "store/storetest", "store/postgres/postgrestest"},
 }
 
 // wiring lists the files of cmd that may open stores, providers and servers;

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/your-org/ai-api-gateway/store"
+	"github.com/your-org/ai-api-gateway/store/storetest"
 )
 
 // rollUps writes the roll-ups that ten million rows of 60 models at 12 accounts
@@ -34,7 +35,7 @@ func rollUps(t testing.TB, s *Store, end time.Time) {
 		tokens: store.Tokens{Input: requests * 4000, CacheRead: requests * 2000, Output: requests * 750, Reasoning: requests * 150}}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		w := s.sumsWriter(tx)
-		for slot := slotOf(end.AddDate(0, 0, -scaleDays)); slot < slotOf(end); slot++ {
+		for slot := slotOf(end.AddDate(0, 0, -storetest.ScaleDays)); slot < slotOf(end); slot++ {
 			lean := map[cell]*sums{}
 			for model := range models {
 				d := dims{model: fmt.Sprintf("model-%02d", model), provider: fmt.Sprintf("vendor-%d", model%6), account: fmt.Sprintf("account-%d", model%12), end: store.EndComplete}
@@ -122,7 +123,7 @@ func TestFilteredPages(t *testing.T) {
 	}
 	const rows = 40_000 // a fifth of them
 	s := open(t, t.TempDir(), Options{})
-	fill(t, s, rows, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC))
+	storetest.Fill(t, s, rows, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC))
 	for name, q := range map[string]store.UsageQuery{"account": {Account: "nobody"}, "model": {Model: "model-99"}, "status": {Status: "429"}, "operation": {Operation: "images"}} {
 		least := time.Hour
 		for range 5 {

@@ -9,13 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/your-org/ai-api-gateway/store"
+	"github.com/your-org/ai-api-gateway/store/storetest"
 )
-
-// scaleDays are the days that the rows of TestScale lie on.
-const scaleDays = 8
 
 // TestScale fills a store with many rows, as a busy gateway of 500 keys, 60 models
 // and 12 accounts leaves them, and measures what people wait for. The long form
@@ -44,7 +40,7 @@ func TestScale(t *testing.T) {
 		}
 	}
 	start := time.Now()
-	fill(t, s, rows, end)
+	storetest.Fill(t, s, rows, end)
 	took := time.Since(start)
 	t.Logf("%d rows in %v: %.0f rows a second, %.1f MB, %.0f bytes a row", rows, took.Round(time.Millisecond), float64(rows)/took.Seconds(), float64(treeSize(t, dir))/1e6, float64(treeSize(t, dir))/float64(rows))
 
@@ -96,7 +92,7 @@ func TestScale(t *testing.T) {
 	next := page("the first page of the log", store.UsageQuery{}, 100)
 	page("the page after it", store.UsageQuery{Cursor: next}, 100)
 	page("the first page of one key", store.UsageQuery{KeyID: "key-0007"}, 100)
-	page("one request by its last 8 characters", store.UsageQuery{RequestID: scaleID(end, rows/2)[18:]}, 1)
+	page("one request by its last 8 characters", store.UsageQuery{RequestID: storetest.ScaleID(end, rows/2)[18:]}, 1)
 
 	stalled := appendWhile(t, s, end, func() {
 		within("retention of a day", time.Second, func() error {
@@ -130,49 +126,6 @@ func TestScale(t *testing.T) {
 	})
 }
 
-// fill appends rows in batches as the ledger's applier does, spread over scaleDays.
-func fill(t *testing.T, s *Store, rows int, end time.Time) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(1, 2))
-	step := scaleDays * 24 * time.Hour / time.Duration(rows)
-	batch := make([]store.Entry, 0, 4096)
-	for i := range rows {
-		e := scaleEntry(rng, uint64(i+1), end, end.Add(-time.Duration(rows-i)*step), i)
-		if batch = append(batch, e); len(batch) == cap(batch) || i == rows-1 {
-			if err := s.Append(context.Background(), batch); err != nil {
-				t.Fatal(err)
-			}
-			batch = batch[:0]
-		}
-	}
-}
-
-func scaleID(end time.Time, i int) string {
-	var e [10]byte
-	for k := range 8 {
-		e[9-k] = byte(uint64(i) * 0x9e3779b97f4a7c15 >> (8 * k))
-	}
-	var u ulid.ULID
-	_ = u.SetTime(uint64(end.UnixMilli())) // in range
-	_ = u.SetEntropy(e[:])                 // ten bytes
-	return u.String()
-}
-
-func scaleEntry(rng *rand.Rand, seq uint64, end, at time.Time, i int) store.Entry {
-	key, model := fmt.Sprintf("key-%04d", rng.IntN(500)), rng.IntN(60)
-	row := &store.UsageRow{
-		RequestID: scaleID(end, i), Time: at, KeyID: key, KeyName: "name of " + key, Operation: "chat", Dialect: "chat",
-		Model: fmt.Sprintf("model-%02d", model), Provider: fmt.Sprintf("vendor-%d", model%6), Account: fmt.Sprintf("account-%d", model%12), AccountID: "01JD0000000000000000000000",
-		UpstreamModel: fmt.Sprintf("model-%02d-2026-08-06", model), UpstreamID: "req_0123456789abcdef", Status: 200, Stream: i%2 == 0,
-		EndReason: store.EndComplete, UsageSource: store.SourceProvider, CostNano: int64(1_000_000 + rng.IntN(50_000_000)),
-		Tokens:       store.Tokens{Input: int64(rng.IntN(8000)), CacheRead: int64(rng.IntN(4000)), Output: int64(rng.IntN(1500)), Reasoning: int64(rng.IntN(300))},
-		ReservedNano: 60_000_000, PriceVersion: "2026-11-25", PriceSource: "catalogue",
-		TTFT: time.Duration(rng.IntN(900)) * time.Millisecond, Duration: time.Duration(rng.IntN(9000)) * time.Millisecond, Overhead: 120 * time.Microsecond,
-	}
-	row.Attempts = []store.Attempt{{Provider: row.Provider, Account: row.Account, Model: row.UpstreamModel, Status: 200, Outcome: "ok", Start: 80 * time.Microsecond, Duration: row.Duration, CostNano: row.CostNano}}
-	return store.Entry{Boot: "01JD0000000000000000000001", Seq: seq, Kind: store.EntrySettle, Time: at, RequestID: row.RequestID, Row: row}
-}
-
 // appendWhile appends rows one by one while do runs, and returns the longest time one took.
 func appendWhile(t *testing.T, s *Store, end time.Time, do func()) (longest time.Duration) {
 	t.Helper()
@@ -186,7 +139,7 @@ func appendWhile(t *testing.T, s *Store, end time.Time, do func()) (longest time
 				return
 			default:
 			}
-			e := scaleEntry(rng, uint64(i+1), end, end.Add(time.Duration(i)*time.Millisecond), 1<<40+i)
+			e := storetest.ScaleEntry(rng, uint64(i+1), end, end.Add(time.Duration(i)*time.Millisecond), 1<<40+i)
 			e.Boot = "01JD0000000000000000000002"
 			start := time.Now()
 			if err := s.Append(context.Background(), []store.Entry{e}); err != nil {

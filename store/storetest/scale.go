@@ -1,0 +1,63 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/your-org/ai-api-gateway/store"
+)
+
+// ScaleDays are the days that the rows of Fill lie on.
+const ScaleDays = 8
+
+// Fill appends rows in batches as the ledger's applier does, spread evenly over the
+// ScaleDays before end: what a busy gateway of 500 keys, 60 models and 12 accounts
+// leaves.
+func Fill(t testing.TB, s store.Store, rows int, end time.Time) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	step := ScaleDays * 24 * time.Hour / time.Duration(rows)
+	batch := make([]store.Entry, 0, 4096)
+	for i := range rows {
+		e := ScaleEntry(rng, uint64(i+1), end, end.Add(-time.Duration(rows-i)*step), i)
+		if batch = append(batch, e); len(batch) == cap(batch) || i == rows-1 {
+			if err := s.Append(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+}
+
+// ScaleID is the request id of the row that Fill appends as the i-th.
+func ScaleID(end time.Time, i int) string {
+	var e [10]byte
+	for k := range 8 {
+		e[9-k] = byte(uint64(i) * 0x9e3779b97f4a7c15 >> (8 * k))
+	}
+	var u ulid.ULID
+	_ = u.SetTime(uint64(end.UnixMilli())) // in range
+	_ = u.SetEntropy(e[:])                 // ten bytes
+	return u.String()
+}
+
+// ScaleEntry settles the i-th request, at a time that precedes end.
+func ScaleEntry(rng *rand.Rand, seq uint64, end, at time.Time, i int) store.Entry {
+	key, model := fmt.Sprintf("key-%04d", rng.IntN(500)), rng.IntN(60)
+	row := &store.UsageRow{
+		RequestID: ScaleID(end, i), Time: at, KeyID: key, KeyName: "name of " + key, Operation: "chat", Dialect: "chat",
+		Model: fmt.Sprintf("model-%02d", model), Provider: fmt.Sprintf("vendor-%d", model%6), Account: fmt.Sprintf("account-%d", model%12), AccountID: "01JD0000000000000000000000",
+		UpstreamModel: fmt.Sprintf("model-%02d-2026-08-06", model), UpstreamID: "req_0123456789abcdef", Status: 200, Stream: i%2 == 0,
+		EndReason: store.EndComplete, UsageSource: store.SourceProvider, CostNano: int64(1_000_000 + rng.IntN(50_000_000)),
+		Tokens:       store.Tokens{Input: int64(rng.IntN(8000)), CacheRead: int64(rng.IntN(4000)), Output: int64(rng.IntN(1500)), Reasoning: int64(rng.IntN(300))},
+		ReservedNano: 60_000_000, PriceVersion: "2026-11-25", PriceSource: "catalogue",
+		TTFT: time.Duration(rng.IntN(900)) * time.Millisecond, Duration: time.Duration(rng.IntN(9000)) * time.Millisecond, Overhead: 120 * time.Microsecond,
+	}
+	row.Attempts = []store.Attempt{{Provider: row.Provider, Account: row.Account, Model: row.UpstreamModel, Status: 200, Outcome: "ok", Start: 80 * time.Microsecond, Duration: row.Duration, CostNano: row.CostNano}}
+	return store.Entry{Boot: "01JD0000000000000000000001", Seq: seq, Kind: store.EntrySettle, Time: at, RequestID: row.RequestID, Row: row}
+}
