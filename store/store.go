@@ -108,14 +108,17 @@ type UsageQuery struct {
 	Cursor string    // from the page before
 }
 
-// ScanLimit bounds the rows one filtered query looks at; beyond it the page is Partial.
-const ScanLimit = 200_000
+// ScanLimit bounds the rows one filtered query looks at, so that it answers within
+// 100 ms; beyond it the page is Partial.
+const ScanLimit = 100_000
 
 // A UsagePage is one page of rows.
 type UsagePage struct {
 	Rows    []UsageRow
 	Next    string // cursor of the next page; "": none. With filters that page may be empty.
 	Partial bool   // ScanLimit was reached before Limit rows were found
+	// LookedTo is the time of the row looked at last, of a Partial page.
+	LookedTo time.Time
 }
 
 // A TotalsQuery selects and groups roll-ups.

@@ -152,10 +152,12 @@ func (r *UsageRow) Correct(e *Entry) {
 
 // Failed reports whether the request counts as an error: it was answered with
 // one, or ended early for a reason that is not the caller's leaving.
-func (r *UsageRow) Failed() bool {
-	switch r.EndReason {
+func (r *UsageRow) Failed() bool { return failed(r.Status, r.EndReason) }
+
+func failed(status int, end string) bool {
+	switch end {
 	case EndComplete, "":
-		return r.Status >= 400
+		return status >= 400
 	case EndClientGone:
 		return false
 	}

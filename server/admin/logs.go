@@ -64,6 +64,9 @@ func (a *Admin) logs(c *Call) error {
 		return err
 	}
 	reply := api.LogsReply{Data: make([]api.LogRow, 0, len(page.Rows)), NextCursor: page.Next, Partial: page.Partial}
+	if page.Partial {
+		reply.LookedTo = &page.LookedTo
+	}
 	for i := range page.Rows {
 		reply.Data = append(reply.Data, LogView(&page.Rows[i]))
 	}

@@ -225,6 +225,8 @@ type LogsReply struct {
 	NextCursor string   `json:"next_cursor"`
 	// Partial: the bound on rows looked at was reached before the page was full; go on with NextCursor.
 	Partial bool `json:"partial,omitempty"`
+	// LookedTo is the time of the last row that a Partial page looked at.
+	LookedTo *time.Time `json:"looked_to,omitempty"`
 }
 
 // An AuditAsk selects audit rows. Zero members select all.

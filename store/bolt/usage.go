@@ -65,7 +65,9 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (store.UsagePage,
 	}
 	if sc.full && sc.more {
 		sc.page.Next = base64.RawURLEncoding.EncodeToString(append([]byte{recordVersion}, sc.last...))
-		sc.page.Partial = len(sc.page.Rows) < sc.limit
+		if sc.page.Partial = len(sc.page.Rows) < sc.limit; sc.page.Partial {
+			sc.page.LookedTo = time.Unix(0, int64(binary.BigEndian.Uint64(sc.last))).UTC()
+		}
 	}
 	return sc.page, nil
 }

@@ -131,7 +131,7 @@ func (s *Store) scannedAll(ctx context.Context, tx pgx.Tx, inner *where, page *s
 		return nil
 	}
 	at.micro = t.UnixMicro()
-	page.Next, page.Partial = at.cursor(), true
+	page.Next, page.Partial, page.LookedTo = at.cursor(), true, t.UTC()
 	return err
 }
 

@@ -2,11 +2,11 @@
 // become chips. The gateway filters; the page filters the live feed the same way.
 import type { Row } from "./types";
 
-export const fields = ["key", "model", "provider", "account", "status", "end_reason"] as const;
+export const fields = ["key", "model", "provider", "account", "status", "end_reason", "operation", "group", "end_user", "min_duration_ms", "q"] as const;
 export type Field = (typeof fields)[number];
 export type Filters = Partial<Record<Field, string>>;
 
-const short: Record<string, Field> = { reason: "end_reason", end: "end_reason", p: "provider", m: "model", k: "key", s: "status", a: "account" };
+const short: Record<string, Field> = { reason: "end_reason", end: "end_reason", p: "provider", m: "model", k: "key", s: "status", a: "account", op: "operation", user: "end_user", slower: "min_duration_ms", text: "q" };
 
 /** parse takes the filters out of what was typed; rest is what is none. */
 export function parse(text: string): { filters: Filters; rest: string } {
@@ -17,12 +17,22 @@ export function parse(text: string): { filters: Filters; rest: string } {
     const name = m?.[1]?.toLowerCase() ?? "";
     const field = (fields as readonly string[]).includes(name) ? (name as Field) : short[name];
     const value = m?.[2]?.replace(/^"(.*)"$/, "$1") ?? "";
-    if (field && value) filters[field] = value;
+    if (field === "min_duration_ms" && value) {
+      const took = milliseconds(value);
+      if (took) filters.min_duration_ms = took;
+      else rest.push(word);
+    } else if (field && value) filters[field] = value;
     else if (/^[1-5](xx|\d\d)$/.test(word)) filters.status = word;
     else if (/^errors?$/i.test(word)) filters.status = "error";
     else rest.push(word.replace(/^"(.*)"$/, "$1"));
   }
   return { filters, rest: rest.join(" ") };
+}
+
+/** milliseconds reads a length of time such as 2s, 1.5s, 300ms or 300. */
+function milliseconds(s: string): string | null {
+  const m = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(s);
+  return m ? String(Math.round(Number(m[1]) * { ms: 1, s: 1000, m: 60_000 }[(m[2] ?? "ms") as "ms" | "s" | "m"])) : null;
 }
 
 /** requestId is the id in what was typed: whole, or its last 8 characters. */
@@ -38,6 +48,14 @@ export function matches(row: Row, f: Filters): boolean {
   if (f.provider && row.provider !== f.provider) return false;
   if (f.account && row.account !== f.account) return false;
   if (f.end_reason && row.end_reason !== f.end_reason) return false;
+  if (f.operation && row.operation !== f.operation) return false;
+  if (f.group && row.group !== f.group) return false;
+  if (f.end_user && row.end_user !== f.end_user) return false;
+  if (f.min_duration_ms && row.duration_ms < Number(f.min_duration_ms)) return false;
+  if (f.q) {
+    const text = f.q.toLowerCase();
+    if (![row.error, row.request_id, row.client_request_id, row.model, row.upstream_model, row.api_key_name].some((s) => s?.toLowerCase().includes(text))) return false;
+  }
   if (f.status) {
     if (f.status === "error") return row.end_reason === "complete" || row.end_reason === "" ? row.status >= 400 : row.end_reason !== "client_gone";
     if (f.status.endsWith("xx")) return Math.floor(row.status / 100) === Number(f.status[0]);

@@ -54,6 +54,7 @@ export class Rows {
 
 /** wanted tells whether a request that runs may come to match: how it ends is not known. */
 function wanted(e: LiveEvent, f: Filters): boolean {
-  if (f.status || f.end_reason) return false;
+  if (f.status || f.end_reason || f.q || f.min_duration_ms || f.group || f.end_user) return false;
+  if (f.operation && e.operation !== f.operation) return false;
   return (!f.key || e.api_key_id === f.key) && (!f.model || e.model === f.model) && (!f.provider || e.provider === f.provider) && (!f.account || e.account === f.account);
 }

@@ -1,7 +1,7 @@
 // What the admin API answers, as far as the page reads it.
 
 export interface Session { name: string; scopes: string[]; admin: boolean; csrf_token: string; expires_at: string }
-export interface Page<T> { data: T[]; next_cursor: string; partial?: boolean }
+export interface Page<T> { data: T[]; next_cursor: string; partial?: boolean; looked_to?: string }
 
 export interface Sums {
   requests: number; errors: number; estimated: number;

@@ -1,13 +1,15 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, get, useGet } from "../api";
-import { clock, count, minute, ms, usd, whole } from "../format";
-import { fields, parse, requestId, type Filters } from "../filters";
+import { clock, exact, minute, ms, whole } from "../format";
+import { fields, parse, requestId, type Field, type Filters } from "../filters";
 import { named, t } from "../i18n";
 import { live } from "../live";
 import { setQuery, useRoute } from "../router";
 import { Rows } from "../rows";
 import type { ApiKey, LiveEvent, Page, Row } from "../types";
-import { Button, Empty, Failure, Outcome, Select, Skeleton, State } from "../ui/kit";
+import { Button, Empty, Failure, Select, Skeleton, State } from "../ui/kit";
+import { Chooser, chosen, template } from "./columns";
 import { Drawer } from "./request";
 
 const height = 36;
@@ -31,7 +33,7 @@ export function Requests() {
   const draw = () => redraw((n) => n + 1);
   const [error, fail] = useState<ApiError | null>(null);
   const [first, setFirst] = useState(true);
-  const [partial, setPartial] = useState(false);
+  const [lookedTo, setLooked] = useState(""); // where a search came to its bound
   const stop = useRef(new AbortController());
 
   const more = async () => {
@@ -42,7 +44,7 @@ export function Requests() {
       const p = await get<Page<Row>>("/v1/admin/usage/logs", { ...filters, since, until, limit: pageLength, cursor: cursor.current }, signal);
       rows.current.read(p.data);
       cursor.current = p.next_cursor || null;
-      setPartial(p.partial === true);
+      setLooked(p.partial ? (p.looked_to ?? "") : "");
       fail(null);
     } catch (e) {
       if (signal.aborted) return;
@@ -96,20 +98,23 @@ export function Requests() {
   }, [follow, select]);
 
   const open = (id: string) => setQuery({ id }, true);
+  const columns = chosen(query.get("cols"));
+  const further = lookedTo && <><span>{t("requests.looked")} <span title={exact(lookedTo)}>{minute(lookedTo)}</span></span> <Button small onClick={() => void more()}>{t("requests.further")}</Button></>;
   return (
     <>
       <div class="page-head">
         <h1>{t("nav.requests")}</h1>
         <QueryBar filters={filters} since={since} until={until} onId={open} />
+        <Chooser shown={columns} />
         <Button kind={follow ? "main-action" : ""} icon={follow ? "pause" : "play"} pressed={follow} onClick={() => setQuery({ follow: follow ? "0" : "", since: "", until: "" })}>{t(follow ? "requests.following" : "requests.follow")}</Button>
       </div>
       {error && <Failure error={error} retry={() => { cursor.current = ""; void more(); }} />}
       {rows.current.missed > 0 && <p class="small warn">{t("requests.missed", { n: whole(rows.current.missed) })}</p>}
-      <section class="card">
-        <div class="vhead" aria-hidden="true"><span>{t("col.time")}</span><span>{t("col.key")}</span><span>{t("col.model")}</span><span>{t("col.outcome")}</span><span class="num">{t("col.input")}</span><span class="num">{t("col.output")}</span><span class="num">{t("col.cost")}</span><span>{t("col.latency")}</span></div>
-        {first ? <Skeleton lines={10} /> : <List rows={rows.current} box={box} more={() => void more()} selected={query.get("id")} onOpen={open} onTop={() => { if (waiting.current.length) release(); }} held={held} />}
+      <section class="card" style={{ "--columns": template(columns) }}>
+        <div class="vhead" aria-hidden="true">{columns.map((c) => <span key={c.id} class={c.num ? "num" : ""}>{t(c.word)}</span>)}</div>
+        {first ? <Skeleton lines={10} /> : <List rows={rows.current} columns={columns} box={box} more={() => void more()} further={further} selected={query.get("id")} onOpen={open} onTop={() => { if (waiting.current.length) release(); }} held={held} />}
       </section>
-      <p class="small muted" role="status">{t("requests.shown", { n: whole(rows.current.finished.length) })}{cursor.current === null ? "" : " · " + t("requests.more")}{partial ? " · " + t("usage.partial") : ""}</p>
+      <p class="small muted row wrap" role="status"><span>{t("requests.shown", { n: whole(rows.current.finished.length) })}{cursor.current === null || further ? "" : " · " + t("requests.more")}</span>{rows.current.finished.length > 0 && further}</p>
       {query.get("id") && <Drawer id={query.get("id") ?? ""} onClose={() => setQuery({ id: "" })} />}
     </>
   );
@@ -123,13 +128,12 @@ function QueryBar(p: { filters: Filters; since: string; until: string; onId: (id
     const id = requestId(text);
     if (id) { set(""); return p.onId(id); }
     const { filters, rest } = parse(text);
-    if (Object.keys(filters).length) setQuery(filters, true);
-    else if (rest) setQuery({ model: rest }, true);
+    if (Object.keys(filters).length || rest) setQuery({ ...filters, ...(rest ? { q: rest } : {}) }, true);
     set("");
   };
   return (
     <div class="querybar">
-      {fields.map((f) => { const v = p.filters[f]; return v && <span class="chip accent" key={f}>{named("by.", f)}: {f === "key" ? keyName(v) : f === "end_reason" ? named("reason.", v) : v}<button type="button" aria-label={t("action.remove_one", { name: v })} onClick={() => setQuery({ [f]: "" }, true)}>×</button></span>; })}
+      {fields.map((f) => { const v = p.filters[f]; return v && <span class="chip accent" key={f}>{named("by.", f)}: {f === "key" ? keyName(v) : shownOf(f, v)}<button type="button" aria-label={t("action.remove_one", { name: v })} onClick={() => setQuery({ [f]: "" }, true)}>×</button></span>; })}
       {p.since && <span class="chip accent">{minute(p.since)} – {p.until ? minute(p.until) : ""}<button type="button" aria-label={t("action.remove_one", { name: t("col.time") })} onClick={() => setQuery({ since: "", until: "" }, true)}>×</button></span>}
       <input data-filter value={text} placeholder={t("requests.query")} aria-label={t("requests.query")} spellcheck={false} autoComplete="off" onInput={(e) => set(e.currentTarget.value)} onKeyDown={(e) => { if (e.key === "Enter") enter(); }} />
       <Select bare name={t("requests.outcome")} value={p.filters.status ?? ""} options={[["", t("requests.all")], ["error", t("requests.failed")], ["2xx", "2xx"], ["4xx", "4xx"], ["5xx", "5xx"]]} onChange={(v) => setQuery({ status: v }, true)} />
@@ -137,7 +141,7 @@ function QueryBar(p: { filters: Filters; since: string; until: string; onId: (id
   );
 }
 
-function List(p: { rows: Rows; box: { current: HTMLDivElement | null }; more: () => void; selected: string | null; onOpen: (id: string) => void; onTop: () => void; held: number }) {
+function List(p: { rows: Rows; columns: ReturnType<typeof chosen>; further: ComponentChildren; box: { current: HTMLDivElement | null }; more: () => void; selected: string | null; onOpen: (id: string) => void; onTop: () => void; held: number }) {
   const [top, scroll] = useState(0);
   const [tall, resize] = useState(600);
   useEffect(() => {
@@ -171,46 +175,26 @@ function List(p: { rows: Rows; box: { current: HTMLDivElement | null }; more: ()
           else if (e.key === "ArrowDown" || e.key === "j") { e.preventDefault(); move(1, i); }
           else if (e.key === "ArrowUp" || e.key === "k") { e.preventDefault(); move(-1, i); }
         }}>
-        {run ? <RunningCells e={run} /> : row && <Cells row={row} slowest={slowest} />}
+        {run ? <RunningCells e={run} columns={p.columns} /> : row && p.columns.map((c) => <span key={c.id} class={(c.num ? "num " : "clip ") + (c.narrow ? "" : "opt")} title={c.title?.(row)}>{c.cell(row, slowest)}</span>)}
       </div>,
     );
   }
   return (
     <div class="vlist" ref={p.box} role="list" aria-label={t("nav.requests")} tabIndex={total ? undefined : 0} onScroll={(e) => { const y = e.currentTarget.scrollTop; scroll(y); if (y <= height) p.onTop(); }}>
       {p.held > 0 && <button type="button" class="btn sm main-action held" onClick={() => { p.box.current?.scrollTo({ top: 0 }); }}>{t("requests.held", { n: whole(p.held) })}</button>}
-      {total === 0 ? <Empty text={t("requests.empty")}><span class="mono small">ai-gateway chat --model demo hello</span></Empty> : <div class="pad" style={{ height: total * height + "px" }}>{items}</div>}
+      {total === 0 && p.further ? <Empty text={t("requests.none_yet")}>{p.further}</Empty> : total === 0 ? <Empty text={t("requests.empty")}><span class="mono small">ai-gateway chat --model demo hello</span></Empty> : <div class="pad" style={{ height: total * height + "px" }}>{items}</div>}
     </div>
   );
 }
 
-function Cells({ row: r, slowest }: { row: Row; slowest: number }) {
-  const wait = Math.min(r.ttft_ms ?? r.duration_ms, r.duration_ms);
-  const part = (v: number) => Math.min(100, (v / slowest) * 100) + "%";
-  const old = Date.now() - Date.parse(r.time) > 86_400_000;
-  return (
-    <>
-      <span class="muted mono" title={minute(r.time)}>{old ? minute(r.time) : clock(r.time)}</span>
-      <span class="opt clip" title={r.api_key_name}>{r.api_key_name || r.api_key_id || "–"}</span>
-      <span class="clip mono" title={`${r.model} → ${r.account} ${r.upstream_model}`}>{r.model}{r.upstream_model && r.upstream_model !== r.model && <span class="muted"> → {r.upstream_model}</span>}{r.attempts.length > 1 && <span class="warn"> ×{r.attempts.length}</span>}</span>
-      <span><Outcome status={r.status} reason={r.end_reason} /></span>
-      <span class="num opt">{count(r.prompt_tokens)}</span>
-      <span class="num opt">{count(r.completion_tokens)}</span>
-      <span class="num opt">{usd(r.cost_usd)}</span>
-      <span class="lat"><span class="track only-wide" title={t("requests.split", { ttft: ms(r.ttft_ms), total: ms(r.duration_ms) })}><i class="wait" style={{ width: part(wait) }} /><i class="gen" style={{ width: part(r.duration_ms - wait) }} /></span><span class="num">{ms(r.duration_ms)}</span></span>
-    </>
-  );
-}
+/** shownOf is how a filter's value is told. */
+const shownOf = (f: Field, v: string): string => (f === "end_reason" ? named("reason.", v) : f === "min_duration_ms" ? "≥ " + ms(Number(v)) : v);
 
-function RunningCells({ e }: { e: LiveEvent }) {
-  return (
-    <>
-      <span class="mono">{clock(e.accepted_at ?? e.time)}</span>
-      <span class="opt clip">{e.api_key_name || "–"}</span>
-      <span class="clip mono">{e.model}{e.upstream_model && e.upstream_model !== e.model && <span class="muted"> → {e.upstream_model}</span>}</span>
-      <span><State of="running" /></span>
-      <span class="opt" /><span class="opt" /><span class="opt" />
-      <span class="num">{e.ttft_ms ? ms(e.ttft_ms) : "…"}</span>
-    </>
-  );
+function RunningCells({ e, columns }: { e: LiveEvent; columns: ReturnType<typeof chosen> }) {
+  const cells: Record<string, ComponentChildren> = {
+    time: <span class="mono">{clock(e.accepted_at ?? e.time)}</span>, key: e.api_key_name || "–", operation: e.operation, account: e.account,
+    model: <span class="mono">{e.model}{e.upstream_model && e.upstream_model !== e.model && <span class="muted"> → {e.upstream_model}</span>}</span>,
+    outcome: <State of="running" />, ttft: e.ttft_ms ? ms(e.ttft_ms) : "", latency: <span class="num wide-cell">{e.ttft_ms ? ms(e.ttft_ms) : "…"}</span>,
+  };
+  return <>{columns.map((c) => <span key={c.id} class={(c.num ? "num " : "clip ") + (c.narrow ? "" : "opt")}>{cells[c.id]}</span>)}</>;
 }
-

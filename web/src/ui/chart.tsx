@@ -65,7 +65,7 @@ export function Chart(all: Props) {
     const step = (p.times[1] ?? 0) - (p.times[0] ?? 0);
     const plot = new uPlot(
       {
-        width: Math.max(200, el.clientWidth), height: p.height ?? 200, padding: [8, 4, 0, 0],
+        width: Math.max(200, el.clientWidth), height: p.height ?? 200, padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: { sync: { key: cross.key, setSeries: false }, y: false, points: { show: p.kind === "lines", size: 7 }, drag: { x: p.onRange !== undefined, y: false, setScale: false } },
         scales: { x: { time: true, range: (_u, min, max) => [min - step / 2, max + step / 2] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
