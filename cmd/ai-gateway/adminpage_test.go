@@ -55,7 +55,7 @@ func TestAdminPage(t *testing.T) {
 	script := exec.Command("node", "e2e/admin.mjs")
 	script.Dir = web
 	script.Env = append(os.Environ(), "BASE="+g.url, "ADMIN_KEY="+g.admin, "VIEWER_KEY="+viewer, "UPSTREAM=http://"+mock+"/v1", "CHROMIUM="+chromium, "HOSTILE="+hostileName, "SHOTS="+os.Getenv("AI_GATEWAY_TEST_SHOTS"))
-	out, errs, err := finish(script, 4*time.Minute)
+	out, errs, err := finish(script, 15*time.Minute)
 	t.Log(out)
 	if err != nil {
 		t.Errorf("%v\n%s", err, errs)

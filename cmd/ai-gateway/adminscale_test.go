@@ -15,7 +15,8 @@ import (
 
 // TestAdminPageScale looks at the pages that read usage over many rows, and measures
 // what people wait for: the gateway's time for each call that a page makes, and the
-// time from navigation until the page is drawn (web/e2e/scale.mjs). The long form has
+// time from navigation until the page is drawn (web/e2e/scale.mjs). The least of
+// several times counts, for others may be at work on the machine. The long form has
 // ten million rows; its bounds are those that are promised: 100 ms and a second.
 // AI_GATEWAY_TEST_ROWS_DIR names a data directory that is kept and used again.
 func TestAdminPageScale(t *testing.T) {
@@ -27,7 +28,7 @@ func TestAdminPageScale(t *testing.T) {
 	g := serve(t, manyRows(t, rows), nil)
 	script := exec.Command("node", "e2e/scale.mjs")
 	script.Dir = web
-	script.Env = append(os.Environ(), "BASE="+g.url, "ADMIN_KEY="+g.admin, "CHROMIUM="+chromium,
+	script.Env = append(os.Environ(), "BASE="+g.url, "ADMIN_KEY="+g.admin, "CHROMIUM="+chromium, "PID="+strconv.Itoa(g.cmd.Process.Pid),
 		"MOST_CALL_MS="+strconv.FormatInt(call.Milliseconds(), 10), "MOST_DRAW_MS="+strconv.FormatInt(draw.Milliseconds(), 10))
 	out, errs, err := finish(script, 8*time.Minute)
 	t.Logf("%d rows\n%s", rows, out)

@@ -114,17 +114,22 @@ func (s *sums) append(dst []byte) []byte {
 }
 
 func (s *sums) decode(b []byte) error {
+	*s = sums{}
+	return s.addEncoded(b)
+}
+
+// addEncoded adds what append wrote.
+func (s *sums) addEncoded(b []byte) error {
 	if len(b) == 0 || b[0] != recordVersion {
 		return fmt.Errorf("unknown roll-up: %w", store.ErrCorrupt)
 	}
 	b = b[1:]
-	*s = sums{}
 	for _, dst := range s.list() {
 		if len(b) == 0 {
 			return nil
 		}
 		if b[0] < 0x80 { // nearly all, or 0
-			*dst = int64(b[0]>>1) ^ -int64(b[0]&1)
+			*dst = store.AddNano(*dst, int64(b[0]>>1)^-int64(b[0]&1))
 			b = b[1:]
 			continue
 		}
@@ -132,7 +137,7 @@ func (s *sums) decode(b []byte) error {
 		if n <= 0 {
 			return fmt.Errorf("roll-up cut short: %w", store.ErrCorrupt)
 		}
-		*dst, b = v, b[n:]
+		*dst, b = store.AddNano(*dst, v), b[n:]
 	}
 	return nil
 }

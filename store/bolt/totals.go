@@ -59,16 +59,9 @@ func timesOf(by []string, zone *time.Location, known func(string) bool) (timeLab
 // Until, widened up; a zero time is no bound. The sums come in the order of their
 // group's values; without grouping there is one, or none if there were no requests.
 func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
-	var one sums
 	t := &tally[sums]{by: q.GroupBy, columns: columns, most: maxGroups, wanted: func(d *dims) bool {
 		return (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account)
-	}, add: func(sum *sums, kept []byte) error {
-		if err := one.decode(kept); err != nil {
-			return err
-		}
-		sum.add(&one)
-		return nil
-	}}
+	}, add: (*sums).addEncoded}
 	if err := t.begin(q.Zone); err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ export function Audit() {
                       <td class="nowrap"><Time at={r.time} /></td>
                       <td class="clip cap"><button type="button" class="linklike" title={r.actor} onClick={() => setQuery({ actor: r.actor })}>{r.actor_name || r.actor}</button></td>
                       <td><button type="button" class={"linklike mono" + (r.action.startsWith("denied") ? " bad" : "")} onClick={() => setQuery({ action: r.action })}>{r.action}</button></td>
-                      <td class="clip cap mono" title={r.object}>{r.object}</td>
+                      <td class="clip cap" title={r.object}>{objectOf(r) ? <>{objectOf(r)} <span class="muted small mono">{r.object.length > 12 ? "…" + r.object.slice(-6) : r.object}</span></> : <span class="mono">{r.object}</span>}</td>
                       <td class="only-wide mono">{r.ip}</td>
                       <td class="num">{(r.before !== undefined || r.after !== undefined) && <Button small kind="quiet" pressed={open === r.id} onClick={() => set(open === r.id ? "" : r.id)}>{t("audit.change")}</Button>}</td>
                     </tr>
@@ -51,6 +51,13 @@ export function Audit() {
 
 const record = (v: unknown): Record<string, unknown> => (typeof v === "object" && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : {});
 const text = (v: unknown): string => (v === undefined ? "–" : typeof v === "string" ? v : JSON.stringify(v));
+
+/** objectOf is the name that what was changed has, or had. */
+export function objectOf(r: AuditRow): string {
+  const v = { ...record(r.before), ...record(r.after) };
+  for (const name of ["account_name", "alias", "name"]) if (typeof v[name] === "string") return v[name];
+  return "";
+}
 
 /** changed lists the members that differ. */
 export function changed(before: unknown, after: unknown): [string, string, string][] {

@@ -11,6 +11,7 @@ import { Confirm, Dialog, Form, say } from "../ui/dialog";
 import { Button, Card, Code, Copy, Empty, Failure, Link, QuotaBar, Segments, Select, Skeleton, State, Tags, Text, Time, rowKeys } from "../ui/kit";
 import { usePaged } from "../ui/paged";
 import { monthStart, zone } from "../ui/range";
+import { Chosen, Several } from "./keybulk";
 
 const root = "/v1/admin/api-keys";
 const roles: [string, string[]][] = [["relay", []], ["viewer", ["viewer"]], ["operator", ["viewer", "providers:write", "config:write"]], ["keys", ["keys:write"]], ["admin", ["admin"]]];
@@ -24,6 +25,8 @@ export function Keys() {
   const month = useGet<Usage>(withQuery("/v1/admin/usage", { start_date: monthStart(), tz: zone(), group_by: "key" }), 30_000);
   const spent = new Map((month.data?.data ?? []).map((g) => [String(g.key), g]));
   const [making, make] = useState(false);
+  const [several, makeSeveral] = useState(false);
+  const [ticked, tick] = useState<string[]>([]);
   const [made, show] = useState<NewKey | null>(null);
   const id = query.get("id");
   return (
@@ -32,8 +35,10 @@ export function Keys() {
         <h1>{t("nav.keys")}</h1>
         <input data-filter class="input search" type="search" placeholder={t("keys.find")} aria-label={t("keys.find")} value={query.get("q") ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} />
         <Select bare name={t("col.state")} value={status} options={[["", t("keys.all")], ["active", t("state.active")], ["expired", t("state.expired")], ["revoked", t("state.revoked")]]} onChange={(v) => setQuery({ status: v })} />
+        {write && <Button onClick={() => makeSeveral(true)}>{t("keys.several")}</Button>}
         {write && <Button kind="main-action" icon="plus" onClick={() => make(true)}>{t("keys.create")}</Button>}
       </div>
+      {ticked.length > 0 && <Chosen keys={(list.data ?? []).filter((k) => ticked.includes(k.id))} onClear={() => tick([])} onDone={list.reload} />}
       {list.error && <Failure error={list.error} retry={list.reload} />}
       {!list.data && !list.error && <Skeleton lines={6} />}
       {list.data?.length === 0 && <Empty text={t("keys.empty")}>{write && <Button kind="main-action" onClick={() => make(true)}>{t("keys.create")}</Button>}</Empty>}
@@ -41,17 +46,18 @@ export function Keys() {
         <Card flush>
           <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
             <table>
-              <thead><tr><th scope="col">{t("col.name")}</th><th scope="col">{t("col.state")}</th><th scope="col" class="only-wide">{t("keys.may")}</th><th scope="col" class="only-wide">{t("keys.models")}</th><th scope="col">{t("keys.quota")}</th><th scope="col" class="num">{t("keys.month")}</th><th scope="col" class="only-wide">{t("keys.last")}</th><th scope="col" class="only-wide">{t("keys.expires")}</th></tr></thead>
+              <thead><tr>{write && <th scope="col" class="tick"><input type="checkbox" aria-label={t("keys.choose_all")} checked={ticked.length === list.data.length} onChange={(e) => tick(e.currentTarget.checked ? (list.data ?? []).map((k) => k.id) : [])} /></th>}<th scope="col">{t("col.name")}</th><th scope="col">{t("col.state")}</th><th scope="col" class="only-wide">{t("keys.may")}</th><th scope="col" class="only-wide">{t("keys.models")}</th><th scope="col" class="only-wide">{t("keys.quota")}</th><th scope="col" class="num">{t("keys.month")}</th><th scope="col" class="only-wide">{t("keys.last")}</th><th scope="col" class="only-wide">{t("keys.expires")}</th></tr></thead>
               <tbody>
                 {list.data.map((k) => {
                   const open = () => setQuery({ id: k.id }, true);
                   return (
                     <tr key={k.id} class="link" tabIndex={0} onClick={open} onKeyDown={rowKeys(open)}>
+                      {write && <td class="tick" onClick={(e) => e.stopPropagation()}><input type="checkbox" aria-label={t("keys.choose", { name: k.name })} checked={ticked.includes(k.id)} onChange={(e) => tick(e.currentTarget.checked ? [...ticked, k.id] : ticked.filter((x) => x !== k.id))} /></td>}
                       <td class="cap"><div class="clip strong">{k.name}</div><div class="small muted mono clip">{k.prefix}…{k.group ? " · " + k.group : ""}</div></td>
                       <td><State of={k.status} />{k.weak && <span class="small warn" title={t("keys.weak_hint")}> {t("keys.weak")}</span>}</td>
                       <td class="only-wide"><Few of={k.scopes} none={t("role.relay")} /></td>
                       <td class="only-wide"><Few of={k.models} none={t("keys.every_model")} /></td>
-                      <td>{k.limits?.length ? <QuotaBar limit={worst(k.limits)} /> : <span class="muted">–</span>}</td>
+                      <td class="only-wide">{k.limits?.length ? <QuotaBar limit={worst(k.limits)} /> : <span class="muted">–</span>}</td>
                       <td class="num">{usd(month.data && (spent.get(k.id)?.charged_usd ?? 0))}</td>
                       <td class="only-wide"><Time at={k.last_used_at} none={t("label.never")} /></td>
                       <td class="only-wide"><Time at={k.expires_at} none={t("keys.forever")} /></td>
@@ -65,6 +71,7 @@ export function Keys() {
         </Card>
       )}
       {making && <Edit onClose={() => make(false)} onDone={(k) => { make(false); if (k && "key" in k) show(k as NewKey); list.reload(); }} />}
+      {several && <Several onClose={() => makeSeveral(false)} onDone={list.reload} />}
       {made && <Secret made={made} onClose={() => show(null)} />}
       {id && <Show id={id} onClose={() => setQuery({ id: "" })} onChange={list.reload} onSecret={show} />}
     </>
@@ -90,10 +97,12 @@ function Edit(p: { of?: ApiKey; onClose: () => void; onDone: (k?: ApiKey) => voi
   const [bodies, setBodies] = useState(k?.log_bodies ?? "off");
   const [gone, setGone] = useState(k?.on_disconnect ?? "cancel");
   const [markup, setMarkup] = useState(k?.markup ?? "");
+  const [labels, setLabels] = useState<string[]>(Object.entries(k?.metadata ?? {}).map(([n, v]) => `${n}=${v}`));
   const known = useGet<Catalogue>("/v1/admin/models");
   const role = roles.find(([, s]) => s.length === held.length && s.every((x) => held.includes(x)))?.[0] ?? "custom";
   const save = async () => {
-    const body: Record<string, unknown> = { name, scopes: held, models, ip_allow: ips, group, log_bodies: bodies, on_disconnect: gone, markup };
+    const metadata = Object.fromEntries(labels.map((w) => { const i = w.indexOf("="); return i < 1 ? [w, ""] : [w.slice(0, i), w.slice(i + 1)]; }));
+    const body: Record<string, unknown> = { name, scopes: held, models, ip_allow: ips, group, log_bodies: bodies, on_disconnect: gone, markup, ...(k || labels.length ? { metadata } : {}) };
     if (k) {
       if (expires !== "keep") body.expires_at = expires || "never";
       p.onDone(await patch<ApiKey>(`${root}/${k.id}`, body));
@@ -124,6 +133,7 @@ function Edit(p: { of?: ApiKey; onClose: () => void; onDone: (k?: ApiKey) => voi
         <summary>{t("label.more_settings")}</summary>
         <div class="stack">
           <Tags name={t("keys.ips")} value={ips} onChange={setIps} placeholder="10.0.0.0/8, 192.0.2.7" hint={t("keys.ips_hint")} />
+          <Tags name={t("keys.labels")} value={labels} onChange={setLabels} placeholder="owner=alice" hint={t("keys.labels_hint")} />
           <div class="fields">
             <Select name={t("keys.gone")} value={gone} options={[["cancel", t("gone.cancel")], ["drain", t("gone.drain")]]} onChange={setGone} />
             <Text name={t("keys.markup")} value={markup} onInput={setMarkup} placeholder="1" hint={t("keys.markup_hint")} pattern="[0-9]+(\.[0-9]+)?" />

@@ -1,12 +1,12 @@
 import { useMemo, useState } from "preact/hooks";
 import { ApiError, get, patch, post, remove, useGet, withQuery } from "../api";
 import { useMay } from "../context";
-import { count, price, usd, whole } from "../format";
+import { count, percent, price, usd, whole } from "../format";
 import { named, t } from "../i18n";
 import { address, go, setQuery, useRoute } from "../router";
 import type { Account, ApiKey, Catalogue, Explain, Mapping, Model, Page, Target } from "../types";
 import { attempt, Confirm, Form, say } from "../ui/dialog";
-import { Button, Card, Empty, Failure, Segments, Select, Skeleton, State, Tags, Text, Time } from "../ui/kit";
+import { Bar, Button, Card, Empty, Failure, Segments, Select, Skeleton, State, Tags, Text, Time } from "../ui/kit";
 
 const root = "/v1/admin/model-mappings";
 type Tab = "models" | "aliases" | "explain";
@@ -54,7 +54,7 @@ function List({ data, q, sort }: { data: Catalogue; q: string; sort: string }) {
                 <td class="cap"><div class="row"><span class="mono clip" title={m.title}>{m.id}</span>{m.alias && <span class="chip accent">{t("models.alias")}</span>}</div></td>
                 <td class="only-wide clip cap" title={m.accounts.join(", ")}><span class="muted">{m.provider}</span> {m.accounts.join(", ")}</td>
                 <td class="num only-wide">{m.context_window ? count(m.context_window) : "–"}</td>
-                <td class="num">{m.priced ? price(m.price?.input) : <span class="warn">{t("models.unpriced")}</span>}</td>
+                <td class="num">{m.priced ? price(m.price?.input) : m.alias ? <span class="muted">–</span> : <span class="warn">{t("models.unpriced")}</span>}</td>
                 <td class="num">{m.priced ? price(m.price?.output) : ""}{m.tiers?.length ? <span class="muted small" title={m.tiers.map((x) => t("models.tier", { above: count(x.above), input: price(x.price.input), output: price(x.price.output) })).join("\n")}> +{m.tiers.length}</span> : null}</td>
                 <td class="num only-wide">{m.priced && m.price?.cache_read ? price(m.price.cache_read) : "–"}</td>
                 <td class="only-wide muted small clip cap" title={m.source}>{m.as_of ?? m.source ?? ""}</td>
@@ -86,7 +86,7 @@ function Aliases({ write, models }: { write: boolean; models: Model[] }) {
         {list.data?.data.map((m) => (
           <Card key={m.id} title={<span class="mono">{m.alias}</span>} tools={<>{m.read_only ? <span class="chip">{named("origin.", m.origin)}</span> : write && <><Button small kind="quiet" icon="edit" label={t("action.edit_one", { name: m.alias })} onClick={() => edit(m)} /><Button small kind="quiet" icon="trash" label={t("action.delete_one", { name: m.alias })} onClick={() => doom(m)} /></>}<Button small onClick={() => setQuery({ tab: "explain", model: m.alias }, true)}>{t("models.explain")}</Button></>}>
             <ol class="route">
-              {m.targets.map((x, i) => <li key={i}><span class="chip">{x.priority ?? 0}</span><span class="clip mono grow">{[x.account || x.provider, x.model].filter(Boolean).join(" / ")}</span><span class="muted small">×{x.weight || 1}</span></li>)}
+              {[...m.targets].sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0)).map((x, i) => <li key={i}><span class="chip" title={t("models.priority")}>{x.priority ?? 0}</span><span class="clip mono grow">{[x.account || x.provider, x.model].filter(Boolean).join(" / ")}</span><Share of={x} among={m.targets} strategy={m.strategy} /></li>)}
             </ol>
             <div class="small muted">{named("strategy.", m.strategy || "weighted")}{Object.entries(m.fallbacks ?? {}).map(([k, v]) => <div key={k}>{named("fallback.", k)} → <span class="mono">{v.join(", ")}</span></div>)}</div>
           </Card>
@@ -96,6 +96,19 @@ function Aliases({ write, models }: { write: boolean; models: Model[] }) {
       {doomed && <Confirm title={t("action.delete")} text={t("models.delete_text", { name: doomed.alias })} action={t("action.delete")} onYes={async () => { await remove(`${root}/${doomed.id}`); doom(null); list.reload(); }} onClose={() => doom(null)} />}
     </>
   );
+}
+
+/** shareOf is the part of the requests that a target gets while all of its priority are well. */
+export function shareOf(x: Target, among: Target[]): number {
+  const sum = among.filter((y) => (y.priority ?? 0) === (x.priority ?? 0)).reduce((n, y) => n + (y.weight || 1), 0);
+  return (x.weight || 1) / sum;
+}
+
+/** Share shows how weights part the requests; by other strategies nobody knows beforehand. */
+function Share(p: { of: Target; among: Target[]; strategy?: string }) {
+  if (p.strategy && p.strategy !== "weighted") return null;
+  const part = shareOf(p.of, p.among);
+  return <span class="share row small muted" title={t("models.weight") + " " + (p.of.weight || 1)}><Bar part={part} label={percent(part * 100)} /><span class="num">{percent(part * 100)}</span></span>;
 }
 
 function Edit(p: { of: Mapping | null; models: Model[]; onClose: () => void; onDone: () => void }) {
@@ -126,6 +139,7 @@ function Edit(p: { of: Mapping | null; models: Model[]; onClose: () => void; onD
             <Text name={t("models.priority")} value={String(x.priority ?? 0)} type="number" onInput={(v) => change(i, { priority: Number(v) || 0 })} />
             <Text name={t("models.weight")} value={String(x.weight ?? 1)} type="number" onInput={(v) => change(i, { weight: Number(v) || 0 })} />
             <Button kind="quiet" icon="trash" label={t("action.remove_one", { name: x.model || String(i + 1) })} disabled={targets.length === 1} onClick={() => setTargets(targets.filter((_, n) => n !== i))} />
+            {targets.length > 1 && <div class="all-columns"><Share of={x} among={targets} strategy={strategy} /></div>}
           </div>
         ))}
         <div class="row"><Button small icon="plus" onClick={() => setTargets([...targets, { model: "", weight: 1 }])}>{t("models.add_target")}</Button><span class="small muted">{t("models.targets_hint")}</span></div>

@@ -6,13 +6,11 @@ import { named, t } from "../i18n";
 import { address, go, setQuery, useRoute } from "../router";
 import type { Account, Overview, OverviewGroup, Page, ProviderInfo, TestResult } from "../types";
 import { Spark } from "../ui/chart";
-import { attempt, Confirm, Dialog, Form, say } from "../ui/dialog";
+import { attempt, Confirm, Dialog, say } from "../ui/dialog";
 import { Icon } from "../ui/icon";
-import { Button, Card, Empty, Failure, Skeleton, State, Tags, Text, Time } from "../ui/kit";
+import { Button, Card, Empty, Failure, Skeleton, State, Time } from "../ui/kit";
 import { zone } from "../ui/range";
-
-const root = "/v1/admin/provider-accounts";
-const pathOf = (id: string) => `${root}/${encodeURIComponent(id)}`;
+import { Add, Edit, modelNames, pathOf, root } from "./provider";
 
 export function Providers() {
   const { query } = useRoute();
@@ -85,77 +83,6 @@ function TestButton({ of: a, write, model }: { of: Account; write: boolean; mode
   );
 }
 
-const modelNames = (m: Account["models"]): string[] => (Array.isArray(m) ? m : Object.entries(m ?? {}).map(([k, v]) => (k === v ? k : `${k}=${v}`)));
-/** modelsOf turns name=upstream words into what the gateway takes. */
-export function modelsOf(words: string[]): string[] | Record<string, string> {
-  if (!words.some((w) => w.includes("="))) return words;
-  return Object.fromEntries(words.map((w) => { const i = w.indexOf("="); return i < 0 ? [w, w] : [w.slice(0, i), w.slice(i + 1)]; }));
-}
-
-function Add(p: { onClose: () => void; onDone: (a: Account) => void }) {
-  const kinds = useGet<{ data: ProviderInfo[] }>("/v1/admin/providers");
-  const [kind, pick] = useState<ProviderInfo | null>(null);
-  const [q, find] = useState("");
-  if (kind) return <Edit kind={kind} onBack={() => pick(null)} onClose={p.onClose} onDone={p.onDone} />;
-  const list = (kinds.data?.data ?? []).filter((k) => !q || (k.name + k.title + k.aliases.join()).toLowerCase().includes(q.toLowerCase()));
-  return (
-    <Dialog title={t("providers.add")} onClose={p.onClose}>
-      <input class="input" type="search" placeholder={t("providers.which")} aria-label={t("providers.which")} value={q} onInput={(e) => find(e.currentTarget.value)} ref={(el) => { if (el && document.activeElement?.closest("dialog") && q === "") el.focus(); }} />
-      {kinds.error && <Failure error={kinds.error} />}
-      <div class="picks">{list.map((k) => <button type="button" class="pick" key={k.name} onClick={() => pick(k)}><b class="strong clip">{k.title}</b><span class="small muted clip">{k.local ? t("providers.local") : k.dialects.join(", ")}{k.accounts ? " · " + t("providers.have", { n: k.accounts }) : ""}</span></button>)}</div>
-    </Dialog>
-  );
-}
-
-interface Options { [name: string]: string }
-
-function Edit(p: { kind: ProviderInfo; of?: Account; onBack?: () => void; onClose: () => void; onDone: (a: Account) => void }) {
-  const { kind, of: a } = p;
-  const [name, setName] = useState(a?.account_name ?? kind.name + (kind.accounts ? "-" + (kind.accounts + 1) : ""));
-  const [keys, setKeys] = useState("");
-  const [base, setBase] = useState(a && a.base_url !== kind.base_url ? a.base_url : "");
-  const [models, setModels] = useState<string[]>(a ? modelNames(a.models) : []);
-  const [weight, setWeight] = useState(String(a?.weight ?? 1));
-  const [priority, setPriority] = useState(String(a?.priority ?? 0));
-  const [proxy, setProxy] = useState(a?.proxy ?? "");
-  const [options, setOptions] = useState<Options>(Object.fromEntries(Object.entries(a?.options ?? {}).map(([k, v]) => [k, typeof v === "string" ? v : JSON.stringify(v)])));
-  const save = async () => {
-    const secrets = keys.split(/\s+/).filter(Boolean);
-    const body: Record<string, unknown> = { account_name: name, models: modelsOf(models), weight: Number(weight) || 1, priority: Number(priority) || 0 };
-    if (base || a) body.base_url = base;
-    if (secrets.length === 1) body.api_key = secrets[0];
-    else if (secrets.length) body.api_keys = secrets.map((key) => ({ key, weight: 1 }));
-    if (proxy || a) body.proxy = proxy;
-    const set = Object.entries(options).filter(([, v]) => v !== "");
-    if (set.length) body.options = Object.fromEntries(set);
-    p.onDone(a ? await patch<Account>(pathOf(a.id), body) : await post<Account>(root, { provider: kind.name, ...body }));
-  };
-  return (
-    <Form title={a ? t("providers.edit", { name: a.account_name }) : t("providers.add_one", { name: kind.title })} action={t(a ? "action.save" : "providers.add")} onSubmit={save} onClose={p.onClose} ready={name.trim() !== "" && (!kind.needs_base_url || base !== "" || a !== undefined)}>
-      <div class="fields">
-        <Text name={t("col.name")} value={name} onInput={setName} required />
-        <Text name={t("providers.base")} value={base} onInput={setBase} mono placeholder={kind.base_url} required={kind.needs_base_url && !a} />
-      </div>
-      <label class="field">
-        <span class="name">{t("providers.secret")}</span>
-        <textarea class="area mono masked" rows={2} value={keys} autoComplete="off" spellcheck={false} placeholder={a ? t("providers.secret_keep", { hint: a.api_key_hint || "–" }) : "sk-…"} onInput={(e) => setKeys(e.currentTarget.value)} />
-        <span class="hint">{t("providers.secret_hint")}</span>
-      </label>
-      <Tags name={t("keys.models")} value={models} onChange={setModels} placeholder={t("providers.models_hint")} hint={t("providers.models_map")} />
-      {kind.options.length > 0 && <div class="fields">{kind.options.map((o) => <Text key={o.name} name={o.name + (o.required ? " *" : "")} value={options[o.name] ?? ""} onInput={(v) => setOptions({ ...options, [o.name]: v })} required={o.required} placeholder={o.example} hint={o.description} mono />)}</div>}
-      <details>
-        <summary>{t("label.more_settings")}</summary>
-        <div class="fields">
-          <Text name={t("providers.weight_name")} value={weight} onInput={setWeight} type="number" hint={t("providers.weight_hint")} />
-          <Text name={t("providers.priority_name")} value={priority} onInput={setPriority} type="number" hint={t("providers.priority_hint")} />
-          <Text name={t("providers.proxy")} value={proxy} onInput={setProxy} mono placeholder="direct" />
-        </div>
-      </details>
-      {p.onBack && <div><Button small kind="quiet" icon="left" onClick={p.onBack}>{t("providers.other")}</Button></div>}
-    </Form>
-  );
-}
-
 function Show(p: { id: string; onClose: () => void; onChange: () => void }) {
   const { data: a, error, reload } = useGet<Account>(pathOf(p.id), 3_000);
   const kinds = useGet<{ data: ProviderInfo[] }>("/v1/admin/providers");
@@ -188,6 +115,11 @@ function Show(p: { id: string; onClose: () => void; onChange: () => void }) {
             <dt>{t("keys.models")}</dt><dd>{names.length ? <span class="chips">{names.slice(0, 40).map((m) => <span class="chip mono" key={m}>{m}</span>)}</span> : t("providers.all_models")}{a.listed_models > 0 && <span class="muted"> {t("providers.listed", { n: whole(a.listed_models) })}</span>}</dd>
             <dt>{t("providers.order")}</dt><dd>{t("providers.weight", { weight: a.weight, priority: a.priority })}</dd>
             {a.proxy && <><dt>{t("providers.proxy")}</dt><dd class="mono">{a.proxy}</dd></>}
+            {a.http2 && <><dt>HTTP/2</dt><dd>{t("label.on")}</dd></>}
+            {Object.entries(a.timeouts ?? {}).map(([k, v]) => <><dt>{named("timer.", k)}</dt><dd class="mono">{v}</dd></>)}
+            {Object.entries(a.headers ?? {}).map(([k, v]) => <><dt class="mono">{k}</dt><dd class="mono">{v}</dd></>)}
+            {a.params ? <><dt>{t("providers.params")}</dt><dd class="mono">{JSON.stringify(a.params)}</dd></> : null}
+            {a.prices && <><dt>{t("providers.prices")}</dt><dd class="mono">{JSON.stringify(a.prices)}</dd></>}
             {Object.entries(a.options ?? {}).map(([k, v]) => <><dt class="mono">{k}</dt><dd class="mono">{typeof v === "string" ? v : JSON.stringify(v)}</dd></>)}
           </dl>
           <section class="section">

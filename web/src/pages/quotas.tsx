@@ -8,6 +8,7 @@ import type { Account, ApiKey, Page, Policy, PolicyLimit, PolicyScope } from "..
 import { Confirm, Form } from "../ui/dialog";
 import { amount, Bar, Button, Card, Empty, Failure, Select, Skeleton, Text, toneOf } from "../ui/kit";
 import { usePaged } from "../ui/paged";
+import { zone } from "../ui/range";
 
 const root = "/v1/admin/quota-policies";
 type Who = "global" | "api_key" | "group" | "account" | "model";
@@ -76,12 +77,15 @@ function Edit(p: { of: Policy | null; forKey: string; keys: ApiKey[]; onClose: (
   const [lines, setLines] = useState<Line[]>(o?.limits.map((l) => ({ kind: l.kind, limit: String(l.limit), window: l.window ?? "", burst: l.burst ? String(l.burst) : "" })) ?? [{ kind: "cost_usd", limit: "10", window: "month", burst: "" }]);
   const [mode, setMode] = useState(o?.mode ?? "normal");
   const [soft, setSoft] = useState(String(o?.soft_percent || 80));
+  const [maxTokens, setMaxTokens] = useState(o?.default_max_tokens ? String(o.default_max_tokens) : "");
+  const [outage, setOutage] = useState(o?.on_store_outage ?? "deny");
+  const [tz, setZone] = useState(o?.time_zone ?? "");
   const accounts = useGet<Page<Account>>("/v1/admin/provider-accounts?limit=200");
   const change = (i: number, part: Partial<Line>) => setLines(lines.map((l, x) => (x === i ? { ...l, ...part } : l)));
   const save = async () => {
     const scope: PolicyScope = { ...(who === "global" ? { global: true } : who === "model" ? {} : { [who]: what }), ...(model ? { model } : {}) };
     const limits: PolicyLimit[] = lines.map((l) => ({ kind: l.kind, limit: Number(l.limit), ...(l.kind === "concurrency" ? {} : { window: l.window }), ...(l.burst && l.window === "minute" ? { burst: Number(l.burst) } : {}) }));
-    const body = { name, scope, limits, mode, soft_percent: Number(soft) || 0 };
+    const body = { name, scope, limits, mode, soft_percent: Number(soft) || 0, ...(maxTokens ? { default_max_tokens: Number(maxTokens) } : {}), on_store_outage: outage, ...(tz || o?.time_zone ? { time_zone: tz } : {}) };
     if (o) await patch(`${root}/${o.id}`, body);
     else await post(root, body);
     p.onDone();
@@ -104,6 +108,7 @@ function Edit(p: { of: Policy | null; forKey: string; keys: ApiKey[]; onClose: (
             <Select bare name={t("quotas.kind")} value={l.kind} options={["cost_usd", "tokens", "requests", "concurrency"].map((k) => [k, named("kind.", k)])} onChange={(kind) => change(i, { kind, window: kind === "concurrency" ? "" : l.window || "minute" })} />
             <input class="input" type="number" min="0" step="any" required aria-label={t("quotas.limit")} value={l.limit} onInput={(e) => change(i, { limit: e.currentTarget.value })} />
             {l.kind !== "concurrency" && <Select bare name={t("quotas.window")} value={l.window} options={windows.filter((w) => l.kind !== "cost_usd" || w !== "minute").map((w) => [w, named("window.", w)])} onChange={(window) => change(i, { window })} />}
+            {l.window === "minute" && <input class="input" type="number" min="0" aria-label={t("quotas.burst")} title={t("quotas.burst_hint")} placeholder={t("quotas.burst")} value={l.burst} onInput={(e) => change(i, { burst: e.currentTarget.value })} />}
             <Button kind="quiet" icon="trash" label={t("action.remove_one", { name: named("kind.", l.kind) })} disabled={lines.length === 1} onClick={() => setLines(lines.filter((_, x) => x !== i))} />
           </div>
         ))}
@@ -113,6 +118,14 @@ function Edit(p: { of: Policy | null; forKey: string; keys: ApiKey[]; onClose: (
         <Select name={t("quotas.mode")} value={mode} options={[["normal", t("quotas.normal")], ["strict", t("quotas.strict")]]} onChange={setMode} hint={t(mode === "strict" ? "quotas.strict_hint" : "quotas.normal_hint")} />
         <Text name={t("quotas.soft_percent")} value={soft} onInput={setSoft} type="number" hint={t("quotas.soft_hint")} />
       </div>
+      <details>
+        <summary>{t("label.more_settings")}</summary>
+        <div class="fields">
+          <Text name={t("quotas.max_tokens")} value={maxTokens} onInput={setMaxTokens} type="number" placeholder="4096" hint={t("quotas.max_tokens_hint")} />
+          <Select name={t("quotas.outage")} value={outage} options={["deny", "allow"].map((x): [string, string] => [x, named("outage.", x)])} onChange={setOutage} hint={t("quotas.outage_hint")} />
+          <Text name={t("quotas.zone")} value={tz} onInput={setZone} mono placeholder={zone()} hint={t("quotas.zone_hint")} />
+        </div>
+      </details>
     </Form>
   );
 }

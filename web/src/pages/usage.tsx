@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { get, useGet, withQuery } from "../api";
 import { count, delta, exactUsd, inText, ms, price, share, usd, whole } from "../format";
+import { download } from "../download";
 import { csv } from "../filters";
 import { named, t, type Key } from "../i18n";
 import { address, go, setQuery, useRoute } from "../router";
@@ -47,14 +48,8 @@ export function Usage() {
   const rows = [...(data?.data ?? [])];
   if (column) rows.sort((a, b) => column.of(b) - column.of(a));
   const before = new Map((data?.previous?.data ?? []).map((g) => [String(g[by] ?? ""), g]));
-  const save = () => {
-    const text = csv([by, ...columns.map((c) => c.id)], rows.map((g) => [nameOf(g, by), ...columns.map((c) => c.of(g))]));
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    link.download = `usage-${by}-${(data?.since ?? "").slice(0, 10)}-${(data?.until ?? "").slice(0, 10)}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  };
+  const file = `usage-${by}-${(data?.since ?? "").slice(0, 10)}-${(data?.until ?? "").slice(0, 10)}`;
+  const save = () => download(file + ".csv", "text/csv", csv([by, ...columns.map((c) => c.id)], rows.map((g) => [nameOf(g, by), ...columns.map((c) => c.of(g))])));
   const drill = (g: Group) => {
     const value = String(g[by] ?? "");
     if (["model", "key", "provider", "account", "end_reason"].includes(by)) go(address("requests", { [by]: value }));
@@ -68,6 +63,7 @@ export function Usage() {
         <label class="check"><input type="checkbox" checked={compare} onChange={(e) => setQuery({ compare: e.currentTarget.checked ? "1" : "" })} />{t("usage.compare")}</label>
         <RangePicker query={query} usual="7d" />
         <Button icon="download" onClick={save} disabled={!rows.length}>CSV</Button>
+        <Button icon="download" onClick={() => download(file + ".json", "application/json", JSON.stringify(data, null, 2))} disabled={!rows.length}>JSON</Button>
       </div>
       {Object.entries(filter).some(([, v]) => v) && <div class="chips">{Object.entries(filter).filter(([, v]) => v).map(([k, v]) => <span class="chip accent" key={k}>{named("by.", k)}: {v}<button type="button" aria-label={t("action.remove_one", { name: v })} onClick={() => setQuery({ [k]: "" })}>×</button></span>)}</div>}
       {error && <Failure error={error} retry={reload} />}
