@@ -336,7 +336,7 @@ await step("providers: add, test, edit, switch off, delete", async () => {
   await drawer.getByText("✓").waitFor();
   await button("Edit", drawer).click();
   await dialog().getByText("More settings").click();
-  await dialog().getByLabel("Weight").fill("7");
+  await dialog().getByLabel("Weight", { exact: true }).fill("7");
   await dialog().getByLabel("Headers sent upstream").fill("X-Team: blue");
   await dialog().getByLabel("Set", { exact: true }).fill("{nonsense");
   await button("Save", dialog()).click();

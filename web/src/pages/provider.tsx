@@ -73,12 +73,14 @@ export function Edit(p: { kind: ProviderInfo; of?: Account; onBack?: () => void;
       {kind.options.length > 0 && <div class="fields">{kind.options.map((o) => <Text key={o.name} name={o.name + (o.required ? " *" : "")} value={options[o.name] ?? ""} onInput={(v) => setOptions({ ...options, [o.name]: v })} required={o.required} placeholder={o.example} hint={o.description} mono />)}</div>}
       <details>
         <summary>{t("label.more_settings")}</summary>
-        <div class="fields">
-          <Text name={t("providers.weight_name")} value={weight} onInput={setWeight} type="number" hint={t("providers.weight_hint")} />
-          <Text name={t("providers.priority_name")} value={priority} onInput={setPriority} type="number" hint={t("providers.priority_hint")} />
-          <Text name={t("providers.proxy")} value={proxy} onInput={setProxy} mono placeholder="direct" />
+        <div class="stack">
+          <div class="fields">
+            <Text name={t("providers.weight_name")} value={weight} onInput={setWeight} type="number" hint={t("providers.weight_hint")} />
+            <Text name={t("providers.priority_name")} value={priority} onInput={setPriority} type="number" hint={t("providers.priority_hint")} />
+            <Text name={t("providers.proxy")} value={proxy} onInput={setProxy} mono placeholder="direct" />
+          </div>
+          <MoreFields of={more} onChange={(part) => setMore({ ...more, ...part })} />
         </div>
-        <MoreFields of={more} onChange={(part) => setMore({ ...more, ...part })} />
       </details>
       {p.onBack && <div><Button small kind="quiet" icon="left" onClick={p.onBack}>{t("providers.other")}</Button></div>}
     </Form>
