@@ -23,7 +23,6 @@ type talk struct {
 	*rand.Rand
 	marks int
 	turns []turn
-	knobs map[string]string // members by format, raw
 }
 
 type turn struct {

@@ -98,6 +98,13 @@ func (e chatEgress) DecodeResponse(body []byte) (*providers.Response, error) {
 	if !r.HasUsage {
 		r.HasUsage = e.Usage(body, &r.Usage)
 	}
+	for i := range r.Choices {
+		for j := range r.Choices[i].Blocks {
+			if b := &r.Choices[i].Blocks[j]; b.Kind == providers.KindToolCall && b.ID == legacyID("") {
+				b.ID = legacyID(r.ID)
+			}
+		}
+	}
 	return r, nil
 }
 

@@ -213,7 +213,7 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 		if !answer || textAt(v, "name") == "" {
 			return false, nil
 		}
-		b, err := toolCall(legacyCall(v), true)
+		b, err := toolCall(legacyCall(v, ""), true) // named when the answer's id is known
 		b.Extra = nil
 		g.calls = append(g.calls, b)
 		return true, err

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 
@@ -39,6 +40,7 @@ type decoder struct {
 	order   []int // choice indexes by first appearance
 
 	noDone  bool
+	id      string // of the answer
 	started bool
 	done    bool
 	err     error
@@ -172,6 +174,7 @@ func (d *decoder) chunk(data []byte, failed bool) {
 		switch string(name) {
 		case "id":
 			start.ID = text(v)
+			d.id = cmp.Or(d.id, start.ID)
 		case "model":
 			start.Model = text(v)
 		case "created":

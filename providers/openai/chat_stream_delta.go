@@ -61,7 +61,7 @@ func (d *decoder) delta(c *choiceState, v []byte) {
 		return true
 	})
 	if wire.IsObject(legacy) && (len(c.calls) > 0 || textAt(legacy, "name") != "") {
-		d.call(c, legacyCall(legacy))
+		d.call(c, legacyCall(legacy, d.id))
 	}
 }
 
@@ -223,15 +223,28 @@ func (d *decoder) call(c *choiceState, v []byte) {
 
 // legacyCall makes a call of a function_call, the one that an answer could have before
 // there were tools: it has no id.
-func legacyCall(v []byte) []byte {
-	elem := []byte(`{"index":0,`)
+func legacyCall(v []byte, answer string) []byte {
+	elem := wire.PutInt([]byte{'{'}, "index", 0)
 	if textAt(v, "name") != "" {
-		elem = append(elem, `"id":"`+legacyID+`",`...)
+		elem = wire.PutString(elem, "id", legacyID(answer))
 	}
-	return append(append(append(elem, `"function":`...), v...), '}')
+	return append(wire.PutRaw(elem, "function", v), '}')
 }
 
-const legacyID = "call_0"
+// legacyID names the call of an answer before there were tools by the answer's id: in
+// a conversation no two calls may have the same.
+func legacyID(answer string) string {
+	id := []byte("call_")
+	for i := 0; i < len(answer) && len(id) < 40; i++ {
+		if c := answer[i]; c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' {
+			id = append(id, c)
+		}
+	}
+	if len(id) == len("call_") {
+		return "call_0"
+	}
+	return string(id)
+}
 
 // release starts a call that waited for its name.
 func (d *decoder) release(c *choiceState, o *openBlock) {

@@ -106,7 +106,7 @@ func TestAnswerBeforeTools(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := r.Choices[0]
-	if len(c.Blocks) != 1 || c.Blocks[0].ToolName != "f" || string(c.Blocks[0].Args) != `{"x":1}` || c.Blocks[0].ID == "" || c.Finish != providers.FinishToolCalls {
+	if len(c.Blocks) != 1 || c.Blocks[0].ToolName != "f" || string(c.Blocks[0].Args) != `{"x":1}` || c.Blocks[0].ID != "call_c" || c.Finish != providers.FinishToolCalls {
 		t.Errorf("%+v", c)
 	}
 }

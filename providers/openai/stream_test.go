@@ -108,7 +108,8 @@ func TestDecoderShapes(t *testing.T) {
 	// arguments of nothing but space are none
 	f(message{Calls: []string{"a f {}"}, Finish: "tool_calls"}, call(`{"index":0,"id":"a","function":{"name":"f","arguments":" "}}`), call(`{"index":0,"function":{"arguments":"\n"}}`), `{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`)
 	// the one call an answer could have before there were tools
-	f(message{Calls: []string{"call_0 f {\"x\":1}"}, Finish: "function_call"}, delta(`{"content":null,"function_call":{"name":"f","arguments":""}}`), delta(`{"function_call":{"arguments":"{\"x\""}}`), delta(`{"function_call":{"arguments":":1}"}}`), `{"choices":[{"index":0,"delta":{},"finish_reason":"function_call"}]}`)
+	f(message{Calls: []string{"call_1 f {\"x\":1}"}, Finish: "function_call"}, delta(`{"content":null,"function_call":{"name":"f","arguments":""}}`), delta(`{"function_call":{"arguments":"{\"x\""}}`), delta(`{"function_call":{"arguments":":1}"}}`), `{"choices":[{"index":0,"delta":{},"finish_reason":"function_call"}]}`)
+	f(message{Calls: []string{"call_gen-7 f {}"}, Finish: "function_call"}, `{"id":"gen-7","choices":[{"index":0,"delta":{"function_call":{"name":"f","arguments":"{}"}}}]}`, `{"id":"gen-7","choices":[{"index":0,"delta":{},"finish_reason":"function_call"}]}`)
 	// a finish repeated, text behind it in the usage chunk
 	f(message{Text: "a", Finish: "stop"}, delta(`{"content":"a"}`), stopped, stopped, `{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`)
 	// no reason at all
