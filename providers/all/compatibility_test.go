@@ -2,7 +2,6 @@ package all
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,9 +13,8 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/bedrock"
 	"github.com/your-org/ai-api-gateway/providers/gemini"
 	"github.com/your-org/ai-api-gateway/providers/openai"
+	"github.com/your-org/ai-api-gateway/providers/providertest"
 )
-
-var update = flag.Bool("update", false, "write docs/compatibility.md anew")
 
 // TestCompatibilityPage keeps docs/compatibility.md equal to what the tables in
 // the code say: `go test ./providers/all -run CompatibilityPage -update`.
@@ -33,7 +31,7 @@ func TestCompatibilityPage(t *testing.T) {
 	if bytes.Equal(got, want) {
 		return
 	}
-	if !*update {
+	if !*providertest.Update {
 		t.Fatalf("%s is stale: run go test ./providers/all -run CompatibilityPage -update", file)
 	}
 	if err := os.WriteFile(file, want, 0o644); err != nil {

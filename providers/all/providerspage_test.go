@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/providertest"
 )
 
 // TestProvidersPage keeps docs/providers.md equal to what the providers' rows say:
@@ -20,7 +21,7 @@ func TestProvidersPage(t *testing.T) {
 	if got, err := os.ReadFile(file); err == nil && bytes.Equal(got, want) {
 		return
 	}
-	if !*update {
+	if !*providertest.Update {
 		t.Fatalf("%s is stale: run go test ./providers/all -run ProvidersPage -update", file)
 	}
 	if err := os.WriteFile(file, want, 0o644); err != nil {

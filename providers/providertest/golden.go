@@ -17,7 +17,8 @@ import (
 	"github.com/your-org/ai-api-gateway/providers"
 )
 
-var update = flag.Bool("update", false, "write what the tests got into their golden files")
+// Update: tests write what they make into the files they compare it with.
+var Update = flag.Bool("update", false, "write what the tests got into their golden files")
 
 // Sections of a golden file.
 const (
@@ -85,7 +86,7 @@ func runGolden(t *testing.T, file string, ins map[string]providers.Ingress, outs
 	}
 	g.out = outs[head["out"]](q)
 	got := g.run(given)
-	if *update {
+	if *Update {
 		rewrite(t, file, archive, got)
 		return
 	}
