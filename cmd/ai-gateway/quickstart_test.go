@@ -203,7 +203,7 @@ func pythonSnippet(t *testing.T, g *gateway, code, key string) {
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(python, "-m", "mypy", "--strict", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command(python, "-m", "mypy", "--strict", "--cache-dir", os.DevNull, file).CombinedOutput(); err != nil {
 		t.Errorf("mypy: %v\n%s", err, out)
 	}
 	if out, err := exec.Command(python, file).CombinedOutput(); err != nil || !strings.Contains(string(out), "Hello from Claude.") {
