@@ -75,6 +75,9 @@ func OneAPI(ctx context.Context, from, src string, providers []api.ProviderInfo,
 			o.users[r.int("id")] = r
 		}
 	}
+	if from == "one-api" && slices.ContainsFunc(tables["channels"], func(r row) bool { _, newer := r["auto_ban"]; return newer }) {
+		return nil, errors.New("this is a database of new-api, which has kept one-api's file name: ai-gateway import new-api SOURCE")
+	}
 	o.channels(tables["channels"])
 	for _, r := range tables["tokens"] {
 		if r.text("deleted_at") == "" {
