@@ -25,7 +25,7 @@ AI_GATEWAY_BASE_URL and AI_GATEWAY_API_KEY, then the profile, then what a gatewa
 on this machine left for its owner. A profile named by flag precedes the variables.`
 	set := &cobra.Command{
 		Use: "set KEY VALUE", Short: "Set a value; \"\" removes it", Args: cobra.ExactArgs(2), ValidArgsFunction: completeProfileKeys,
-		Example: "  ai-gateway config set base_url http://localhost:8080\n  ai-gateway config set api_key -      read it from standard input",
+		Example: "  ai-gateway config set base_url http://localhost:8080\n  ai-gateway config set api_key -",
 		RunE:    func(_ *cobra.Command, args []string) error { return a.configSet(args[0], args[1]) },
 	}
 	get := &cobra.Command{

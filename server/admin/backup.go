@@ -19,7 +19,7 @@ func (a *Admin) backup(c *Call) error {
 		return err
 	}
 	if a.d.Backup == nil {
-		return &api.Error{Status: 501, Code: "not_supported", Message: "this store cannot be backed up by the gateway"}
+		return &api.Error{Status: 501, Code: "not_supported", Message: "the store is a Postgres database, which has tools of its own for this: pg_dump --format=custom --file=gateway.dump DATABASE_URL"}
 	}
 	if !a.long.TryLock() {
 		return conflict("busy", "a verification or a backup runs already: wait for its end")
