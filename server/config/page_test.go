@@ -78,45 +78,63 @@ func configurationPage() []byte {
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | `--%s` | %s | %s (%s) |\n", r.Path, r.Env, r.Flag, def, strings.ReplaceAll(doc, "|", "\\|"), r.Type)
 	}
-	for _, part := range []struct {
-		title, text string
-		schema      *node
-	}{
-		{"accounts", "A list of accounts at providers.", accountSchema(nil)},
-		{"model_mappings", "A list of model names of your own. `ai-gateway route explain NAME` says where a name leads.", mappingSchema(nil)},
-		{"quota_policies", "A list of limits. `ai-gateway quota explain` says what holds for whom.", policySchema()},
-	} {
+	for _, part := range pageParts() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| member | meaning |\n|---|---|\n", part.title, part.text)
-		nodeRows(&b, part.schema, "")
+		nodeRows(&b, part.schema, "", memberDoc)
 	}
 	b.WriteString("\n## providers\n\nA map of provider to `base_url`, in place of the provider's own:\n\n```yaml\nproviders:\n  openai: {base_url: https://eu.api.openai.com/v1}\n```\n\nEvery setting stands with its default in [config/gateway.example.yaml](../config/gateway.example.yaml).\n")
 	return b.Bytes()
 }
 
-// nodeRows writes the members of a schema, those of objects within behind them.
-func nodeRows(b *bytes.Buffer, n *node, prefix string) {
+// A pagePart is a list of the file whose members the page tells.
+type pagePart struct {
+	title, text string
+	schema      *node
+}
+
+func pageParts() []pagePart {
+	return []pagePart{
+		{"accounts", "A list of accounts at providers.", accountSchema(nil)},
+		{"model_mappings", "A list of model names of your own. `ai-gateway route explain NAME` says where a name leads.", mappingSchema(nil)},
+		{"quota_policies", "A list of limits. `ai-gateway quota explain` says what holds for whom.", policySchema()},
+	}
+}
+
+// memberDoc returns the meaning of a member as its schema has it.
+func memberDoc(_ string, p *node, required bool) string {
+	doc := p.Description
+	if len(p.Enum) > 0 {
+		doc = strings.TrimPrefix(doc+"; one of "+enumWords(p, ", "), "; ")
+	}
+	if required {
+		doc = strings.TrimPrefix(doc+" (required)", " ")
+	}
+	return doc
+}
+
+// enumWords returns the words that a member may be.
+func enumWords(p *node, between string) string {
+	words, _ := json.Marshal(p.Enum)
+	return strings.NewReplacer(`"`, "`", ",", between, "[", "", "]", "").Replace(string(words))
+}
+
+// nodeRows writes the members of a schema, those of objects within behind them, with
+// the meaning that doc has for each.
+func nodeRows(b *bytes.Buffer, n *node, prefix string, doc func(path string, p *node, required bool) string) {
 	for _, name := range slices.Sorted(maps.Keys(n.Properties)) {
 		p := n.Properties[name]
-		doc := p.Description
-		if len(p.Enum) > 0 {
-			words, _ := json.Marshal(p.Enum)
-			doc = strings.TrimPrefix(doc+"; one of "+strings.NewReplacer(`"`, "`", ",", ", ", "[", "", "]", "").Replace(string(words)), "; ")
-		}
-		if slices.Contains(n.Required, name) {
-			doc = strings.TrimPrefix(doc+" (required)", " ")
-		}
-		fmt.Fprintf(b, "| `%s%s` | %s |\n", prefix, name, strings.ReplaceAll(doc, "|", "\\|"))
+		fmt.Fprintf(b, "| `%s%s` | %s |\n", prefix, name, strings.ReplaceAll(doc(prefix+name, p, slices.Contains(n.Required, name)), "|", "\\|"))
 		for _, in := range append([]*node{p, p.Items}, p.AnyOf...) {
 			if in == nil {
 				continue
 			}
-			nodeRows(b, in, prefix+name+".")
+			nodeRows(b, in, prefix+name+".", doc)
 			if in.Items != nil && in != p {
-				nodeRows(b, in.Items, prefix+name+".")
+				nodeRows(b, in.Items, prefix+name+".", doc)
 			}
 			for _, alt := range in.AnyOf {
 				if in == p.Items {
-					nodeRows(b, alt, prefix+name+"[].")
+					nodeRows(b, alt, prefix+name+"[].", doc)
 				}
 			}
 		}

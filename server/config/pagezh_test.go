@@ -36,6 +36,7 @@ func TestPageZH(t *testing.T) {
 	if left != 0 {
 		t.Errorf("settingsZH has words for %d settings that are none", left)
 	}
+	membersPageZH(t, &b)
 	b.WriteString(pageTailZH)
 	if got, err := os.ReadFile(file); err == nil && bytes.Equal(got, b.Bytes()) {
 		return
@@ -74,7 +75,13 @@ const pageHeadZH = `# 配置
 `
 
 const pageTailZH = `
-` + "`accounts`、`model_mappings`、`quota_policies`" + ` 的字段见 [configuration.md](configuration.md#accounts);每个配置项及其默认值也都写在 [config/gateway.example.yaml](../config/gateway.example.yaml) 里。
+## providers
+
+供应商到 ` + "`base_url`" + ` 的映射,用来代替供应商自己的地址:
+
+` + "```yaml\nproviders:\n  openai: {base_url: https://eu.api.openai.com/v1}\n```" + `
+
+每个配置项及其默认值都写在 [config/gateway.example.yaml](../config/gateway.example.yaml) 里。
 `
 
 // settingsZH are the meanings of the settings in Chinese.
