@@ -175,9 +175,14 @@ func (g *gateway) kill() {
 
 // run runs a shell script with the gateway's binary on the PATH.
 func (g *gateway) run(script string, env ...string) (string, error) {
+	return g.runIn("bash", script, env...)
+}
+
+// runIn runs a script in bash or zsh; the first failure ends it.
+func (g *gateway) runIn(shell, script string, env ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+	cmd := exec.CommandContext(ctx, shell, "-euo", "pipefail", "-c", script)
 	cmd.Env = append(append([]string{}, g.env...), env...)
 	cmd.Dir = g.home
 	out, err := cmd.CombinedOutput()
