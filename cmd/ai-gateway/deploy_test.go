@@ -79,8 +79,8 @@ func TestVariables(t *testing.T) {
 // TestManifests reads every YAML file of a deployment strictly, and holds what is
 // written in two places to one text.
 func TestManifests(t *testing.T) {
-	files := []string{"../../docker-compose.yml", "../../.goreleaser.yaml", "../../.github/workflows/release.yml", deployDir + "helm/ai-gateway/values.yaml", deployDir + "helm/ai-gateway/Chart.yaml"}
-	for _, pattern := range []string{"kubernetes/*.yaml", "prometheus/*.yml", "grafana/provisioning/*/*.yml"} {
+	files := []string{"../../docker-compose.yml", "../../.goreleaser.yaml", "../../.github/workflows/ci.yml", "../../.github/workflows/release.yml", deployDir + "helm/ai-gateway/values.yaml", deployDir + "helm/ai-gateway/Chart.yaml"}
+	for _, pattern := range []string{"kubernetes/*.yaml", "prometheus/*.yml", "grafana/provisioning/*/*.yml", "../.github/ISSUE_TEMPLATE/*.yml"} {
 		found, _ := filepath.Glob(deployDir + pattern)
 		files = append(files, found...)
 	}
@@ -105,5 +105,18 @@ func TestManifests(t *testing.T) {
 	rules, _ := os.ReadFile(deployDir + "prometheus/rules.yml")
 	if chart, err := os.ReadFile(deployDir + "helm/ai-gateway/rules.yml"); err != nil || !bytes.Equal(chart, rules) {
 		t.Errorf("deploy/helm/ai-gateway/rules.yml is not deploy/prometheus/rules.yml: %v", err)
+	}
+}
+
+// TestReleaseNotes: the notes of a release are its section of the changelog, and
+// there is no release without one.
+func TestReleaseNotes(t *testing.T) {
+	notes := program(t, "bash")
+	out, err := exec.Command(notes, "../../.ci/release-notes", "Unreleased").Output()
+	if err != nil || !strings.HasPrefix(string(out), "### ") || strings.Contains(string(out), "\n## ") {
+		t.Errorf("%v\n%.300s", err, out)
+	}
+	if out, err := exec.Command(notes, "../../.ci/release-notes", "99.0.0").CombinedOutput(); err == nil || !strings.Contains(string(out), "## 99.0.0") {
+		t.Errorf("a version that the changelog does not know: %v %s", err, out)
 	}
 }
