@@ -203,7 +203,7 @@ func demoUpstream(t *testing.T) string {
 func TestDocsLinks(t *testing.T) {
 	pages := globbed(t, []string{"*.md", "docs/*.md", "examples/*.md", "deploy/*.md"})
 	links := 0
-	link := regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	link := regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^()"\s]+)[)"]`)
 	for _, page := range pages {
 		md, err := os.ReadFile(page)
 		if err != nil {
@@ -234,6 +234,32 @@ func TestDocsLinks(t *testing.T) {
 	t.Logf("%d links of %d pages", links, len(pages))
 	if links < 20 {
 		t.Errorf("only %d links were found", links)
+	}
+}
+
+// TestDocsPictures: they stay small enough for a clone, and each is shown somewhere.
+func TestDocsPictures(t *testing.T) {
+	var shown strings.Builder
+	for _, page := range globbed(t, pages) {
+		md, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown.Write(md)
+	}
+	bytes := 0
+	for _, file := range globbed(t, []string{"docs/img/*.png", "docs/img/*.svg", "docs/img/*.cast"}) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += len(b)
+		if !strings.Contains(shown.String(), "img/"+filepath.Base(file)) {
+			t.Errorf("no page shows %s", filepath.Base(file))
+		}
+	}
+	if bytes < 1000 || bytes > 1_000_000 {
+		t.Errorf("the pictures have %d bytes, they may have a million", bytes)
 	}
 }
 
