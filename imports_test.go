@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -147,6 +148,19 @@ func TestImports(t *testing.T) {
 	}
 	if !seen["providers"] || !seen["store"] {
 		t.Fatal("the walk did not reach the packages it is to judge")
+	}
+}
+
+// TestArchitecturePage: docs/02-architecture-design.md names every package.
+func TestArchitecturePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "02-architecture-design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range allowed {
+		if pkg != "" && !strings.Contains(string(page), "`"+pkg+"`") {
+			t.Errorf("the table of packages has no row for %s", pkg)
+		}
 	}
 }
 
