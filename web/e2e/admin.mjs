@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 const { BASE: base, ADMIN_KEY: adminKey, VIEWER_KEY: viewerKey, UPSTREAM: upstream, CHROMIUM: executablePath, SHOTS: shots, HOSTILE: hostile } = process.env;
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const pages = ["overview", "usage", "requests", "playground", "providers", "models", "models?tab=aliases", "models?tab=explain&model=demo", "keys", "quotas", "audit", "settings"];
+const pages = ["overview", "usage", "requests", "playground", "providers", "models", "models?tab=aliases", "models?tab=explain&model=demo", "keys", "quotas", "audit", "api?id=createKey", "settings"];
 const barriers = []; // what axe found
 const seen = { foreign: [], console: [], dialogs: [], requests: 0, axe: 0, views: 0 };
 let expected = []; // patterns of console errors that the step makes on purpose
@@ -404,8 +404,19 @@ await step("audit tells of it; settings prove the ledger", async () => {
   await page.getByRole("row", { name: /policy\.update/ }).first().getByRole("button", { name: "Change" }).click();
   await page.getByText("Before").waitFor();
   await open("settings");
+  const [tar] = await Promise.all([page.waitForEvent("download"), button("Back up").click()]);
+  assert.match(readFileSync(await tar.path()).subarray(0, 100).toString(), /^[\w./-]+/);
   await button("Prove the ledger").click();
   await page.getByText("roll-ups agree").waitFor();
+});
+
+await step("the API is described: a call with its members and command", async () => {
+  await open("api");
+  await page.getByLabel("Find a call").fill("api-keys");
+  await page.getByRole("button", { name: /^POST \/v1\/admin\/api-keys(?!\/)/ }).click();
+  await page.getByText("Request body").waitFor();
+  await page.getByText(/curl -s -X POST 'http:.*api-keys'/).waitFor();
+  assert.match(page.url(), /q=api-keys&id=createKey/);
 });
 
 await step("hostile names are inert", async () => {

@@ -26,6 +26,7 @@ export const pages: { id: string; word: Key; group?: Key; load: () => Promise<Co
   { id: "keys", word: "nav.keys", load: async () => (await import("./pages/keys")).Keys },
   { id: "quotas", word: "nav.quotas", load: async () => (await import("./pages/quotas")).Quotas },
   { id: "audit", word: "nav.audit", group: "nav.gateway", load: async () => (await import("./pages/audit")).Audit },
+  { id: "api", word: "nav.api", load: async () => (await import("./pages/api")).Api },
   { id: "settings", word: "nav.settings", load: async () => (await import("./pages/settings")).Settings },
 ];
 
@@ -85,6 +86,8 @@ function Frame({ shell }: { shell: Shell }) {
   }, []);
   const page = pages.find((p) => p.id === route.page);
   useEffect(() => { document.title = (page ? t(page.word) + " · " : "") + "ai-gateway"; }, [page]);
+  // On a phone the rail scrolls sideways: the page that is shown is to be seen in it.
+  useEffect(() => document.querySelector(".rail [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [route.page]);
   const stateWord: Record<LiveState, Key> = { off: "live.off", connecting: "live.connecting", live: "live.live", lost: "live.lost" };
   return (
     <div class={"frame" + (slim ? " slim" : "")}>

@@ -24,7 +24,8 @@ export function Keys() {
   const list = usePaged<ApiKey>(root, { q: query.get("q") ?? "", limits: "true", status });
   const month = useGet<Usage>(withQuery("/v1/admin/usage", { start_date: monthStart(), tz: zone(), group_by: "key" }), 30_000);
   const spent = new Map((month.data?.data ?? []).map((g) => [String(g.key), g]));
-  const [making, make] = useState(false);
+  const making = query.get("new") !== null;
+  const make = (on: boolean) => setQuery({ new: on ? "1" : "" });
   const [several, makeSeveral] = useState(false);
   const [ticked, tick] = useState<string[]>([]);
   const [made, show] = useState<NewKey | null>(null);
@@ -70,7 +71,7 @@ export function Keys() {
           {list.more && <div class="dlg-foot"><Button onClick={list.more}>{t("action.more")}</Button></div>}
         </Card>
       )}
-      {making && <Edit onClose={() => make(false)} onDone={(k) => { make(false); if (k && "key" in k) show(k as NewKey); list.reload(); }} />}
+      {making && write && <Edit onClose={() => make(false)} onDone={(k) => { make(false); if (k && "key" in k) show(k as NewKey); list.reload(); }} />}
       {several && <Several onClose={() => makeSeveral(false)} onDone={list.reload} />}
       {made && <Secret made={made} onClose={() => show(null)} />}
       {id && <Show id={id} onClose={() => setQuery({ id: "" })} onChange={list.reload} onSecret={show} />}

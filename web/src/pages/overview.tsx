@@ -8,6 +8,7 @@ import type { Change, Overview as Data, OverviewGroup } from "../types";
 import { Chart, type Line } from "../ui/chart";
 import { Bar, Card, Empty, Failure, Link, Select, Skeleton, Tile, Time, toneOf, amount, rowKeys } from "../ui/kit";
 import { RangePicker, rangeOf } from "../ui/range";
+import { Setup } from "./setup";
 
 export const groupings = ["model", "provider", "account", "key", "group"] as const;
 
@@ -82,7 +83,7 @@ function Told({ data, now, by }: { data: Data; now: { rate: number; running: num
   const running = runs(data);
   const span = (Date.parse(data.until) - Date.parse(data.since)) / 1000;
   const toRequests = (since: number, until: number) => go(address("requests", { since: new Date(since * 1000).toISOString(), until: new Date(until * 1000).toISOString() }));
-  if (total.requests === 0 && previous.requests === 0 && now.running === 0) return <><Empty text={t("overview.empty")}><Link to={address("playground")} class="btn main-action">{t("overview.try")}</Link></Empty><Changes list={data.changes} /></>;
+  if (total.requests === 0 && previous.requests === 0 && now.running === 0) return <><Setup /><Empty text={t("overview.empty")}><Link to={address("playground")} class="btn main-action">{t("overview.try")}</Link></Empty><Changes list={data.changes} /></>;
   const cached = total.prompt_tokens > 0 ? total.cache_read_tokens / total.prompt_tokens : 0;
   return (
     <>

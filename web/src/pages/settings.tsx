@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
-import { post, useGet } from "../api";
+import { failure, post, send, useGet } from "../api";
 import { useMay, useShell } from "../context";
+import { download } from "../download";
 import { size, usd, whole } from "../format";
 import { languages, named, t, type Lang } from "../i18n";
 import { setQuery, useRoute } from "../router";
@@ -9,12 +10,15 @@ import type { Theme } from "../theme";
 import { attempt, say } from "../ui/dialog";
 import { Button, Card, Failure, Segments, Skeleton, Time } from "../ui/kit";
 
+/** mostInBrowser is how large a store may be for the browser to hold its backup. */
+const mostInBrowser = 256 << 20;
+
 interface Proof { clean: boolean; days: number; rows: number; roll_ups: number; charged_usd: number; fault?: string; took_ms: number }
 
 export function Settings() {
   const { query } = useRoute();
   const shell = useShell();
-  const write = useMay("config:write");
+  const write = useMay("config:write"), admin = useMay("admin");
   const { data, error, reload } = useGet<Data>("/v1/admin/settings");
   const status = useGet<Status>("/v1/admin/status", 10_000);
   const [proof, prove] = useState<Proof | null>(null);
@@ -28,6 +32,14 @@ export function Settings() {
     void attempt(async () => prove(await post<Proof>("/v1/admin/ledger/verify"))).then(() => work(false));
   };
   const s = status.data;
+  const backup = () => {
+    work(true);
+    void attempt(async () => {
+      const res = await send("POST", "/v1/admin/store/backup", "{}", undefined, "application/x-tar");
+      if (!res.ok) throw await failure(res);
+      download(`ai-gateway-${new Date().toISOString().slice(0, 10)}.tar`, "application/x-tar", await res.blob());
+    }).then(() => work(false));
+  };
   return (
     <>
       <div class="page-head">
@@ -42,7 +54,7 @@ export function Settings() {
             <div class="row wrap"><span class="muted label-col">{t("session.who")}</span><b class="strong">{shell.session.name}</b><span class="muted small">{shell.session.scopes.join(", ") || t("role.relay")} · {t("session.until")} <Time at={shell.session.expires_at} /></span></div>
           </div>
         </Card>
-        <Card title={t("settings.gateway")} tools={<Button small onClick={verify} disabled={busy}>{t("settings.verify")}</Button>}>
+        <Card title={t("settings.gateway")} tools={<>{admin && s && s.store.bytes < mostInBrowser && <Button small icon="download" onClick={backup} disabled={busy}>{t("settings.backup")}</Button>}<Button small onClick={verify} disabled={busy}>{t("settings.verify")}</Button></>}>
           {status.error && <Failure error={status.error} retry={status.reload} />}
           {s && (
             <dl class="pairs two">
@@ -53,6 +65,7 @@ export function Settings() {
               <dt>{t("settings.ledger")}</dt><dd class={s.ledger.error || s.ledger.disk_is_full ? "bad" : ""}>{s.ledger.error || (s.ledger.disk_is_full ? t("settings.disk_full") : t("settings.lag", { n: whole(s.ledger.lag) }))}</dd>
               <dt>{t("settings.fsync")}</dt><dd>{s.ledger.sync_p99_ms === null ? "–" : s.ledger.sync_p99_ms + " ms"}</dd>
               <dt>{t("settings.memory")}</dt><dd>{size(s.heap_bytes)}</dd>
+              {s.store.bytes >= mostInBrowser && <><dt>{t("settings.backup")}</dt><dd class="mono small">ai-gateway store backup FILE</dd></>}
               <dt>{t("settings.in_flight")}</dt><dd>{whole(s.in_flight)}</dd>
             </dl>
           )}

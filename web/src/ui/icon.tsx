@@ -9,6 +9,7 @@ const paths: Record<string, string> = {
   quotas: "M4 18a8 8 0 1 1 16 0M12 18l4-6",
   audit: "M6 3h9l4 4v14H6zM9 12h7M9 16h7M9 8h3",
   settings: "M4 7h9m5 0h2M4 17h2m5 0h9M15 5v4M8 15v4",
+  api: "M8 6l-6 6 6 6m8-12 6 6-6 6M14 4l-4 16",
   search: "M11 18a7 7 0 1 1 0-14 7 7 0 0 1 0 14zm5-2 5 5",
   sun: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2v2m0 16v2M2 12h2m16 0h2M5 5l1.4 1.4m11.2 11.2L19 19M19 5l-1.4 1.4M6.4 17.6 5 19",
   moon: "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z",

@@ -1,2 +1,2 @@
 var e={chat:`/v1/chat/completions`,responses:`/v1/responses`,messages:`/v1/messages`,gemini:`/v1beta/models/{model}:generateContent`};function t(t,n,r=!1){let i=(e[t]??`/v1/chat/completions`).replace(`{model}`,encodeURIComponent(n));return r&&t===`gemini`?i.replace(`:generateContent`,`:streamGenerateContent?alt=sse`):i}var n=e=>`'`+e.replaceAll(`'`,`'\\''`)+`'`;function r(e,t,r){let i=t.startsWith(`/v1/messages`)?[`-H "x-api-key: $AI_GATEWAY_API_KEY"`,`-H 'anthropic-version: 2023-06-01'`]:t.startsWith(`/v1beta/`)?[`-H "x-goog-api-key: $AI_GATEWAY_API_KEY"`]:[`-H "Authorization: Bearer $AI_GATEWAY_API_KEY"`];return[`curl -sN ${n(e+t)}`,...i,`-H 'Content-Type: application/json'`,`-d ${n(r)}`].join(` \\
-  `)}export{t as n,r as t};
+  `)}export{t as n,n as r,r as t};
