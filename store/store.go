@@ -130,7 +130,13 @@ type TotalsQuery struct {
 	Model        string
 	Provider     string
 	Account      string
+	// Apart are the keys that a grouping by key tells apart, the others being summed up
+	// as OtherKey; nil: all are. Many keys at many times are more than one looks at.
+	Apart []string
 }
+
+// OtherKey stands for the keys that are none of TotalsQuery.Apart.
+const OtherKey = "other"
 
 // A Total is the sum of one group, counted in Tokens' disjoint buckets.
 type Total struct {

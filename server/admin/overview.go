@@ -153,6 +153,12 @@ func (o *overview) begins(at time.Time) bool {
 // sums fills totals, series and groups.
 func (o *overview) sums(ctx context.Context) error {
 	q := o.q
+	if o.by == "key" {
+		var err error
+		if q.Apart, err = o.dearest(ctx); err != nil {
+			return err
+		}
+	}
 	q.GroupBy = []string{o.step, o.by}
 	totals, err := o.a.d.Store.Totals(ctx, q)
 	if err != nil {
@@ -184,6 +190,25 @@ func (o *overview) sums(ctx context.Context) error {
 	return nil
 }
 
+// dearest are the keys that will be told apart; nil: all. There may be hundreds, and
+// each step of the time would have as many sums.
+func (o *overview) dearest(ctx context.Context) ([]string, error) {
+	q := o.q
+	q.GroupBy = []string{"key"}
+	totals, err := o.a.d.Store.Totals(ctx, q)
+	if err != nil || len(totals) <= shownGroups+1 {
+		return nil, err
+	}
+	slices.SortFunc(totals, func(x, y store.Total) int {
+		return cmp.Or(cmp.Compare(y.CostNano, x.CostNano), cmp.Compare(y.Requests, x.Requests), cmp.Compare(x.Group["key"], y.Group["key"]))
+	})
+	keys := make([]string, shownGroups)
+	for i := range keys {
+		keys[i] = totals[i].Group["key"]
+	}
+	return keys, nil
+}
+
 func (o *overview) group(name, label string) *api.OverviewGroup {
 	n := len(o.reply.Times)
 	return &api.OverviewGroup{Name: name, Label: label, Requests: make([]int64, n), Errors: make([]int64, n), CostUSD: make([]api.USD, n)}
@@ -202,8 +227,14 @@ func (o *overview) top(groups map[string]*api.OverviewGroup) []api.OverviewGroup
 	for _, g := range groups {
 		out = append(out, *g)
 	}
+	last := func(g *api.OverviewGroup) int {
+		if g.Name == otherGroup {
+			return 1
+		}
+		return 0
+	}
 	slices.SortFunc(out, func(x, y api.OverviewGroup) int {
-		return cmp.Or(cmp.Compare(y.Total.CostUSD, x.Total.CostUSD), cmp.Compare(y.Total.Requests, x.Total.Requests), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(cmp.Compare(last(&x), last(&y)), cmp.Compare(y.Total.CostUSD, x.Total.CostUSD), cmp.Compare(y.Total.Requests, x.Total.Requests), cmp.Compare(x.Name, y.Name))
 	})
 	if len(out) <= shownGroups+1 {
 		return out

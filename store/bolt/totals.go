@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,17 @@ func timesOf(by []string, zone *time.Location, known func(string) bool) (timeLab
 // Until, widened up; a zero time is no bound. The sums come in the order of their
 // group's values; without grouping there is one, or none if there were no requests.
 func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
-	t := &tally[sums]{by: q.GroupBy, columns: columns, most: maxGroups, wanted: func(d *dims) bool {
+	known := columns
+	if q.Apart != nil {
+		known = maps.Clone(columns)
+		known["key"] = func(d *dims) string {
+			if slices.Contains(q.Apart, d.key) {
+				return d.key
+			}
+			return store.OtherKey
+		}
+	}
+	t := &tally[sums]{by: q.GroupBy, columns: known, most: maxGroups, wanted: func(d *dims) bool {
 		return (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account)
 	}, add: (*sums).addEncoded}
 	if err := t.begin(q.Zone); err != nil {

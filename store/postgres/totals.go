@@ -97,6 +97,11 @@ func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
 			w.add(column+" = ?", store.CleanText(value, store.MaxText))
 		}
 	}
+	if i := slices.Index(columns, "s.key_id"); i >= 0 && q.Apart != nil {
+		w.args = append(w.args, q.Apart)
+		columns = slices.Clone(columns)
+		columns[i] = fmt.Sprintf("CASE WHEN s.key_id = ANY($%d) THEN s.key_id ELSE '%s' END", len(w.args), store.OtherKey)
+	}
 	list := slices.Clone(columns)
 	for _, n := range numbers {
 		list = append(list, "least(greatest(sum(r."+n+"), -9223372036854775808), 9223372036854775807)::bigint")

@@ -138,11 +138,33 @@ func totalsAgainstRows(t *testing.T, s store.Store) {
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"model"}, KeyID: "key1"})
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"key"}, Model: "模型", Provider: "openai"})
 	compare(t, s, rows, store.TotalsQuery{KeyID: "nobody"})
+	apart(t, s, rows)
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"key"}, Account: "b"})
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"day"}, Account: "a", KeyID: "key2"})
 	for _, by := range [][]string{{"colour"}, {"model", "model"}, {""}} {
 		if _, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by}); !errors.Is(err, store.ErrQuery) {
 			t.Errorf("grouping by %q: %v, want ErrQuery", by, err)
+		}
+	}
+}
+
+// apart: what is not told apart is summed up.
+func apart(t *testing.T, s store.Store, rows []*store.UsageRow) {
+	t.Helper()
+	for _, by := range [][]string{{"key"}, {"hour", "key"}, {"key", "model"}} {
+		for _, some := range [][]string{{}, {"key1"}, {"key0", "key3", "nobody"}} {
+			as := make([]*store.UsageRow, len(rows))
+			for i, r := range rows {
+				one := *r
+				if !slices.Contains(some, r.KeyID) {
+					one.KeyID, one.KeyName = store.OtherKey, ""
+				}
+				as[i] = &one
+			}
+			got, want := totals(t, s, store.TotalsQuery{GroupBy: by, Apart: some}), naive(as, store.TotalsQuery{GroupBy: by})
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("by %v, apart %v: %d groups, want %d\ngot  %.600s\nwant %.600s", by, some, len(got), len(want), dump(got), dump(want))
+			}
 		}
 	}
 }
