@@ -41,7 +41,8 @@ func (t *tally[S]) walk(ctx context.Context, tx *bbolt.Tx, from []byte, since, u
 	first, end := slotsOf(since, until)
 	names := tx.Bucket(bSeries)
 	c := tx.Bucket(from).Cursor()
-	n := 0
+	var now []*S // sums of the label at, by place: one look-up for many roll-ups
+	n, at := 0, int32(-1)
 	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, first)); len(k) == 8; k, v = c.Next() {
 		slot := binary.BigEndian.Uint32(k)
 		if slot >= end {
@@ -60,20 +61,33 @@ func (t *tally[S]) walk(ctx context.Context, tx *bbolt.Tx, from []byte, since, u
 		if place < 0 {
 			continue
 		}
-		g := [2]int32{place, t.times.labelOf(slot)}
-		sum := t.sums[g]
-		if sum == nil {
-			if len(t.sums) == t.most {
+		if label := t.times.labelOf(slot); label != at {
+			at = label
+			clear(now)
+		}
+		if int(place) >= len(now) {
+			now = append(now, make([]*S, int(place)+1-len(now))...)
+		}
+		if now[place] == nil {
+			if now[place] = t.sum([2]int32{place, at}); now[place] == nil {
 				return fmt.Errorf("more than %d groups: %w", t.most, store.ErrQuery)
 			}
-			sum = new(S)
-			t.sums[g] = sum
 		}
-		if err := t.add(sum, v); err != nil {
+		if err := t.add(now[place], v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sum returns the sum of a group; nil: there are too many.
+func (t *tally[S]) sum(of [2]int32) *S {
+	sum := t.sums[of]
+	if sum == nil && len(t.sums) < t.most {
+		sum = new(S)
+		t.sums[of] = sum
+	}
+	return sum
 }
 
 // place decides, once a query, which group a series belongs to; -1: none.
