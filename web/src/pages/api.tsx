@@ -1,5 +1,5 @@
 // The description of the API that the gateway itself serves, to read.
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { useGet } from "../api";
 import { quote } from "../curl";
 import { t } from "../i18n";
@@ -56,11 +56,13 @@ export function Api() {
 
 function Told({ call, all }: { call: Call; all: Description }) {
   const { op } = call;
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), []); // an address may name a call far down
   const parameters = (op.parameters ?? []).map((p) => (p.$ref ? (all.components.parameters?.[p.$ref.split("/").at(-1) ?? ""] ?? p) : p));
   const body = op.requestBody?.content?.["application/json"]?.schema;
   const answers = Object.entries(op.responses ?? {}).filter(([status]) => status.startsWith("2"));
   return (
-    <div class="pad-cell">
+    <div class="pad-cell" ref={box}>
       {op.description && <p>{op.description}</p>}
       <Code text={example(call, body, all)} label="curl" />
       {parameters.length > 0 && <Members title={t("api.parameters")} list={parameters.map((p) => ({ name: p.name ?? "", type: kindOf(p.schema), required: p.required === true, text: p.description ?? "" }))} />}
