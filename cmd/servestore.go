@@ -109,6 +109,25 @@ func (g *gateway) leases() func(context.Context, string, func(store.LeaseView) (
 	}
 }
 
+// rates returns what takes units of a minute, slots what changes parts of what may run
+// at a time; nil: this gateway is alone.
+func (g *gateway) rates() func(context.Context, store.RateAsk) (store.RateGrant, error) {
+	if db := g.database(); db != nil {
+		return db.Rate
+	}
+	return nil
+}
+
+func (g *gateway) slots() func(context.Context, string, func(store.LeaseView) (int64, bool)) error {
+	db := g.database()
+	if db == nil {
+		return nil
+	}
+	return func(ctx context.Context, counter string, f func(store.LeaseView) (int64, bool)) error {
+		return db.Slots(ctx, g.holder, counter, f)
+	}
+}
+
 // beatEvery is how often a gateway tells the others that it lives.
 const beatEvery = 5 * time.Second
 

@@ -173,7 +173,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	g.metrics.WatchTargets(func() map[string]int { return accountStates(g.server.Table(), now()) })
 	var panicked func(string, any)
 	g.limits = limits.New(limits.Options{
-		Lease: g.leases(), Sync: g.ledger.Sync, Now: now, Zone: cfg.Zone, Log: log,
+		Lease: g.leases(), Rate: g.rates(), Slots: g.slots(), Sync: g.ledger.Sync, Now: now, Zone: cfg.Zone, Log: log,
 		Totals: func(ctx context.Context, q store.TotalsQuery) ([]store.Total, error) {
 			if err := g.ledger.Sync(ctx); err != nil {
 				return nil, err

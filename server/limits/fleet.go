@@ -59,6 +59,9 @@ func (id identity) digest() string {
 
 // more gets the lease of r to have room for n; a denial says why it does not.
 func (l *Limiter) more(r *rule, n int64, now time.Time) *Denial {
+	if r.minute() {
+		return l.moreRate(r, n)
+	}
 	r.lease.Lock()
 	defer r.lease.Unlock()
 	r.mu.Lock()
@@ -203,10 +206,26 @@ func (l *Limiter) Renew(ctx context.Context) {
 		case <-tick.C:
 		}
 		for _, r := range l.set.Load().rules {
-			if r.window() && ctx.Err() == nil && l.o.Now().UnixNano() >= l.away.Load() {
-				l.renewOne(ctx, r)
-			}
+			l.renewAny(ctx, r)
 		}
+	}
+}
+
+// renewAny keeps what this gateway has of r in step.
+func (l *Limiter) renewAny(ctx context.Context, r *rule) {
+	away := l.o.Now().UnixNano() < l.away.Load()
+	switch {
+	case ctx.Err() != nil:
+	case r.lim.Kind == store.LimitConcurrency:
+		if l.o.Slots != nil {
+			l.renewSlots(r)
+		}
+	case r.minute():
+		if l.o.Rate != nil {
+			l.renewRate(r)
+		}
+	case !away:
+		l.renewOne(ctx, r)
 	}
 }
 

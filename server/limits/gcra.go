@@ -67,16 +67,22 @@ func (g *gcra) wait(r rate, n, now int64) int64 {
 // adjust corrects a taking that set the arrival time to tat: n units were taken,
 // used was right. What time has given back by now is not given back again.
 func (g *gcra) adjust(r rate, n, used, tat, now int64) {
-	delta := r.cost(used) - r.cost(n)
-	if delta < 0 {
-		delta = -min(-delta, max(0, tat-now))
-	}
+	delta := correction(r, n, used, tat, now)
 	for delta != 0 {
 		old := g.tat.Load()
 		if g.tat.CompareAndSwap(old, addSat(max(old, now), delta)) {
 			return
 		}
 	}
+}
+
+// correction is by how much adjust moves the arrival time, in ticks.
+func correction(r rate, n, used, tat, now int64) int64 {
+	delta := r.cost(used) - r.cost(n)
+	if delta < 0 {
+		delta = -min(-delta, max(0, tat-now))
+	}
+	return delta
 }
 
 // level returns what is in use at now, in units rounded up, and the ticks until all is free.

@@ -99,7 +99,7 @@ func (a *Lease) takeSlots(rules []*rule, d time.Duration) *Denial {
 	sortRules(rules)
 	start := a.l.o.Now()
 	for _, r := range rules {
-		if !r.slots.take(d - a.l.o.Now().Sub(start)) {
+		if !a.l.takeSlot(r, max(0, d-a.l.o.Now().Sub(start))) {
 			return r.noSlot()
 		}
 		a.held = append(a.held, holding{rule: r, n: 1})
@@ -115,6 +115,9 @@ func (r *rule) noSlot() *Denial {
 func (a *Lease) takeRate(r *rule, n, now int64) *Denial {
 	if d := r.tooLarge(n); d != nil {
 		return d
+	}
+	if a.l.o.Rate != nil {
+		return a.takeShared(r, n)
 	}
 	tat, wait, ok := r.gcra.take(r.rate, n, now)
 	if !ok {
@@ -276,7 +279,7 @@ func (a *Lease) undo(h *holding, now time.Time) {
 	case r.lim.Kind == store.LimitConcurrency:
 		r.slots.release()
 	case r.minute():
-		r.gcra.adjust(r.rate, h.n, 0, h.tat, a.l.ticks(now))
+		a.l.corrected(r, h.n, 0, h.tat, a.l.ticks(now))
 	default:
 		r.mu.Lock()
 		h.period.reserved -= h.n

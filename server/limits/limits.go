@@ -41,6 +41,10 @@ type Options struct {
 	Lease func(ctx context.Context, counter string, f func(store.LeaseView) (int64, error)) error
 	// Sync waits until all rows that are settled are in the sums of Lease.
 	Sync func(ctx context.Context) error
+	// Rate takes units of a minute, and Slots changes what this gateway has of what may
+	// run at a time, where several gateways count. nil: this gateway is alone.
+	Rate  func(ctx context.Context, ask store.RateAsk) (store.RateGrant, error)
+	Slots func(ctx context.Context, counter string, f func(store.LeaseView) (amount int64, wants bool)) error
 	// Soft is told when a limit is used to its policy's soft_percent. It must not block. May be nil.
 	Soft func(Event)
 }
@@ -53,7 +57,9 @@ type Limiter struct {
 	gates [gateShards]gate
 	soft  events
 
-	away atomic.Int64 // until when leases are not asked for, since nobody answers; Unix nanoseconds
+	away     atomic.Int64 // until when leases are not asked for, since nobody answers; Unix nanoseconds
+	paceAway atomic.Int64 // the same for minutes and slots, which wait less long
+	rateAway atomic.Bool  // minutes are this gateway's own part until Renew has seen the store
 
 	mu  sync.Mutex // one change of the policies at a time
 	seq int64
@@ -105,8 +111,12 @@ func (l *Limiter) Set(ctx context.Context, policies []*store.Policy) error {
 		return err
 	}
 	for _, r := range s.rules {
-		if r.lim.Kind == store.LimitConcurrency {
-			r.slots.resize(r.lim.Limit)
+		switch {
+		case r.lim.Kind != store.LimitConcurrency:
+		case l.o.Slots != nil: // more comes by asking
+			r.slots.resize(min(r.slots.bound(), r.lim.Limit), r.lim.Limit)
+		default:
+			r.slots.resize(r.lim.Limit, r.lim.Limit)
 		}
 	}
 	l.set.Store(s)

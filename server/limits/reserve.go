@@ -64,12 +64,20 @@ func (a *Lease) reserveOnce(rules []*rule, need Amount, now time.Time) (d *Denia
 		if r.window() {
 			continue
 		}
-		if d := a.takeRate(r, r.of(need), a.l.ticks(now)); d != nil {
+		d := r.tooLarge(r.of(need))
+		if d == nil && a.l.o.Rate != nil {
+			if !a.takeHad(r, r.of(need)) {
+				short = r
+			}
+		} else if d == nil {
+			d = a.takeRate(r, r.of(need), a.l.ticks(now))
+		}
+		if d != nil || short != nil {
 			for i := before; i < len(a.held); i++ {
 				a.undo(&a.held[i], now)
 			}
 			a.held = a.held[:before]
-			return d, nil
+			return d, short
 		}
 	}
 	for _, r := range rules {
@@ -160,7 +168,7 @@ func (l *Limiter) Try(w Who, need Amount, now time.Time) *Denial {
 func (r *rule) would(n int64, now time.Time, ticks int64) *Denial {
 	switch {
 	case r.lim.Kind == store.LimitConcurrency:
-		if !r.slots.free() {
+		if !r.slots.free() && r.slots.inUse()+r.part.other.Load() >= r.lim.Limit {
 			return r.noSlot()
 		}
 	case r.minute():

@@ -61,7 +61,9 @@ type counter struct {
 	id    string
 	lease sync.Mutex // one change of the lease at a time; taken before mu
 	gcra  gcra
+	pace  pace // of a minute, where several gateways count in it
 	slots slots
+	part  slotShare // of slots, where several gateways have them
 
 	mu  sync.Mutex
 	cur *period // of a window; nil until the first use

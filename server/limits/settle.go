@@ -30,7 +30,7 @@ func (l *Limiter) settleOne(h *holding, used Amount, now time.Time) {
 		r.slots.release()
 	case r.minute():
 		if r.lim.Kind == store.LimitTokens {
-			r.gcra.adjust(r.rate, h.n, used.Tokens, h.tat, l.ticks(now))
+			l.corrected(r, h.n, used.Tokens, h.tat, l.ticks(now))
 		}
 	default:
 		r.mu.Lock()

@@ -16,16 +16,38 @@ const (
 type slots struct {
 	mu    sync.Mutex
 	limit int64
+	room  int64 // how many may wait
 	used  int64
 	queue []chan struct{} // closed when its slot is given
 }
 
-// resize puts another bound in force. Those beyond it run to their end.
-func (s *slots) resize(limit int64) {
+// resize puts other bounds in force: how many run, and how many wait. Those beyond run
+// to their end.
+func (s *slots) resize(limit, room int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.limit = limit
+	s.limit, s.room = limit, min(room, maxWaiters)
 	s.grant()
+}
+
+// shrink lowers the bound to what f makes of how many run and wait, if it is higher.
+func (s *slots) shrink(f func(used, waiting int64) int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = min(s.limit, f(s.used, int64(len(s.queue))))
+}
+
+// standing returns how many run and how many wait.
+func (s *slots) standing() (used, waiting int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used, int64(len(s.queue))
+}
+
+func (s *slots) bound() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit
 }
 
 // grant gives free slots to those who wait; s.mu is held.
@@ -49,7 +71,7 @@ func (s *slots) take(d time.Duration) bool {
 		s.mu.Unlock()
 		return true
 	}
-	if d <= 0 || int64(len(s.queue)) >= min(s.limit, maxWaiters) {
+	if d <= 0 || int64(len(s.queue)) >= s.room {
 		s.mu.Unlock()
 		return false
 	}

@@ -63,6 +63,12 @@ func (s *Store) Beat(ctx context.Context, h Holder) error {
 		if err == nil {
 			_, err = tx.Exec(ctx, "DELETE FROM limit_leases WHERE at < now() - interval '"+leaseGrace+"'")
 		}
+		if err == nil { // what has been free for an hour
+			_, err = tx.Exec(ctx, "DELETE FROM limit_rates WHERE tat < (extract(epoch FROM now()) - 3600) * 1000000000")
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM limit_slots WHERE until < now() - interval '1 minute'")
+		}
 		return err
 	})
 }
@@ -71,6 +77,9 @@ func (s *Store) Beat(ctx context.Context, h Holder) error {
 func (s *Store) Leave(ctx context.Context, h Holder) error {
 	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "DELETE FROM limit_leases WHERE boot = $1", h.Boot)
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM limit_slots WHERE boot = $1", h.Boot)
+		}
 		if err == nil {
 			_, err = tx.Exec(ctx, "DELETE FROM gateways WHERE boot = $1", h.Boot)
 		}
