@@ -96,6 +96,7 @@ func (s *Server) stopAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, ln := range s.listeners {
+		lastCall(ln)
 		_ = ln.Close()
 	}
 	s.listeners = nil
