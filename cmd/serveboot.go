@@ -155,7 +155,7 @@ func ensureAdmin(ctx context.Context, cfg *config.Config, st store.Store, rev ui
 	if errors.Is(err, store.ErrStale) { // another gateway on the database was first
 		snap, lerr := st.Load(ctx)
 		if lerr == nil && len(snap.Keys) > 0 {
-			keys.Replace(snap.Keys)
+			keys.Replace(keys.Changes(), snap.Keys)
 			return firstKey{}, os.Remove(f.file)
 		}
 		err = errors.Join(err, lerr)

@@ -165,11 +165,15 @@ func (g *gateway) follow(ctx context.Context) {
 	}
 	first := true
 	db.Watch(ctx, func(ctx context.Context) error {
+		since := g.keys.Changes()
 		snap, err := db.Load(ctx)
+		for err == nil && !g.keys.Replace(since, snap.Keys) { // a key was changed here meanwhile
+			since = g.keys.Changes()
+			snap, err = db.Load(ctx)
+		}
 		if err != nil {
 			return err
 		}
-		g.keys.Replace(snap.Keys)
 		if err := g.runtime.Reload(ctx); err != nil {
 			g.log.Error("cannot put the configuration of the database into force, trying on", "revision", snap.Rev, "error", err)
 			return err

@@ -27,7 +27,8 @@ type KeyIndex struct {
 	seed   maphash.Seed
 	count  atomic.Int64
 
-	mu sync.Mutex // one change at a time
+	mu      sync.Mutex // one change at a time
+	changes uint64     // by Put and Delete
 }
 
 // indexed is a key with when it was used last, in minutes since 1970; the time
@@ -134,6 +135,11 @@ func (x *KeyIndex) All() []*Key {
 func (x *KeyIndex) Put(k *Key) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.changes++
+	x.put(k)
+}
+
+func (x *KeyIndex) put(k *Key) {
 	id := x.shard(k.ID)
 	old := (*x.byID[id].Load())[k.ID]
 	used := new(atomic.Int64)
@@ -164,6 +170,11 @@ func (x *KeyIndex) Put(k *Key) {
 func (x *KeyIndex) Delete(id string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.changes++
+	x.remove(id)
+}
+
+func (x *KeyIndex) remove(id string) {
 	old, found := x.ByID(id)
 	if !found {
 		return
@@ -173,22 +184,37 @@ func (x *KeyIndex) Delete(id string) {
 	change(&x.byID[x.shard(id)], func(m map[string]*indexed) { delete(m, id) })
 }
 
-// Replace makes keys all that there are. Keys that are as they were stay untouched.
-func (x *KeyIndex) Replace(keys []*Key) {
+// Changes counts what Put and Delete have done.
+func (x *KeyIndex) Changes() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.changes
+}
+
+// Replace makes keys all that there are, unless there were changes after since, since
+// keys, read before, may not have them: then it does nothing and reports false. Keys
+// that are as they were stay untouched.
+func (x *KeyIndex) Replace(since uint64, keys []*Key) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.changes != since {
+		return false
+	}
 	ids := make(map[string]bool, len(keys))
 	for _, k := range keys {
 		ids[k.ID] = true
 		if old, found := x.ByID(k.ID); !found || !reflect.DeepEqual(old, k) {
-			x.Put(k)
+			x.put(k)
 		}
 	}
 	for i := range x.byID {
 		for id := range *x.byID[i].Load() {
 			if !ids[id] {
-				x.Delete(id)
+				x.remove(id)
 			}
 		}
 	}
+	return true
 }
 
 // forget removes the hashes of old that its successor, if any, does not have, and its name.

@@ -179,3 +179,23 @@ func BenchmarkKeyIndexPut(b *testing.B) {
 		n += 7919
 	}
 }
+
+// A state read before a key was made must not take the key away again.
+func TestReplaceAfterChange(t *testing.T) {
+	x := NewKeyIndex(nil)
+	since := x.Changes() // then the state is read, of before the key
+	k := &Key{ID: "a", Name: "a", Hash: HashKey("sk-gw-a")}
+	x.Put(k)
+	if x.Replace(since, nil) || x.Len() != 1 {
+		t.Error("a key is lost that was made while an older state was read")
+	}
+	if !x.Replace(x.Changes(), nil) || x.Len() != 0 {
+		t.Error("a state that is newer than all changes is not taken")
+	}
+	since = x.Changes()
+	x.Put(k)
+	x.Delete("a")
+	if x.Replace(since, []*Key{k}) || x.Len() != 0 {
+		t.Error("a key that was removed is back")
+	}
+}
