@@ -59,6 +59,7 @@ type Limiter struct {
 
 	away     atomic.Int64 // until when leases are not asked for, since nobody answers; Unix nanoseconds
 	paceAway atomic.Int64 // the same for minutes and slots, which wait less long
+	alive    atomic.Int64 // gateways when the store was seen last; 0: never
 	rateAway atomic.Bool  // minutes are this gateway's own part until Renew has seen the store
 
 	mu  sync.Mutex // one change of the policies at a time

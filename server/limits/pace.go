@@ -3,7 +3,6 @@ package limits
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/store"
@@ -27,12 +26,11 @@ type pace struct {
 	tat   int64 // ticks: the arrival time that their taking set
 	owed  int64 // ticks: what was used beyond what was taken; negative: less
 	seen  int64 // ticks: when the store was asked last; 0: never
-	alive atomic.Int64
 }
 
 const (
 	grantFor   = time.Second
-	rateWithin = 250 * time.Millisecond // the store has answered by then, or is away
+	rateWithin = 500 * time.Millisecond // the store has answered by then, or is away
 	// batchPart is the part of a minute's limit that is taken at once: a tenth of a second's.
 	batchPart = 600
 )
@@ -117,7 +115,7 @@ func (l *Limiter) moreRate(r *rule, n int64) *Denial {
 
 // alone takes n units of this gateway's own part of the limit.
 func (l *Limiter) alone(r *rule, n, now int64) *Denial {
-	tat, wait, ok := r.gcra.take(r.rate.among(r.pace.alive.Load(), n), n, now)
+	tat, wait, ok := r.gcra.take(r.rate.among(l.alive.Load(), n), n, now)
 	if !ok {
 		return r.tooFast(n, wait, now)
 	}
@@ -136,7 +134,11 @@ func (l *Limiter) askRate(r *rule, n int64) (granted int64, err error) {
 	p.forfeit(r.rate, before)
 	owed := p.owed
 	p.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), rateWithin)
+	within := rateWithin
+	if l.alive.Load() == 0 { // it is not known yet who else there is
+		within = leaseWithin
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	g, err := l.o.Rate(ctx, store.RateAsk{
 		Counter: r.id, Limit: r.rate.limit, Burst: r.rate.burst, Adjust: time.Duration(owed / ticksPerNano),
@@ -155,7 +157,7 @@ func (l *Limiter) askRate(r *rule, n int64) (granted int64, err error) {
 	p.owed -= owed / ticksPerNano * ticksPerNano
 	p.have, p.tat = g.Granted, addSat(before, int64(g.Ahead)*ticksPerNano)
 	p.until, p.seen = before+int64(grantFor)*ticksPerNano, l.ticks(l.o.Now())
-	p.alive.Store(int64(g.Gateways))
+	l.alive.Store(int64(g.Gateways))
 	r.gcra.tat.Store(p.tat)
 	return g.Granted, nil
 }
@@ -167,7 +169,7 @@ func (l *Limiter) corrected(r *rule, n, used, tat, now int64) {
 		return
 	}
 	if l.rateAway.Load() {
-		r.gcra.adjust(r.rate.among(r.pace.alive.Load(), n), n, used, tat, now)
+		r.gcra.adjust(r.rate.among(l.alive.Load(), n), n, used, tat, now)
 		return
 	}
 	r.gcra.adjust(r.rate, n, used, tat, now)

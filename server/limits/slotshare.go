@@ -18,7 +18,6 @@ import (
 type slotShare struct {
 	asked time.Time    // the last time
 	until time.Time    // when the part is forfeit
-	alive int64        // gateways when the store was seen last
 	other atomic.Int64 // what the others had then; read without the lock
 }
 
@@ -58,11 +57,14 @@ func (l *Limiter) moreSlots(r *rule, n int64) {
 		l.expireSlots(r, now)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), rateWithin)
+	if r.part.until.IsZero() { // nobody else may count on more than it has for as long
+		r.part.until = now.Add(store.SlotsFor)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), slotWait)
 	defer cancel()
 	var grant int64
 	err := l.o.Slots(ctx, r.id, func(v store.LeaseView) (int64, bool) {
-		r.part.alive = int64(v.Gateways)
+		l.alive.Store(int64(v.Gateways))
 		r.part.other.Store(v.Others)
 		var held int64
 		var wants bool
@@ -97,7 +99,7 @@ func partOf(v store.LeaseView, limit, used, lacks int64) (part int64, wants bool
 // expireSlots brings the part of a gateway that has not seen the store for too long to
 // an even one. Who has more comes down first.
 func (l *Limiter) expireSlots(r *rule, now time.Time) {
-	even := max(1, r.lim.Limit/max(1, r.part.alive))
+	even := max(1, r.lim.Limit/max(1, l.alive.Load()))
 	if r.lim.Limit <= 0 || now.Before(r.part.until) {
 		return
 	}
