@@ -89,7 +89,7 @@ var testOnly = map[string][]string{
 // wiring lists the files of cmd that may open stores, providers and servers;
 // all others are clients of a running gateway and see only server/api.
 var wiring = map[string]bool{
-	"serve.go": true, "serverecount.go": true, "serveboot.go": true, "servestore.go": true, "storemigrate.go": true, "servehealth.go": true, "servestatus.go": true, "servewire.go": true, "accessline.go": true, "listen.go": true, "listentls.go": true, "reload.go": true, "servememory.go": true, "servenotify.go": true, "migrate.go": true, "migratedb.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true, "secretsides.go": true,
+	"serve.go": true, "serverecount.go": true, "serveboot.go": true, "servestore.go": true, "storemigrate.go": true, "servehealth.go": true, "servestatus.go": true, "servewire.go": true, "servepeers.go": true, "accessline.go": true, "listen.go": true, "listentls.go": true, "reload.go": true, "servememory.go": true, "servenotify.go": true, "migrate.go": true, "migratedb.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true, "secretsides.go": true,
 	"doctorfolder.go": true,
 }
 

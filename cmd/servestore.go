@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/your-org/ai-api-gateway/server"
 	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
@@ -146,6 +147,9 @@ func (g *gateway) beat(ctx context.Context) {
 			err = db.Inherit(ctx, g.holder)
 			inherited = err == nil
 		}
+		if err == nil {
+			err = g.seePeers(ctx, db)
+		}
 		if err != nil && ctx.Err() == nil {
 			g.log.Debug("the other gateways cannot be told that this one lives", "error", err)
 		}
@@ -155,6 +159,20 @@ func (g *gateway) beat(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// seePeers looks who else is on the database.
+func (g *gateway) seePeers(ctx context.Context, db *postgres.Store) error {
+	list, err := db.Peers(ctx, g.holder)
+	if err != nil {
+		return err
+	}
+	peers := make([]server.Peer, len(list))
+	for i, p := range list {
+		peers[i] = server.Peer{Boot: p.Boot, Name: p.Name, URL: p.URL}
+	}
+	g.peers.Store(&peers)
+	return nil
 }
 
 // follow puts into force what any gateway changes in the database, until ctx ends.

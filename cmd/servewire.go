@@ -59,7 +59,8 @@ type gateway struct {
 	lines    *telemetry.Lines
 	jsonLog  bool
 	store    books
-	holder   postgres.Holder // of leases, in a database
+	holder   postgres.Holder               // of leases, in a database
+	peers    atomic.Pointer[[]server.Peer] // as they were seen last
 	ledger   *ledger.Ledger
 	client   *upstream.Client
 	limits   *limits.Limiter
@@ -122,6 +123,9 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 	boot := ulid.MustNew(ulid.Timestamp(now()), rand.Reader).String()
 	if g.holder, err = holderOf(cfg.DataDir, boot); err != nil {
 		return nil, fmt.Errorf("cannot name the data folder: %w", err)
+	}
+	if cfg.DatabaseURL != "" {
+		g.holder.Name, g.holder.URL = doors.reachedAt(cfg.DatabaseURL)
 	}
 	if g.ledger, err = ledger.Open(ctx, ledger.Options{
 		Dir: filepath.Join(cfg.DataDir, "wal"), Store: g.store, Now: now, Boot: boot, Log: log,
@@ -210,7 +214,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Config: func() json.RawMessage { return effectiveJSON(g.inForce.Load().cfg) }, ReloadConfig: g.reload, Notifications: g.notifications, TestNotification: g.notify.Test, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
-		Version: Version, Instance: boot, Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
+		Version: Version, Instance: boot, Node: g.holder.Name, Peers: g.peersOf(), PeerToken: g.sealer.PeerToken(), Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
 		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), CORS: cfg.CORSOrigins, MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Degraded: g.degraded, Web: servePage(),
 		Surfaces: surfaces(),

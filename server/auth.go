@@ -27,6 +27,8 @@ type auth struct {
 	keys     *store.KeyIndex
 	adminKey [32]byte // hash of AI_GATEWAY_ADMIN_KEY; zero: none
 	local    [32]byte // hash of the local CLI's token; zero: none
+	peers    [32]byte // hash of what other gateways on the database prove themselves with; zero: none
+	boot     string   // what they call this process
 	trusted  atomic.Pointer[[]netip.Prefix]
 }
 
@@ -119,7 +121,16 @@ func (a *auth) byHash(ctx *fasthttp.RequestCtx, hash [32]byte, now time.Time) (*
 	if a.local != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.local[:]) == 1 && peerIsLoopback(ctx) {
 		return &admin.Caller{Name: "local", Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
 	}
+	if a.peers != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.peers[:]) == 1 && a.asksPeer(ctx) {
+		return &admin.Caller{Name: "gateway", Peer: true, Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
+	}
 	return nil, unauthorized("the API key is not valid")
+}
+
+// asksPeer reports whether another gateway asks what gateways ask each other, and
+// means this process.
+func (a *auth) asksPeer(ctx *fasthttp.RequestCtx) bool {
+	return bytes.HasPrefix(ctx.Path(), []byte("/v1/admin/requests")) && string(ctx.Request.Header.Peek(peerHeader)) == a.boot
 }
 
 func (a *auth) keyed(ctx *fasthttp.RequestCtx, k *store.Key, now time.Time) (*admin.Caller, *providers.Error) {

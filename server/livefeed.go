@@ -36,7 +36,12 @@ func (s *Server) liveFeed(c *call) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("X-Request-Id", c.id)
-	c.ctx.Response.SetBodyStream(&liveReader{s: s, w: w, rest: []byte(": live\n\n")}, -1)
+	l := &liveReader{s: s, w: w, rest: []byte(": live\n\n")}
+	if s.o.Peers != nil && !c.who.Peer {
+		l.peers = s.followPeers()
+		l.foreign = l.peers.C
+	}
+	c.ctx.Response.SetBodyStream(l, -1)
 }
 
 // A liveReader is the body of a live feed. One goroutine reads it.
@@ -45,9 +50,12 @@ type liveReader struct {
 	w    *relay.Watch
 	rest []byte // encoded and not yet read
 
-	batch []*relay.Progress // gathered
-	busy  bool              // the last write was
-	buf   bytes.Buffer      // encoded; rest is of it
+	peers   *peerFeed            // nil: there can be none
+	foreign <-chan api.LiveEvent // of it
+	others  []api.LiveEvent      // gathered of it
+	batch   []*relay.Progress    // gathered
+	busy    bool                 // the last write was
+	buf     bytes.Buffer         // encoded; rest is of it
 }
 
 // WriteTo writes each gathering at once. Read alone is asked for 4 KB at a time, and a
@@ -87,9 +95,12 @@ func (l *liveReader) gather() error {
 	silence := time.NewTimer(liveAlive)
 	defer silence.Stop()
 	var first *relay.Progress
-	for first == nil {
+	l.others = l.others[:0]
+	for first == nil && len(l.others) == 0 {
 		select {
 		case first = <-l.w.C:
+		case e := <-l.foreign:
+			l.others = append(l.others, e)
 		case <-silence.C:
 			l.rest = []byte(": alive\n\n")
 			return nil
@@ -104,11 +115,17 @@ func (l *liveReader) gather() error {
 	} else {
 		time.Sleep(liveGather)
 	}
-	l.batch = append(l.batch[:0], first)
-	for len(l.batch) < liveEvents {
+	l.batch = l.batch[:0]
+	if first != nil {
+		l.batch = append(l.batch, first)
+	}
+	for len(l.batch)+len(l.others) < liveEvents {
 		select {
 		case p := <-l.w.C:
 			l.batch = append(l.batch, p)
+			continue
+		case e := <-l.foreign:
+			l.others = append(l.others, e)
 			continue
 		default:
 		}
@@ -119,12 +136,22 @@ func (l *liveReader) gather() error {
 	}
 	l.buf.Reset()
 	for _, p := range l.batch {
-		l.add(liveEvent(p))
+		e := liveEvent(p)
+		e.Node = l.s.o.Node
+		l.add(e)
 	}
-	if n := l.w.Dropped(); n > 0 {
+	for _, e := range l.others {
+		l.add(e)
+	}
+	n := l.w.Dropped()
+	if l.peers != nil {
+		n += l.peers.lost.Swap(0)
+	}
+	if n > 0 {
 		l.add(api.LiveEvent{Type: api.LiveDropped, Time: l.s.o.Now(), Dropped: n})
 	}
 	clear(l.batch) // what is told is not kept
+	clear(l.others)
 	l.rest = l.buf.Bytes()
 	return nil
 }
@@ -154,6 +181,9 @@ func (l *liveReader) add(e api.LiveEvent) {
 // Close ends the watch.
 func (l *liveReader) Close() error {
 	l.w.Close()
+	if l.peers != nil {
+		l.peers.cancel()
+	}
 	return nil
 }
 
@@ -173,25 +203,34 @@ func liveEvent(p *relay.Progress) api.LiveEvent {
 	return e
 }
 
-// inFlight lists the requests in flight.
+// inFlight lists the requests in flight, at all gateways on the database.
 func (s *Server) inFlight(c *call) {
 	out := api.InFlightReply{Data: []api.LiveEvent{}}
 	for _, p := range s.relay.Requests() {
-		out.Data = append(out.Data, liveEvent(p))
+		e := liveEvent(p)
+		e.Node = s.o.Node
+		out.Data = append(out.Data, e)
+	}
+	if peers := s.peers(c); len(peers) > 0 {
+		more, missing := s.inFlightOfPeers(peers)
+		out.Data, out.Unreachable = append(out.Data, more...), missing
+		slices.SortStableFunc(out.Data, func(a, b api.LiveEvent) int { return b.Accepted.Compare(a.Accepted) })
 	}
 	c.noStore()
 	c.ctx.Response.Header.Set("X-Request-Id", c.id)
 	writeJSON(c, 200, out)
 }
 
-// cancelRequest ends a request in flight.
+// cancelRequest ends a request in flight, wherever it is.
 func (s *Server) cancelRequest(c *call) {
 	id := c.params["request_id"]
-	if !s.relay.Cancel(id) {
+	if !s.relay.Cancel(id) && !s.cancelAtPeers(s.peers(c), id) {
 		c.fail(&providers.Error{Kind: providers.KindNotFound, Code: "not_in_flight", NoRetry: true, Message: "no request " + clip(id, 64) + " is in flight: it has ended, or never was (ai-gateway logs show " + clip(id, 64) + ")"})
 		return
 	}
-	s.o.Admin.Did(c.start, c.who, "request.cancel", id)
+	if !c.who.Peer { // the one that was asked writes down who asked
+		s.o.Admin.Did(c.start, c.who, "request.cancel", id)
+	}
 	c.noStore()
 	writeJSON(c, 200, struct{}{})
 }

@@ -83,9 +83,15 @@ type Options struct {
 	KeepAlive  time.Duration // [75 s] an idle connection
 	Write      time.Duration // [30 s] one write to a caller: a reader slower than that is cut
 
-	AdminKeyHash [32]byte       // of AI_GATEWAY_ADMIN_KEY; zero: none
-	LocalHash    [32]byte       // of the local CLI's token
-	Trusted      []netip.Prefix // proxies whose X-Forwarded-For counts
+	AdminKeyHash [32]byte // of AI_GATEWAY_ADMIN_KEY; zero: none
+	LocalHash    [32]byte // of the local CLI's token
+	// Where several gateways share a database: this one's name, the others as they were
+	// seen last (nil: it is alone), and what they prove with that they are.
+	Node      string
+	Peers     func() []Peer
+	PeerToken store.SecretString
+
+	Trusted []netip.Prefix // proxies whose X-Forwarded-For counts
 	// Ready returns what keeps the gateway from serving, nil when it is ready.
 	Ready func() error
 	// Degraded names what is away without which the gateway serves on. nil: nothing is.
@@ -124,6 +130,9 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{o: o, routes: newRoutes(), relay: o.Relay, gate: newGate(o.MemoryLimit), sessions: newSessions(), via: []byte("ai-gateway-" + o.Instance), started: o.Now()}
 	s.auth = &auth{keys: o.Keys, adminKey: o.AdminKeyHash, local: o.LocalHash}
+	if o.Peers != nil {
+		s.auth.peers, s.auth.boot = store.HashKey(o.PeerToken.Reveal()), o.Instance
+	}
 	s.Trust(o.Trusted)
 	s.metrics = metricsHandler(o.Metrics)
 	s.register()

@@ -48,8 +48,9 @@ func (e *MasterKeyError) Is(target error) bool { return target == ErrWrongMaster
 // A Sealer seals secrets with a master key (AES-256-GCM in an envelope). It is safe
 // for concurrent use.
 type Sealer struct {
-	id  [keyIDBytes]byte
-	kek cipher.AEAD
+	id    [keyIDBytes]byte
+	kek   cipher.AEAD
+	peers SecretString
 }
 
 // NewSealer returns the sealer of a master key of MasterKeyLen bytes.
@@ -67,6 +68,11 @@ func NewSealer(master []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot derive key: %w", err)
 	}
+	peers, err := hkdf.Key(sha256.New, master, nil, "ai-gateway peers", 32)
+	if err != nil {
+		return nil, fmt.Errorf("cannot derive key: %w", err)
+	}
+	s.peers = NewSecret("gw-peer-" + hex.EncodeToString(peers))
 	s.kek, err = gcm(kek)
 	return s, err
 }
@@ -81,6 +87,10 @@ func gcm(key []byte) (cipher.AEAD, error) {
 
 // KeyID names the master key; it may be shown.
 func (s *Sealer) KeyID() string { return hex.EncodeToString(s.id[:]) }
+
+// PeerToken is what gateways with the same master key prove to each other that they
+// have it.
+func (s *Sealer) PeerToken() SecretString { return s.peers }
 
 // Seal seals plain for the place that aad names: the record's id and the field.
 // Each secret has a fresh data key, so equal secrets do not look equal.

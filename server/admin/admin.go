@@ -31,6 +31,7 @@ type Caller struct {
 	Admin  bool
 	Name   string // of the key; "local", "admin"
 	IP     netip.Addr
+	Peer   bool // another gateway on the same database, for one of its callers
 }
 
 // actor is how the audit trail names the caller.

@@ -36,11 +36,13 @@ type LiveEvent struct {
 	TTFTMs        *float64 `json:"ttft_ms,omitempty"`
 	Row           *LogRow  `json:"row,omitempty"` // of finished
 	Dropped       int64    `json:"dropped,omitempty"`
+	Node          string   `json:"node,omitempty"` // where it runs, of several gateways on one database
 }
 
 // InFlightReply lists the requests in flight, the newest first.
 type InFlightReply struct {
-	Data []LiveEvent `json:"data"`
+	Data        []LiveEvent `json:"data"`
+	Unreachable []string    `json:"unreachable_nodes,omitempty"` // gateways whose requests are missing
 }
 
 // InFlight returns the requests in flight.

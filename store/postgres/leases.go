@@ -18,8 +18,8 @@ const (
 )
 
 // Holder names who takes leases: a process start, and the data folder whose log has
-// what it uses.
-type Holder struct{ Boot, Instance string }
+// what it uses. Name is for people, URL where other gateways reach it; "": nowhere.
+type Holder struct{ Boot, Instance, Name, URL string }
 
 // Lease changes what the holder has of a counter, to what f returns, while nobody
 // else changes theirs. f sees the counter as it stands by then.
@@ -56,7 +56,7 @@ func (s *Store) Lease(ctx context.Context, h Holder, counter string, f func(stor
 // Beat tells that the holder lives.
 func (s *Store) Beat(ctx context.Context, h Holder) error {
 	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO gateways (boot, instance) VALUES ($1, $2) ON CONFLICT (boot) DO UPDATE SET seen = now()", h.Boot, h.Instance)
+		_, err := tx.Exec(ctx, "INSERT INTO gateways (boot, instance, name, url) VALUES ($1, $2, $3, $4) ON CONFLICT (boot) DO UPDATE SET seen = now()", h.Boot, h.Instance, h.Name, h.URL)
 		if err == nil {
 			_, err = tx.Exec(ctx, "DELETE FROM gateways WHERE seen < now() - interval '1 day'")
 		}
@@ -71,6 +71,22 @@ func (s *Store) Beat(ctx context.Context, h Holder) error {
 		}
 		return err
 	})
+}
+
+// mostPeers bounds the gateways that are told of.
+const mostPeers = 64
+
+// Peers returns the other gateways that live and can be reached.
+func (s *Store) Peers(ctx context.Context, h Holder) (out []Holder, err error) {
+	err = s.view(ctx, changeTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT boot, instance, name, url FROM gateways WHERE boot <> $1 AND url <> '' AND seen > now() - interval '"+aliveFor+"' ORDER BY boot LIMIT $2", h.Boot, mostPeers)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Holder])
+		return err
+	})
+	return out, err
 }
 
 // Leave gives back what the holder has: all it used is in the store.
