@@ -94,7 +94,7 @@ func TestFleetShortLimits(t *testing.T) {
 
 	nodes[2].kill()
 	time.Sleep(16 * time.Second) // what it had is free then
-	c = load(slots, 5*time.Second, nodes[0])
+	load(slots, 5*time.Second, nodes[0])
 	mu.Lock()
 	if most != 5 {
 		t.Errorf("after one has died, %d run at a time at another, of 5", most)

@@ -151,7 +151,9 @@ func TestFleetMinute(t *testing.T) {
 			}
 			wg.Wait()
 			ideal := r.burst + 5*r.limit
+			c.mu.Lock()
 			t.Logf("%d %s a minute: %d admitted of %d, %d calls denied, the store asked %d times", lim.Limit, lim.Kind, admitted, ideal, denied, c.calls)
+			c.mu.Unlock()
 			if denied == 0 || admitted < ideal*9/10 {
 				t.Errorf("%d of %d were admitted, %d denied", admitted, ideal, denied)
 			}
@@ -280,8 +282,10 @@ func TestFleetSlots(t *testing.T) {
 					t.Errorf("gateway %d served %d: %v", i, n, served)
 				}
 			}
-			t.Logf("%d slots: %v served, the store asked %d times in a minute", limit, served, c.calls)
 			mu.Unlock()
+			c.mu.Lock()
+			t.Logf("%d slots: the store asked %d times in a minute", limit, c.calls)
+			c.mu.Unlock()
 			// One dies with what it has: after store.SlotsFor the others have all of it.
 			cancels[0]()
 			close(stop[0])
