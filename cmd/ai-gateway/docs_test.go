@@ -24,7 +24,7 @@ var pages = []string{"*.md", "docs/*.md", "examples/*.md"}
 
 // notPages are pages whose snippets are not run here, with the reason.
 var notPages = map[string]string{
-	"cli.md": "written from the help of the commands, which the scripts of cmd/testdata/script run",
+	"cli.md": "examples from the help of the commands: TestDocsExamplesParse reads them, the scripts of cmd/testdata/script run the commands",
 }
 
 // notRun are the words of snippets that need what a test has not, with the reason.
@@ -197,6 +197,30 @@ func demoUpstream(t *testing.T) string {
 	}
 	t.Fatal("the demo upstream does not answer")
 	return ""
+}
+
+// TestDocsExamplesParse: the examples of the reference name flags that there are.
+func TestDocsExamplesParse(t *testing.T) {
+	md, err := os.ReadFile(filepath.Join(docsRoot, "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, s := range snippets(string(md)) {
+		for _, example := range regexp.MustCompile(`ai-gateway [^|<)\n]*`).FindAllString(s.code, -1) {
+			read++
+			example, _, _ = strings.Cut(example, " -- ")
+			cmd := exec.Command("bash", "-euc", example+" --help")
+			cmd.Env = append(os.Environ(), "PATH="+binary(t)+":"+os.Getenv("PATH"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", example, err, out)
+			}
+		}
+	}
+	t.Logf("%d examples", read)
+	if read < 60 {
+		t.Errorf("only %d examples were found", read)
+	}
 }
 
 // TestDocsLinks: every link of a page to another file, and to a heading, leads somewhere.
