@@ -218,3 +218,36 @@ func tellLooked() {
 			looked.secrets.Load(), n, looked.answers.Load(), looked.pages.Load(), n, looked.files.Load(), looked.bytes.Load()>>20)
 	}
 }
+
+// A finder hears of what is found, in place of a test.
+type finder struct {
+	testing.TB
+	found []string
+}
+
+func (j *finder) Errorf(format string, args ...any) {
+	j.found = append(j.found, fmt.Sprintf(format, args...))
+}
+
+// TestCanariesAreFound: what the tests look for is found where it lies.
+func TestCanariesAreFound(t *testing.T) {
+	var c canaries
+	c.learnStart([]string{"OPENAI_API_KEY=sk-of-the-environment", "AI_GATEWAY_DATABASE_URL=postgres://u:password-of-dsn@h/d"}, nil)
+	c.learnBody("/v1/admin/provider-accounts", `{"api_keys":[{"key":"sk-of-the-pool"}],"headers":{"x-a":"token-in-header"},"proxy":"http://u:password-of-proxy@h:1","name":"no-secret-at-all"}`)
+	c.learn("text-of-master-key", "the master key", "master.key")
+	j := &finder{TB: t}
+	for _, secret := range []string{"sk-of-the-environment", "password-of-dsn", "sk-of-the-pool", "token-in-header", "password-of-proxy", "text-of-master-key"} {
+		before := len(j.found)
+		c.find(j, "the log", "", []byte("before "+secret+" behind"))
+		c.find(j, "a file", "gateway.db", append([]byte{0, 0}, secret...))
+		if len(j.found) != before+2 {
+			t.Errorf("%s was not found: %q", secret, j.found)
+		}
+	}
+	before := len(j.found)
+	c.find(j, "master.key", "master.key", []byte("text-of-master-key"))
+	c.find(j, "the log", "", []byte("no-secret-at-all"))
+	if len(j.found) != before {
+		t.Errorf("found where it may be: %q", j.found[before:])
+	}
+}
