@@ -62,12 +62,27 @@ func (s *Server) Cut(ctx context.Context) error {
 	telling, cancel := context.WithTimeout(ctx, tellingFor)
 	defer cancel()
 	if s.relay.Stop(telling) == nil {
+		s.letGo(telling)
 		s.conns.closeAll()
 		return nil
 	}
 	s.conns.closeAll() // those who do not read: their writes fail now
 	return s.relay.Stop(ctx)
 }
+
+// letGo closes connections as they become idle, for a moment: the last bytes of an
+// answer, its final chunk, are written after the relay has done with it.
+func (s *Server) letGo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastBytesFor)
+	defer cancel()
+	for s.conns.closeIdle(time.Now(), 0) > 0 && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// lastBytesFor is how long Cut waits for answers to be out of the connections'
+// buffers. Live feeds, which have no end, are cut then.
+const lastBytesFor = 500 * time.Millisecond
 
 // tellingFor is how long Cut waits for callers to take the error.
 const tellingFor = 2 * time.Second
