@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -75,13 +76,14 @@ func (m *move) configuration(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	id := snap.Meta[metaStoreID]
+	meta := maps.Clone(snap.Meta)
+	id := meta[metaStoreID]
 	if len(id) == 0 {
 		id = []byte(ulid.Make().String())
 		if _, err := m.src.Apply(ctx, store.Change{Meta: &store.MetaValue{Name: metaStoreID, Value: id}}); err != nil {
 			return err
 		}
-		snap.Meta[metaStoreID] = id
+		meta[metaStoreID] = id
 	}
 	there, err := m.dst.Load(ctx)
 	if err != nil {
@@ -111,7 +113,7 @@ func (m *move) configuration(ctx context.Context) error {
 	for _, x := range snap.Policies {
 		changes = append(changes, store.Change{Policy: x})
 	}
-	for name, value := range snap.Meta {
+	for name, value := range meta {
 		changes = append(changes, store.Change{Meta: &store.MetaValue{Name: name, Value: value}})
 	}
 	for some := range slices.Chunk(changes, 500) {

@@ -66,7 +66,7 @@ type Ref struct{ Kind, ID string }
 // Store keeps configuration, usage rows and their roll-ups. All methods are safe
 // for concurrent use and respect ctx.
 type Store interface {
-	// Load returns all configuration.
+	// Load returns all configuration. What it returns may be shared and must not be changed.
 	Load(ctx context.Context) (*Snapshot, error)
 	// Apply writes all changes in one transaction, or none, and returns the new revision.
 	Apply(ctx context.Context, changes ...Change) (rev uint64, err error)

@@ -93,6 +93,8 @@ type Store struct {
 	db   *bbolt.DB
 	days *days
 
+	loaded loaded
+
 	// append makes one Append at a time; it guards what follows.
 	append  sync.Mutex
 	applied map[string]uint64 // committed positions of gateway.db

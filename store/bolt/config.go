@@ -63,8 +63,8 @@ func unmarshalKey(b []byte) (*store.Key, error) {
 	return r.Key, nil
 }
 
-// Load returns all configuration.
-func (s *Store) Load(ctx context.Context) (*store.Snapshot, error) {
+// read decodes all configuration.
+func (s *Store) read(ctx context.Context) (*store.Snapshot, error) {
 	snap := &store.Snapshot{Meta: map[string][]byte{}}
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		snap.Rev = num64(tx.Bucket(bMeta).Get(kRev))
@@ -105,10 +105,7 @@ func (s *Store) Load(ctx context.Context) (*store.Snapshot, error) {
 			return nil
 		})
 	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot load configuration: %w", err)
-	}
-	return snap, nil
+	return snap, err
 }
 
 func each(ctx context.Context, tx *bbolt.Tx, bucket []byte, f func(k, v []byte) error) error {
@@ -131,6 +128,7 @@ func (s *Store) Apply(ctx context.Context, changes ...store.Change) (uint64, err
 		return 0, err
 	}
 	var rev uint64
+	whole := false
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bMeta)
 		rev = num64(meta.Get(kRev))
@@ -146,11 +144,16 @@ func (s *Store) Apply(ctx context.Context, changes ...store.Change) (uint64, err
 			return nil
 		}
 		rev++
+		whole = true
 		return meta.Put(kRev, be64(rev))
 	})
 	if err != nil {
+		if whole { // the commit failed, and may be in the file
+			s.forget()
+		}
 		return 0, err
 	}
+	s.follow(rev, changes)
 	return rev, nil
 }
 
