@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"hash/maphash"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -26,6 +27,7 @@ type KeyIndex struct {
 	byName [indexShards]atomic.Pointer[map[string][]*Key]
 	seed   maphash.Seed
 	count  atomic.Int64
+	newest atomic.Pointer[[]*Key] // all, the newest first; nil: to be sorted
 
 	mu      sync.Mutex // one change at a time
 	changes uint64     // by Put and Delete
@@ -121,14 +123,57 @@ func (x *KeyIndex) Len() int { return int(x.count.Load()) }
 
 // All returns all keys, the oldest first.
 func (x *KeyIndex) All() []*Key {
-	out := make([]*Key, 0, x.Len())
-	for i := range x.byID {
-		for _, e := range *x.byID[i].Load() {
-			out = append(out, e.key)
+	return slices.SortedFunc(x.Each(), oldestFirst)
+}
+
+// Each yields all keys, in no order.
+func (x *KeyIndex) Each() iter.Seq[*Key] {
+	return func(yield func(*Key) bool) {
+		for i := range x.byID {
+			for _, e := range *x.byID[i].Load() {
+				if !yield(e.key) {
+					return
+				}
+			}
 		}
 	}
-	slices.SortFunc(out, oldestFirst)
-	return out
+}
+
+// Newest returns all keys, the newest first, those of one moment by id. The slice is
+// shared. It is sorted when it is first asked for and kept in order from then on.
+func (x *KeyIndex) Newest() []*Key {
+	if all := x.newest.Load(); all != nil {
+		return *all
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	all := slices.SortedFunc(x.Each(), NewestFirst)
+	x.newest.Store(&all)
+	return all
+}
+
+// NewestFirst orders keys by the time they were made, those of one moment by id.
+func NewestFirst(a, b *Key) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// reorder puts k in the place of old in the order, if there is one; either may be nil.
+func (x *KeyIndex) reorder(old, k *Key) {
+	sorted := x.newest.Load()
+	if sorted == nil {
+		return
+	}
+	all := *sorted
+	if old != nil {
+		if i, found := slices.BinarySearchFunc(all, old, NewestFirst); found {
+			all = slices.Concat(all[:i], all[i+1:])
+		}
+	}
+	if k != nil {
+		i, _ := slices.BinarySearchFunc(all, k, NewestFirst)
+		all = slices.Concat(all[:i], []*Key{k}, all[i:])
+	}
+	x.newest.Store(&all)
 }
 
 // Put adds k, or sets it in the place of the key of its id.
@@ -158,6 +203,9 @@ func (x *KeyIndex) put(k *Key) {
 	change(&x.byID[id], func(m map[string]*indexed) { m[k.ID] = &indexed{k, used} })
 	if old != nil {
 		x.forget(old.key, k)
+		x.reorder(old.key, k)
+	} else {
+		x.reorder(nil, k)
 	}
 	change(&x.byName[x.shard(k.Name)], func(m map[string][]*Key) {
 		named := append(slices.Clone(m[k.Name]), k)
@@ -181,6 +229,7 @@ func (x *KeyIndex) remove(id string) {
 	}
 	x.count.Add(-1)
 	x.forget(old, nil)
+	x.reorder(old, nil)
 	change(&x.byID[x.shard(id)], func(m map[string]*indexed) { delete(m, id) })
 }
 
@@ -201,6 +250,7 @@ func (x *KeyIndex) Replace(since uint64, keys []*Key) bool {
 		return false
 	}
 	ids := make(map[string]bool, len(keys))
+	x.newest.Store(nil) // many may change: they are sorted again when they are asked for
 	for _, k := range keys {
 		ids[k.ID] = true
 		if old, found := x.ByID(k.ID); !found || !reflect.DeepEqual(old, k) {

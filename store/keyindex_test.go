@@ -199,3 +199,37 @@ func TestReplaceAfterChange(t *testing.T) {
 		t.Error("a key that was removed is back")
 	}
 }
+
+// TestKeyIndexNewest: the order is kept through every kind of change.
+func TestKeyIndexNewest(t *testing.T) {
+	var keys []*Key
+	for n := range 100 {
+		keys = append(keys, indexKey(n))
+	}
+	x := NewKeyIndex(keys[:50])
+	f := func(what string) {
+		t.Helper()
+		want := x.All()
+		slices.SortFunc(want, NewestFirst)
+		if got := x.Newest(); !slices.Equal(got, want) {
+			t.Fatalf("%s: %d keys, %d wanted", what, len(got), len(want))
+		}
+	}
+	f("as made")
+	before := x.Newest()
+	x.Put(keys[70])
+	f("a new key")
+	x.Put(keys[60])
+	f("one older than the newest")
+	moved := *keys[3]
+	moved.CreatedAt = when.Add(time.Hour)
+	x.Put(&moved)
+	f("another time")
+	x.Delete(keys[20].ID)
+	f("deleted")
+	x.Replace(x.Changes(), keys[10:90])
+	f("replaced")
+	if len(before) != 50 || before[0] != keys[49] {
+		t.Fatal("a list that was handed out has changed")
+	}
+}

@@ -118,9 +118,12 @@ func (o *overview) changes(ctx context.Context) error {
 
 // expiries tells of the keys that end soonest.
 func (o *overview) expiries() {
-	soon := slices.DeleteFunc(o.a.d.Keys.All(), func(k *store.Key) bool {
-		return k.ExpiresAt.IsZero() || !k.RevokedAt.IsZero() || expired(k, o.now) || k.ExpiresAt.Sub(o.now) > expiresSoon
-	})
+	var soon []*store.Key
+	for k := range o.a.d.Keys.Each() {
+		if !k.ExpiresAt.IsZero() && k.RevokedAt.IsZero() && !expired(k, o.now) && k.ExpiresAt.Sub(o.now) <= expiresSoon {
+			soon = append(soon, k)
+		}
+	}
 	slices.SortFunc(soon, func(x, y *store.Key) int { return x.ExpiresAt.Compare(y.ExpiresAt) })
 	for _, k := range soon[:min(len(soon), 5)] {
 		o.reply.Changes = append(o.reply.Changes, api.OverviewChange{Time: o.now.UTC(), Kind: api.ChangeExpiry, Severity: "warn", Object: k.Name, ObjectID: k.ID,

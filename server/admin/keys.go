@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -136,14 +138,13 @@ func (a *Admin) listKeys(c *Call) error {
 	if status != "" && !slices.Contains([]string{api.KeyActive, api.KeyExpired, api.KeyRevoked}, status) {
 		return invalid("status", "must be active, expired or revoked, not %q", clip(status))
 	}
-	q := strings.ToLower(get("q"))
-	all := slices.DeleteFunc(a.d.Keys.All(), func(k *store.Key) bool {
-		return get("group") != "" && k.Group != get("group") ||
-			q != "" && !strings.Contains(strings.ToLower(k.Name), q) && !strings.Contains(k.Prefix, q) ||
-			status != "" && a.keyView(k, c.Now).Status != status
-	})
-	slices.SortFunc(all, func(x, y *store.Key) int { return strings.Compare(newestFirst(x), newestFirst(y)) })
-	keys, next := page(all, limit, get("cursor"), newestFirst)
+	q, group := strings.ToLower(get("q")), get("group")
+	fits := func(k *store.Key) bool {
+		return (group == "" || k.Group == group) &&
+			(q == "" || strings.Contains(strings.ToLower(k.Name), q) || strings.Contains(k.Prefix, q)) &&
+			(status == "" || a.keyView(k, c.Now).Status == status)
+	}
+	keys, next := pageOf(a.d.Keys.Newest(), limit, get("cursor"), fits)
 	reply := api.KeysReply{Data: make([]api.Key, 0, len(keys)), NextCursor: next}
 	for _, k := range keys {
 		reply.Data = append(reply.Data, a.keyView(k, c.Now))
@@ -154,6 +155,24 @@ func (a *Admin) listKeys(c *Call) error {
 		}
 	}
 	return c.answer(200, reply)
+}
+
+// pageOf returns the first of those keys that come after a cursor and fit.
+func pageOf(all []*store.Key, limit int, cursor string, fits func(*store.Key) bool) (keys []*store.Key, next string) {
+	start := 0
+	if cursor != "" {
+		start = sort.Search(len(all), func(i int) bool { return newestFirst(all[i]) > cursor })
+	}
+	for _, k := range all[start:] {
+		switch {
+		case !fits(k):
+		case len(keys) == limit:
+			return keys, newestFirst(keys[limit-1])
+		default:
+			keys = append(keys, k)
+		}
+	}
+	return keys, ""
 }
 
 // newestFirst is a text that sorts keys by the time they were made, the newest
@@ -341,6 +360,16 @@ func (a *Admin) rotateKey(c *Call) error {
 	return c.answer(200, api.KeyCreated{Key: a.keyView(&k, c.Now), Secret: full})
 }
 
+// another reports whether one of all fits.
+func another(all iter.Seq[*store.Key], fits func(*store.Key) bool) bool {
+	for k := range all {
+		if fits(k) {
+			return true
+		}
+	}
+	return false
+}
+
 // keepsAdmin refuses a change by which a caller would lock everyone out: the last
 // stored key with the scope admin ending itself. The local CLI and
 // AI_GATEWAY_ADMIN_KEY may, since they can make another.
@@ -354,7 +383,7 @@ func (a *Admin) keepsAdmin(c *Call, changed *store.Key) error {
 	if was, ok := a.d.Keys.ByID(changed.ID); !ok || !rules(was) {
 		return nil
 	}
-	if slices.ContainsFunc(a.d.Keys.All(), func(k *store.Key) bool { return k.ID != changed.ID && rules(k) }) {
+	if another(a.d.Keys.Each(), func(k *store.Key) bool { return k.ID != changed.ID && rules(k) }) {
 		return nil
 	}
 	return conflict("last_admin_key", "%q is the last admin key: make another first with `ai-gateway api-key create NAME --scopes admin`; "+
