@@ -53,5 +53,5 @@ func (h *histogram) times() Times {
 		}
 		return float64(h.max.Load()) / 1e6
 	}
-	return Times{at(.5), at(.9), at(.99), float64(h.max.Load()) / 1e6}
+	return Times{at(.5), at(.9), at(.99), at(.999), float64(h.max.Load()) / 1e6}
 }

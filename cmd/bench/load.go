@@ -22,9 +22,11 @@ import (
 // A Load is what is asked of one target, and how.
 type Load struct {
 	URL, Key, Model string
+	Keys            []string // in place of Key: each request takes the next
 	Connections     int
 	Rate            float64 // requests a second, whatever the answers do; 0: each connection asks again when it was answered
 	Stream          bool
+	Chunks          int // that each stream must have; 0: any number but none
 	Body            int // bytes of the prompt
 	Warmup, For     time.Duration
 	PID             int // of the target, for its CPU; 0: unknown
@@ -49,15 +51,17 @@ type Result struct {
 
 // Times are quantiles in milliseconds.
 type Times struct {
-	P50 float64 `json:"p50"`
-	P90 float64 `json:"p90"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99_9"`
+	Max  float64 `json:"max"`
 }
 
 const (
-	callTimeout = 60 * time.Second // for one answer
-	maxAnswer   = 64 << 20
+	callTimeout   = 60 * time.Second // for one answer
+	streamTimeout = 5 * time.Minute  // for one stream
+	maxAnswer     = 64 << 20
 )
 
 // A run is one load under way.
@@ -65,10 +69,11 @@ type run struct {
 	Load
 	address     string
 	tls         *tls.Config
-	request     []byte
+	head, tail  []byte    // of the request, before and after its key
 	start, from time.Time // of the load, and of what counts
 	until       time.Time
 	due         atomic.Int64 // requests handed out, at a fixed rate
+	keyed       atomic.Int64 // requests that took one of Keys
 
 	requests, errors, chunks    atomic.Int64
 	ended                       atomic.Int64 // answers that ended while the CPU was watched, whenever they began
@@ -90,11 +95,11 @@ func Run(ctx context.Context, l Load) (*Result, error) {
 	if u.Scheme == "https" {
 		r.tls = &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}}
 	}
-	r.request = r.bytes(u)
+	r.head, r.tail = r.bytes(u)
 	r.start = time.Now()
 	r.from = r.start.Add(l.Warmup)
 	r.until = r.from.Add(l.For)
-	ctx, cancel := context.WithDeadline(ctx, r.until.Add(callTimeout))
+	ctx, cancel := context.WithDeadline(ctx, r.until.Add(r.timeout()))
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range l.Connections {
@@ -116,17 +121,34 @@ func Run(ctx context.Context, l Load) (*Result, error) {
 // within reports whether t is in the time that is measured.
 func (r *run) within(t time.Time) bool { return !t.Before(r.from) && t.Before(r.until) }
 
-// bytes is the request as it is sent, again and again.
-func (r *run) bytes(u *url.URL) []byte {
+// timeout is how long one answer may take.
+func (r *run) timeout() time.Duration {
+	if r.Stream {
+		return streamTimeout
+	}
+	return callTimeout
+}
+
+// bytes is the request as it is sent, again and again, before and after its key.
+func (r *run) bytes(u *url.URL) (head, tail []byte) {
 	prompt := bytes.Repeat([]byte("All work and no play makes a dull day. "), r.Body/39+1)[:max(r.Body, 1)]
 	body := fmt.Sprintf(`{"model":%q,"stream":%t,"max_tokens":256,"messages":[{"role":"user","content":%q}]}`, r.Model, r.Stream, prompt)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST %s/v1/chat/completions HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", u.EscapedPath(), u.Host, len(body))
-	if r.Key != "" {
-		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", r.Key)
+	if r.Key == "" && len(r.Keys) == 0 {
+		return append(b.Bytes(), "\r\n"+body...), nil
 	}
-	b.WriteString("\r\n" + body)
-	return b.Bytes()
+	b.WriteString("Authorization: Bearer ")
+	return b.Bytes(), []byte("\r\n\r\n" + body)
+}
+
+// request appends the next request to dst.
+func (r *run) request(dst []byte) []byte {
+	key := r.Key
+	if len(r.Keys) > 0 {
+		key = r.Keys[int(r.keyed.Add(1)-1)%len(r.Keys)]
+	}
+	return append(append(append(dst, r.head...), key...), r.tail...)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -155,6 +177,7 @@ func (r *run) next(ctx context.Context) (due time.Time, ok bool) {
 func (r *run) connection(ctx context.Context) {
 	var c net.Conn
 	var in *bufio.Reader
+	out := make([]byte, 0, len(r.head)+len(r.tail)+128)
 	for {
 		due, ok := r.next(ctx)
 		if !ok {
@@ -169,7 +192,7 @@ func (r *run) connection(ctx context.Context) {
 		}
 		keep := false
 		if err == nil {
-			keep, err = r.ask(c, in, due, counts)
+			keep, err = r.ask(c, in, r.request(out), due, counts)
 		}
 		if err != nil && counts && ctx.Err() == nil {
 			r.failed(err)
@@ -205,10 +228,10 @@ func (r *run) failed(err error) {
 }
 
 // ask sends one request and reads its answer to the end.
-func (r *run) ask(c net.Conn, in *bufio.Reader, due time.Time, counts bool) (keep bool, err error) {
+func (r *run) ask(c net.Conn, in *bufio.Reader, request []byte, due time.Time, counts bool) (keep bool, err error) {
 	sent := time.Now()
-	_ = c.SetDeadline(sent.Add(callTimeout))
-	if _, err := c.Write(r.request); err != nil {
+	_ = c.SetDeadline(sent.Add(r.timeout()))
+	if _, err := c.Write(request); err != nil {
 		return false, fmt.Errorf("cannot send: %w", err)
 	}
 	resp, err := http.ReadResponse(in, nil)
@@ -262,8 +285,11 @@ func (r *run) events(body io.Reader, due time.Time, counts bool) error {
 		}
 		if bytes.Equal(data, doneMark) {
 			_, err := io.Copy(io.Discard, in)
-			if seen == 0 {
+			switch {
+			case seen == 0:
 				err = errors.New("the stream had no content")
+			case r.Chunks > 0 && seen != r.Chunks:
+				err = fmt.Errorf("the stream ended after %d of %d chunks", seen, r.Chunks)
 			}
 			return err
 		}
