@@ -45,15 +45,21 @@ func binary(t testing.TB) string {
 		if binDir, buildErr = os.MkdirTemp("", "ai-gateway-bin"); buildErr != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binDir+"/", ".").CombinedOutput()
-		if err != nil {
-			buildErr = fmt.Errorf("go build: %v\n%s", err, out)
-		}
+		buildErr = build(binDir + "/")
 	})
 	if buildErr != nil {
 		t.Fatal(buildErr)
 	}
 	return binDir
+}
+
+// build builds the program to out.
+func build(out string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-buildvcs=false", "-o", out}, flags...), ".")...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %v\n%s", err, text)
+	}
+	return nil
 }
 
 // A gateway is the real binary, serving.

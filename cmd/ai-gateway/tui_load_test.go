@@ -26,17 +26,17 @@ func TestTUILoad(t *testing.T) {
 	var ratios, share []float64
 	peak := 0.0
 	for i := range pairs { // without, with, with, without: what drifts weighs on both alike
-		without := b.measure(t, g, key, "CPUPerReqUS", "4s", load...)
+		without := b.measure(t, g, key, "4s", load...)
 		s := openTUI(t, g, 120, 40, "")
 		s.await("● live", "following")
 		pid := s.program()
 		before, start := cpuSeconds(t, pid), time.Now()
-		with := b.measure(t, g, key, "CPUPerReqUS", "4s", load...) + b.measure(t, g, key, "CPUPerReqUS", "4s", load...)
+		with := b.measure(t, g, key, "4s", load...) + b.measure(t, g, key, "4s", load...)
 		share = append(share, (cpuSeconds(t, pid)-before)/time.Since(start).Seconds())
 		peak = max(peak, peakMB(t, pid))
 		s.await("in flight")
 		_, _ = s.tmux("kill-server")
-		without += b.measure(t, g, key, "CPUPerReqUS", "4s", load...)
+		without += b.measure(t, g, key, "4s", load...)
 		ratios = append(ratios, with/without)
 		t.Logf("pair %d: %.1f µs a request without, %.1f with Live open; the interface took %.1f %% of a core", i+1, without/2, with/2, 100*share[i])
 	}
