@@ -26,7 +26,7 @@ type benchOptions struct {
 	load     bench.Load
 	mock     bench.Mock
 	mockAddr string
-	compare  []string // URL, or URL,key=KEY,pid=PID,model=MODEL,name=NAME
+	compare  []string // URL, or URL,key=KEY,pid=PID,model=MODEL,header=NAME: VALUE,name=NAME
 	rounds   int
 	async    bool
 }
@@ -69,7 +69,7 @@ Without --rate each of -c connections asks again when it was answered: the most 
 served, and the CPU of a request. With --rate requests are sent at that rate whatever
 the answers do, and times run from when a request was due, so that a stall counts for
 all who would have waited. --stream holds -c streams, each of which must be whole. CPU
-is user and system time of the target's process as Linux counts it.`,
+is user and system time of the target's process and its children as Linux counts it.`,
 		Example: "  ai-gateway bench -c 64 --for 10s\n  ai-gateway bench --rate 500\n  ai-gateway bench --stream -c 200 --chunks 100 --chunk-delay 20ms\n  ai-gateway bench --mock-listen 127.0.0.1:9999 --compare http://127.0.0.1:4000,key=sk-1234,name=litellm,pid=4242",
 		RunE:    func(*cobra.Command, []string) error { return a.bench(&o) },
 	}
@@ -85,7 +85,7 @@ is user and system time of the target's process as Linux counts it.`,
 	f.DurationVar(&o.load.For, "for", 10*time.Second, "how long is measured")
 	f.DurationVar(&o.load.Warmup, "warmup", 2*time.Second, "how long is warmed up before")
 	f.IntVar(&o.rounds, "rounds", 1, "how often each target is measured, in turn")
-	f.StringArrayVar(&o.compare, "compare", nil, "another gateway: URL[,key=KEY][,pid=PID][,model=MODEL][,name=NAME]")
+	f.StringArrayVar(&o.compare, "compare", nil, "another gateway: URL[,key=KEY][,pid=PID][,model=MODEL][,header=NAME: VALUE][,name=NAME]")
 	f.BoolVar(&o.async, "async", false, "start the gateway with durability: async")
 	f.StringVar(&o.mockAddr, "mock-listen", "127.0.0.1:0", "address of the mock upstream")
 	f.IntVar(&o.mock.Answer, "answer", 200, "bytes of the mock's answers")
@@ -128,6 +128,9 @@ func (a *app) bench(o *benchOptions) error {
 	defer o.mock.Stop()
 	direct := o.load
 	direct.URL, direct.Key, direct.PID, direct.Model = o.mock.URL(), "", 0, "bench"
+	if o.load.Stream {
+		o.load.Chunks, direct.Chunks = o.mock.Chunks, o.mock.Chunks
+	}
 	targets := []benchTarget{{"direct", direct}}
 	if o.load.URL == "" {
 		own, err := a.startBenched(ctx, o)
@@ -171,7 +174,7 @@ func trimmedURL(s string) string {
 // comparison reads one --compare.
 func comparison(text string, i int, load bench.Load) (benchTarget, error) {
 	url, rest, _ := strings.Cut(text, ",")
-	load.URL, load.Key, load.PID = trimmedURL(url), "", 0
+	load.URL, load.Key, load.PID, load.Headers = trimmedURL(url), "", 0, nil
 	t := benchTarget{fmt.Sprintf("compare %d", i+1), load}
 	for _, pair := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
 		name, value, _ := strings.Cut(pair, "=")
@@ -182,12 +185,18 @@ func comparison(text string, i int, load bench.Load) (benchTarget, error) {
 			t.load.Model = value
 		case "name":
 			t.name = value
+		case "header":
+			name, text, ok := strings.Cut(value, ":")
+			if !ok || strings.TrimSpace(name) == "" || strings.ContainsAny(value, "\r\n") {
+				return t, wrongUsage("", "header of --compare is \"Name: value\", not %q", value)
+			}
+			t.load.Headers = append(t.load.Headers, strings.TrimSpace(name)+": "+strings.TrimSpace(text))
 		case "pid":
 			if _, err := fmt.Sscan(value, &t.load.PID); err != nil {
 				return t, wrongUsage("", "pid of --compare is the number of a process, not %q", value)
 			}
 		default:
-			return t, wrongUsage("ai-gateway bench --compare http://127.0.0.1:4000,key=sk-1234,pid=4242", "--compare knows key, pid, model and name, not %q", name)
+			return t, wrongUsage("ai-gateway bench --compare http://127.0.0.1:4000,key=sk-1234,pid=4242", "--compare knows key, pid, model, header and name, not %q", name)
 		}
 	}
 	return t, nil

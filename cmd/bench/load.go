@@ -23,6 +23,7 @@ import (
 type Load struct {
 	URL, Key, Model string
 	Keys            []string // in place of Key: each request takes the next
+	Headers         []string // "Name: value", sent besides
 	Connections     int
 	Rate            float64 // requests a second, whatever the answers do; 0: each connection asks again when it was answered
 	Stream          bool
@@ -135,6 +136,9 @@ func (r *run) bytes(u *url.URL) (head, tail []byte) {
 	body := fmt.Sprintf(`{"model":%q,"stream":%t,"max_tokens":256,"messages":[{"role":"user","content":%q}]}`, r.Model, r.Stream, prompt)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST %s/v1/chat/completions HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", u.EscapedPath(), u.Host, len(body))
+	for _, h := range r.Headers {
+		b.WriteString(h + "\r\n")
+	}
 	if r.Key == "" && len(r.Keys) == 0 {
 		return append(b.Bytes(), "\r\n"+body...), nil
 	}

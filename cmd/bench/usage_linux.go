@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +18,27 @@ type process struct {
 // tick is the unit of /proc/PID/stat: USER_HZ is 100 on every platform of Linux that Go has.
 const tick = 10 * time.Millisecond
 
-// usage reads what a process has used; known is false where that cannot be told.
+// usage reads what a process and its children have used: other gateways serve with
+// workers. known is false where that cannot be told.
 func usage(pid int) (p process, known bool) {
+	if p, known = usageOf(pid); !known {
+		return p, false
+	}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		b, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(b)) {
+			if id, err := strconv.Atoi(child); err == nil {
+				c, _ := usage(id) // it may have ended
+				p.cpu, p.rss = p.cpu+c.cpu, p.rss+c.rss
+			}
+		}
+	}
+	return p, true
+}
+
+// usageOf reads what one process has used.
+func usageOf(pid int) (p process, known bool) {
 	if pid <= 0 {
 		return p, false
 	}
