@@ -13,12 +13,13 @@ func withFile[T any](stored []*T, file func() []*T, names func(*T) (id, name str
 	if file == nil {
 		return out
 	}
+	taken := make(map[string]bool, len(stored))
+	for _, o := range stored {
+		_, name, _ := names(o)
+		taken[name] = true
+	}
 	for _, item := range file() {
-		_, name, own := names(item)
-		if own {
-			continue
-		}
-		if !slices.ContainsFunc(stored, func(o *T) bool { _, n, _ := names(o); return n == name }) {
+		if _, name, own := names(item); !own && !taken[name] {
 			out = append(out, item)
 		}
 	}
