@@ -57,7 +57,7 @@ export function Api() {
 function Told({ call, all }: { call: Call; all: Description }) {
   const { op } = call;
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), []); // an address may name a call far down
+  useEffect(() => box.current?.closest("li")?.scrollIntoView(), []); // an address may name a call far down
   const parameters = (op.parameters ?? []).map((p) => (p.$ref ? (all.components.parameters?.[p.$ref.split("/").at(-1) ?? ""] ?? p) : p));
   const body = op.requestBody?.content?.["application/json"]?.schema;
   const answers = Object.entries(op.responses ?? {}).filter(([status]) => status.startsWith("2"));

@@ -68,6 +68,9 @@ export function chosen(asked: string | null): Column[] {
 /** template is the grid that a row of these columns has. */
 export const template = (list: Column[]): string => list.map((c) => c.width).join(" ");
 
+/** least is how wide such a row is at least, in pixels: its columns, the gaps and the edges. */
+export const least = (list: Column[]): string => list.reduce((n, c) => n + Number(/\d+/.exec(c.width)?.[0] ?? 0) + 12, 16) + "px";
+
 export function Chooser({ shown }: { shown: Column[] }) {
   const have = new Set(shown.map((c) => c.id));
   const toggle = (id: string) => {

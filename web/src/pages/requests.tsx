@@ -9,7 +9,7 @@ import { setQuery, useRoute } from "../router";
 import { Rows } from "../rows";
 import type { ApiKey, LiveEvent, Page, Row } from "../types";
 import { Button, Empty, Failure, Select, Skeleton, State } from "../ui/kit";
-import { Chooser, chosen, template } from "./columns";
+import { Chooser, chosen, least, template } from "./columns";
 import { Drawer } from "./request";
 
 const height = 36;
@@ -110,7 +110,7 @@ export function Requests() {
       </div>
       {error && <Failure error={error} retry={() => { cursor.current = ""; void more(); }} />}
       {rows.current.missed > 0 && <p class="small warn">{t("requests.missed", { n: whole(rows.current.missed) })}</p>}
-      <section class="card" style={{ "--columns": template(columns) }}>
+      <section class="card wide-list" style={{ "--columns": template(columns), "--least": least(columns) }}>
         <div class="vhead" aria-hidden="true">{columns.map((c) => <span key={c.id} class={c.num ? "num" : ""}>{t(c.word)}</span>)}</div>
         {first ? <Skeleton lines={10} /> : <List rows={rows.current} columns={columns} box={box} more={() => void more()} further={further} selected={query.get("id")} onOpen={open} onTop={() => { if (waiting.current.length) release(); }} held={held} />}
       </section>

@@ -43,6 +43,7 @@ export function Usage() {
   const charted = (["model", "key", "provider", "account", "group", "end_reason"] as string[]).includes(by) ? by : "model";
   const over = useGet<Overview>(withQuery("/v1/admin/overview", { ...range, ...filter, by: charted }));
   const [why, ask] = useState<Group | null>(null);
+  const [shown, show] = useState(100); // rows: more are drawn on demand
 
   const column = columns.find((c) => c.id === sort);
   const rows = [...(data?.data ?? [])];
@@ -88,7 +89,7 @@ export function Usage() {
                 </tr>
               </thead>
               <tbody>
-                {rows.slice(0, 1000).map((g) => {
+                {rows.slice(0, shown).map((g) => {
                   const name = nameOf(g, by);
                   const old = before.get(String(g[by] ?? ""));
                   return (
@@ -103,6 +104,7 @@ export function Usage() {
               <tfoot><tr><td>{t("label.total")}</td>{columns.map((c) => <td key={c.id} class={"num" + (c.narrow ? "" : " only-wide")}>{c.show(c.of(data.total), data.total)}{compare && data.previous && (c.id === "requests" || c.id === "cost") && <span class="small muted"> {delta(c.of(data.total), c.of(data.previous.total))}</span>}</td>)}<td /></tr></tfoot>
             </table>
           </div>
+          {rows.length > shown && <div class="dlg-foot"><Button onClick={() => show(shown + 400)}>{t("action.more")}</Button></div>}
         </Card>
       )}
       {data && data.total.estimated > 0 && <p class="small muted">{t("usage.estimated", { n: whole(data.total.estimated) })}</p>}
