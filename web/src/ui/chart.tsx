@@ -71,7 +71,7 @@ export function Chart(all: Props) {
         scales: { x: { time: true, range: (_u, min, max) => [min - step / 2, max + step / 2] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
         axes: [
           { stroke: muted, font: "11px system-ui", grid: { show: false }, ticks: { show: false }, size: 24, space: 64, values: (_u, vs) => vs.map((v) => axisTime(v * 1000, step >= 86_400)) },
-          { stroke: muted, font: "11px system-ui", grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 58, space: 36, values: (_u, vs) => vs.map((v) => latest.current.show(v)) },
+          { stroke: muted, font: "11px system-ui", grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 66, space: 36, values: (_u, vs) => vs.map((v) => latest.current.show(v)) },
         ],
         series: [
           {},
