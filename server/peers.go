@@ -143,7 +143,9 @@ func (f *peerFeed) run(ctx context.Context, s *Server) {
 						}
 					}()
 					defer s.containPeer()
-					f.follow(one, s.peerClient(p), p.Name)
+					if n := f.follow(one, s.peerClient(p), p.Name); n > 0 {
+						f.offer(api.LiveEvent{Type: api.LiveDropped, Time: s.o.Now().UTC(), Dropped: n, Node: p.Name})
+					}
 				}()
 			}
 		}
@@ -166,15 +168,28 @@ func (f *peerFeed) run(ctx context.Context, s *Server) {
 	}
 }
 
-// follow hands on what happens at one peer until the connection ends.
-func (f *peerFeed) follow(ctx context.Context, c *api.Client, name string) {
+// follow hands on what happens at one peer until the connection ends, and returns how
+// many requests have begun whose end is not known then.
+func (f *peerFeed) follow(ctx context.Context, c *api.Client, name string) int64 {
+	open := map[string]bool{}
 	_ = c.Live(ctx, func(e api.LiveEvent) error {
-		e.Node = name
-		select {
-		case f.C <- e:
-		default:
-			f.lost.Add(1)
+		switch {
+		case e.Type == api.LiveFinished:
+			delete(open, e.RequestID)
+		case e.RequestID != "" && len(open) < peerEvents:
+			open[e.RequestID] = true
 		}
+		e.Node = name
+		f.offer(e)
 		return nil
 	})
+	return int64(len(open))
+}
+
+func (f *peerFeed) offer(e api.LiveEvent) {
+	select {
+	case f.C <- e:
+	default:
+		f.lost.Add(1)
+	}
 }

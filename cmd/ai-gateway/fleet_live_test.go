@@ -129,6 +129,9 @@ func TestFleetLive(t *testing.T) {
 
 	// One that is killed is named as missing, then forgotten.
 	nodes[1].kill()
+	if e := nextEvent(t, events, api.LiveDropped); e.Dropped != 1 || port(e.Node) != port(nodes[1].url) {
+		t.Errorf("after a kill the feed says %+v", e)
+	}
 	if list := inFlight(nodes[0]); len(list.Unreachable) != 1 || port(list.Unreachable[0]) != port(nodes[1].url) || len(list.Data) != 1 {
 		t.Errorf("after a kill: %+v", list)
 	}

@@ -14,7 +14,7 @@ const (
 	LiveStarted    = "started"
 	LiveFirstToken = "first_token"
 	LiveFinished   = "finished"
-	LiveDropped    = "dropped" // the reader was too slow: Dropped events are missing
+	LiveDropped    = "dropped" // the reader was too slow, or Node is gone: Dropped events are missing
 )
 
 // A LiveEvent is a step of a request, as it happens.
