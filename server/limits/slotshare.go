@@ -69,7 +69,7 @@ func (l *Limiter) moreSlots(r *rule, n int64) {
 		var held int64
 		var wants bool
 		r.slots.shrink(func(used, waiting int64) int64 {
-			grant, wants = partOf(v, r.lim.Limit, used, waiting+n)
+			grant, wants = partOf(v, r.lim.Limit, used, waiting+n, n == 0)
 			held = max(grant, min(used, r.lim.Limit)) // what runs beyond its part counts until it ends
 			return grant
 		})
@@ -85,13 +85,18 @@ func (l *Limiter) moreSlots(r *rule, n int64) {
 }
 
 // partOf is what a gateway that uses and lacks so many slots of limit has of them from
-// now on, and whether that is less than it needs.
-func partOf(v store.LeaseView, limit, used, lacks int64) (part int64, wants bool) {
+// now on, and whether that is less than it needs. What it only keeps it gives up where
+// there are fewer slots than gateways and others want them.
+func partOf(v store.LeaseView, limit, used, lacks int64, keeps bool) (part int64, wants bool) {
 	gateways := int64(max(1, v.Gateways))
 	need := addSat(used, lacks)
 	part = min(need, max(0, limit-v.Others))
-	if even := (limit + gateways - 1) / gateways; v.Wanted && part > even {
-		part = even
+	even := limit / gateways
+	if !keeps && even*gateways < limit {
+		even++
+	}
+	if v.Wanted {
+		part = min(part, even)
 	}
 	return part, part < need
 }
