@@ -111,6 +111,10 @@ func TestStaleConnection(t *testing.T) {
 		io.WriteString(nc, "HTTP/1.1 408 Timeout\r\n\r\n")
 		br.ReadByte()
 	}, 150*time.Millisecond, 0, 2)
+	f("told that it was idle too long, on use", func(nc net.Conn, br *bufio.Reader, _ int) {
+		request(br)
+		io.WriteString(nc, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbye")
+	}, 0, 0, 2)
 }
 
 // A new connection that dies is not tried again: the request may have been served.

@@ -23,6 +23,11 @@ func (x *Exchange) Header(until time.Time) error {
 			if err := x.readHead(block); err != nil {
 				return x.fail(err)
 			}
+			if x.gotHead && x.tooLate() {
+				if err := x.again(); err != nil {
+					return x.fail(err)
+				}
+			}
 			continue
 		}
 		limit := until
@@ -52,6 +57,17 @@ func (x *Exchange) Header(until time.Time) error {
 		}
 	}
 	return nil
+}
+
+// tooLate reports whether the answer was on its way before the request: a server
+// that closes an idle connection may say so with a 408 (RFC 9110, section 15.5.9).
+func (x *Exchange) tooLate() bool {
+	if x.head.status != 408 || !x.head.closes || !x.conn.reused || x.retried {
+		return false
+	}
+	x.gotHead, x.answered, x.interim = false, false, 0
+	x.head = head{fields: x.head.fields[:0]}
+	return true
 }
 
 func unexpected(err error) error {
