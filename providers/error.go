@@ -1,6 +1,11 @@
 package providers
 
-import "time"
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // ErrorKind classifies a failure, whoever reports it.
 type ErrorKind string
@@ -89,4 +94,61 @@ func (e *Error) HTTPStatus() int {
 		return 508
 	}
 	return 500
+}
+
+// KindOfStatus returns the kind that an HTTP status alone tells, those that proxies
+// and overloaded vendors made up included (520 to 524, 529); "" where it says little.
+func KindOfStatus(status int) ErrorKind {
+	switch status {
+	case 400, 422:
+		return KindInvalidRequest
+	case 401:
+		return KindAuthentication
+	case 402:
+		return KindBilling
+	case 403:
+		return KindPermission
+	case 404, 410:
+		return KindNotFound
+	case 405:
+		return KindMethod
+	case 408, 504, 524:
+		return KindTimeout
+	case 409:
+		return KindConflict
+	case 413:
+		return KindTooLarge
+	case 415:
+		return KindUnsupportedType
+	case 429:
+		return KindRateLimit
+	case 501:
+		return KindNotImplemented
+	case 502, 520, 521, 522, 523:
+		return KindUpstream
+	case 503, 529:
+		return KindOverloaded
+	case 508:
+		return KindLoop
+	}
+	return ""
+}
+
+// Complete gives e, whose kind is known, the code that callers go by, and a message
+// where the upstream, which answered with status (0: in a stream), gave none.
+func (e *Error) Complete(status int) {
+	switch e.Kind {
+	case KindContextLength:
+		e.Code = "context_length_exceeded"
+	case KindModelNotFound:
+		e.Code = "model_not_found"
+	case KindQuota, KindBilling:
+		e.Code = "insufficient_quota"
+	}
+	if e.Message == "" {
+		e.Message = "the upstream failed without saying why"
+		if status != 0 {
+			e.Message = strings.TrimSpace("the upstream answered " + strconv.Itoa(status) + " " + http.StatusText(status))
+		}
+	}
 }

@@ -3,7 +3,6 @@ package anthropic
 import (
 	"bytes"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -124,20 +123,7 @@ func (egress) DecodeError(status int, body []byte) *providers.Error {
 	if status == 0 {
 		e.Status = streamStatus(e.Kind)
 	}
-	switch e.Kind {
-	case providers.KindContextLength:
-		e.Code = "context_length_exceeded"
-	case providers.KindModelNotFound:
-		e.Code = "model_not_found"
-	case providers.KindQuota, providers.KindBilling:
-		e.Code = "insufficient_quota"
-	}
-	if e.Message == "" {
-		e.Message = "the upstream failed without saying why"
-		if status != 0 {
-			e.Message = strings.TrimSpace("the upstream answered " + strconv.Itoa(status) + " " + http.StatusText(status))
-		}
-	}
+	e.Complete(status)
 	return e
 }
 
@@ -165,39 +151,14 @@ func classify(status int, typ, message string) providers.ErrorKind {
 			return providers.KindContentPolicy
 		}
 	}
-	switch status {
-	case 400, 422:
-		return providers.KindInvalidRequest
-	case 401:
-		return providers.KindAuthentication
-	case 402:
-		return providers.KindBilling
-	case 403:
-		return providers.KindPermission
-	case 404:
-		if strings.HasPrefix(words, "model:") || has("model") {
-			return providers.KindModelNotFound
-		}
-		return providers.KindNotFound
-	case 405:
-		return providers.KindMethod
-	case 408, 504:
-		return providers.KindTimeout
-	case 409:
-		return providers.KindConflict
-	case 413:
-		return providers.KindTooLarge
-	case 415:
-		return providers.KindUnsupportedType
-	case 429:
-		if has("usage limit", "credit balance", "billing") {
-			return providers.KindQuota
-		}
-		return providers.KindRateLimit
-	case 503, statusOverloaded:
-		return providers.KindOverloaded
-	case 502:
-		return providers.KindUpstream
+	switch {
+	case status == 404 && has("model"):
+		return providers.KindModelNotFound
+	case status == 429 && has("usage limit", "credit balance", "billing"):
+		return providers.KindQuota
+	}
+	if kind := providers.KindOfStatus(status); kind != "" {
+		return kind
 	}
 	if kind := kindOf(typ); kind != "" {
 		return kind

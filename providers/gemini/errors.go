@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"bytes"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -126,20 +125,7 @@ func (egress) DecodeError(status int, body []byte) *providers.Error {
 	if e.Status == 0 {
 		e.Status = (&providers.Error{Kind: e.Kind}).HTTPStatus()
 	}
-	switch e.Kind {
-	case providers.KindContextLength:
-		e.Code = "context_length_exceeded"
-	case providers.KindModelNotFound:
-		e.Code = "model_not_found"
-	case providers.KindQuota, providers.KindBilling:
-		e.Code = "insufficient_quota"
-	}
-	if e.Message == "" {
-		e.Message = "the upstream failed without saying why"
-		if status != 0 {
-			e.Message = strings.TrimSpace("the upstream answered " + strconv.Itoa(status) + " " + http.StatusText(status))
-		}
-	}
+	e.Complete(status)
 	return e
 }
 
@@ -179,40 +165,13 @@ func classify(status int, word, reason, message string, perDay bool) providers.E
 		return providers.KindContextLength
 	case status == 400 && has("billing"):
 		return providers.KindBilling
+	case status == 404 && has("model"):
+		return providers.KindModelNotFound
+	case status == 429 && perDay:
+		return providers.KindQuota
 	}
-	switch status {
-	case 400, 422:
-		return providers.KindInvalidRequest
-	case 401:
-		return providers.KindAuthentication
-	case 402:
-		return providers.KindBilling
-	case 403:
-		return providers.KindPermission
-	case 404:
-		if has("model") {
-			return providers.KindModelNotFound
-		}
-		return providers.KindNotFound
-	case 405:
-		return providers.KindMethod
-	case 408, 504:
-		return providers.KindTimeout
-	case 409:
-		return providers.KindConflict
-	case 413:
-		return providers.KindTooLarge
-	case 415:
-		return providers.KindUnsupportedType
-	case 429:
-		if perDay {
-			return providers.KindQuota
-		}
-		return providers.KindRateLimit
-	case 502:
-		return providers.KindUpstream
-	case 503, 529:
-		return providers.KindOverloaded
+	if kind := providers.KindOfStatus(status); kind != "" {
+		return kind
 	}
 	return kindOfWord(word, status)
 }

@@ -76,41 +76,13 @@ func kindOf(status int, r *reported) providers.ErrorKind {
 		return k
 	}
 	switch status {
-	case 0, 400, 422:
-		if status == 0 {
-			return kindByType(r)
-		}
-		return providers.KindInvalidRequest
-	case 401:
-		return providers.KindAuthentication
-	case 402:
-		return providers.KindBilling
-	case 403:
-		return providers.KindPermission
-	case 404, 410:
-		return providers.KindNotFound
-	case 405:
-		return providers.KindMethod
-	case 408, 504, 524:
-		return providers.KindTimeout
-	case 409:
-		return providers.KindConflict
-	case 413:
-		return providers.KindTooLarge
-	case 415:
-		return providers.KindUnsupportedType
-	case 429:
-		return providers.KindRateLimit
+	case 0:
+		return kindByType(r)
 	case 500:
 		return providers.KindInternal
-	case 501:
-		return providers.KindNotImplemented
-	case 502, 520, 521, 522, 523:
-		return providers.KindUpstream
-	case 503, 529:
-		return providers.KindOverloaded
-	case 508:
-		return providers.KindLoop
+	}
+	if kind := providers.KindOfStatus(status); kind != "" {
+		return kind
 	}
 	if status >= 400 && status < 500 {
 		return providers.KindInvalidRequest
