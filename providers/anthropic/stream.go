@@ -107,9 +107,8 @@ func (e egress) NewDecoder() providers.Decoder { return &decoder{noDone: e.quirk
 // A decoder reads one streamed answer. Events are made in Feed, so that the fed
 // bytes may be reused; Next hands them out.
 type decoder struct {
-	sse    wire.SSE
-	events []providers.Event
-	next   int // of events, to hand out
+	sse wire.SSE
+	providers.Queue
 
 	noDone   bool
 	started  bool
@@ -145,17 +144,6 @@ func (d *decoder) Feed(p []byte) {
 	}
 }
 
-func (d *decoder) Next(ev *providers.Event) bool {
-	if d.next == len(d.events) {
-		d.events, d.next = d.events[:0], 0
-		return false
-	}
-	*ev = d.events[d.next]
-	d.events[d.next] = providers.Event{}
-	d.next++
-	return true
-}
-
 // End may leave a last event to be taken by Next: one that no blank line followed.
 func (d *decoder) End() error {
 	ev, ok, err := d.sse.End()
@@ -173,8 +161,6 @@ func (d *decoder) End() error {
 	}
 	return nil
 }
-
-func (d *decoder) emit(ev providers.Event) { d.events = append(d.events, ev) }
 
 // take turns one event of the stream into neutral ones.
 func (d *decoder) take(ev wire.Event) {
@@ -210,9 +196,9 @@ func (d *decoder) take(ev wire.Event) {
 			d.blockStop(index)
 		}
 		d.ended = true
-		d.emit(providers.Event{Kind: providers.EventEnd})
+		d.Emit(providers.Event{Kind: providers.EventEnd})
 	case "ping":
-		d.emit(providers.Event{Kind: providers.EventPing})
+		d.Emit(providers.Event{Kind: providers.EventPing})
 	case "error":
 		d.fail(egress{}.DecodeError(0, data))
 	}
@@ -220,7 +206,7 @@ func (d *decoder) take(ev wire.Event) {
 
 func (d *decoder) fail(e *providers.Error) {
 	d.err = e
-	d.emit(providers.Event{Kind: providers.EventError, Err: e})
+	d.Emit(providers.Event{Kind: providers.EventError, Err: e})
 }
 
 func at(data []byte, path ...string) []byte {
@@ -269,7 +255,7 @@ func (d *decoder) start(data []byte) {
 		return
 	}
 	d.started = true
-	d.emit(ev)
+	d.Emit(ev)
 	// A turn that only passes on the calls of running code (programmatic tool
 	// calling) comes whole in its message_start, often without a message_delta.
 	index := int64(-1)
@@ -282,9 +268,9 @@ func (d *decoder) start(data []byte) {
 	if finish.Finish != "" {
 		d.finished = true
 		if len(at(data, "message", "usage")) > 0 { // all that will be told of it, be it nothing but zeros
-			d.emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: usageMember(ev.Extra), Origin: dialect})
+			d.Emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: usageMember(ev.Extra), Origin: dialect})
 		}
-		d.emit(finish)
+		d.Emit(finish)
 	}
 }
 
@@ -312,13 +298,13 @@ func (d *decoder) begin(index int64, b providers.Block) *openBlock {
 	open := &openBlock{index: d.count, kind: b.Kind}
 	d.open[index] = open
 	d.count++
-	d.emit(providers.Event{Kind: providers.EventBlockStart, Index: open.index, Block: b})
+	d.Emit(providers.Event{Kind: providers.EventBlockStart, Index: open.index, Block: b})
 	return open
 }
 
 func (d *decoder) delta(open *openBlock, b providers.Block) {
 	b.Origin = dialect
-	d.emit(providers.Event{Kind: providers.EventBlockDelta, Index: open.index, Block: b})
+	d.Emit(providers.Event{Kind: providers.EventBlockDelta, Index: open.index, Block: b})
 }
 
 func (d *decoder) blockStart(data []byte) {
@@ -422,7 +408,7 @@ func (d *decoder) blockStop(index int64) {
 	if open.kind == providers.KindToolCall && !open.fed && len(open.input) > len("{}") {
 		d.delta(open, providers.Block{Kind: open.kind, Text: string(open.input)})
 	}
-	d.emit(providers.Event{Kind: providers.EventBlockStop, Index: open.index})
+	d.Emit(providers.Event{Kind: providers.EventBlockStop, Index: open.index})
 }
 
 func (d *decoder) messageDelta(data []byte) {
@@ -439,7 +425,7 @@ func (d *decoder) messageDelta(data []byte) {
 		return true
 	})
 	if usage != nil {
-		d.emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: usage, Origin: dialect})
+		d.Emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: usage, Origin: dialect})
 	}
 	finish := providers.Event{Kind: providers.EventFinish, Origin: dialect, Extra: extra}
 	wire.EachMember(at(data, "delta"), func(name, v []byte) bool {
@@ -456,6 +442,6 @@ func (d *decoder) messageDelta(data []byte) {
 	})
 	d.finished = d.finished || finish.Finish != ""
 	if finish.Finish != "" || len(finish.Extra) > 0 {
-		d.emit(finish)
+		d.Emit(finish)
 	}
 }

@@ -19,8 +19,7 @@ func (egress) NewDecoder() providers.Decoder { return &decoder{} }
 // bytes may be reused; Next hands them out.
 type decoder struct {
 	frames wire.EventStream
-	events []providers.Event
-	next   int // of events, to hand out
+	providers.Queue
 
 	started bool
 	stopped bool // messageStop was seen
@@ -52,17 +51,6 @@ func (d *decoder) Feed(p []byte) {
 	}
 }
 
-func (d *decoder) Next(ev *providers.Event) bool {
-	if d.next == len(d.events) {
-		d.events, d.next = d.events[:0], 0
-		return false
-	}
-	*ev = d.events[d.next]
-	d.events[d.next] = providers.Event{}
-	d.next++
-	return true
-}
-
 func (d *decoder) End() error {
 	switch {
 	case d.err != nil:
@@ -79,7 +67,7 @@ func (d *decoder) End() error {
 
 func (d *decoder) emit(ev providers.Event) {
 	ev.Origin = dialect
-	d.events = append(d.events, ev)
+	d.Emit(ev)
 }
 
 func (d *decoder) fail(e *providers.Error) {

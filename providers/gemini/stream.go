@@ -18,11 +18,10 @@ func (egress) NewDecoder() providers.Decoder { return &decoder{} }
 // A decoder reads one streamed answer. Events are made in Feed, so that the fed
 // bytes may be reused; Next hands them out.
 type decoder struct {
-	sse    wire.SSE
-	array  *wire.Array // set where the stream is one
-	begun  bool        // what the stream is has been seen
-	events []providers.Event
-	next   int // of events, to hand out
+	sse   wire.SSE
+	array *wire.Array // set where the stream is one
+	begun bool        // what the stream is has been seen
+	providers.Queue
 
 	started bool
 	err     error
@@ -93,17 +92,6 @@ func (d *decoder) broken(err error) {
 	}
 }
 
-func (d *decoder) Next(ev *providers.Event) bool {
-	if d.next == len(d.events) {
-		d.events, d.next = d.events[:0], 0
-		return false
-	}
-	*ev = d.events[d.next]
-	d.events[d.next] = providers.Event{}
-	d.next++
-	return true
-}
-
 // End says why each candidate stopped, which is known only now: the format says
 // STOP behind calls too, and may say it before them. It leaves these events to Next.
 func (d *decoder) End() error {
@@ -134,15 +122,13 @@ func (d *decoder) End() error {
 		if c.blocked() {
 			f = providers.FinishContentFilter
 		}
-		d.emit(providers.Event{Kind: providers.EventFinish, Choice: c.index, Finish: f, RawFinish: c.reason, Extra: c.extra, Origin: dialect})
+		d.Emit(providers.Event{Kind: providers.EventFinish, Choice: c.index, Finish: f, RawFinish: c.reason, Extra: c.extra, Origin: dialect})
 	}
 	return nil
 }
 
 // blocked reports whether the prompt was refused: there is a reason and no candidate.
 func (c *candidate) blocked() bool { return find(c.extra, "promptFeedback") != nil }
-
-func (d *decoder) emit(ev providers.Event) { d.events = append(d.events, ev) }
 
 func (d *decoder) event(ev *wire.Event) {
 	if ev.Comment || string(ev.Data) == "[DONE]" { // the latter from proxies
@@ -185,13 +171,13 @@ func (d *decoder) take(data []byte) {
 		d.list = append(d.list, &candidate{open: -1, reason: stringAt(feedback, "blockReason"), extra: member(nil, "promptFeedback", feedback)})
 	}
 	if v := at(data, "usageMetadata"); v != nil && d.err == nil && readUsage(v, &d.usage) {
-		d.emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: member(nil, "usageMetadata", v), Origin: dialect})
+		d.Emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: member(nil, "usageMetadata", v), Origin: dialect})
 	}
 }
 
 func (d *decoder) fail(e *providers.Error) {
 	d.err = e
-	d.emit(providers.Event{Kind: providers.EventError, Err: e})
+	d.Emit(providers.Event{Kind: providers.EventError, Err: e})
 }
 
 func (d *decoder) start(data []byte) {
@@ -208,7 +194,7 @@ func (d *decoder) start(data []byte) {
 		ev.Extra = member(ev.Extra, "createTime", v)
 	}
 	d.id = ev.ID
-	d.emit(ev)
+	d.Emit(ev)
 }
 
 // at returns the candidate of an index, made if it is new.
@@ -248,7 +234,7 @@ func (d *decoder) candidate(elem []byte) {
 		}
 		return true
 	})
-	first := len(d.events)
+	first := len(d.Events)
 	if wire.IsObject(content) {
 		d.part(c, content)
 	}
@@ -257,7 +243,7 @@ func (d *decoder) candidate(elem []byte) {
 		return d.err == nil
 	})
 	if list := chatLogprobs(at(elem, "logprobsResult")); list != nil {
-		withLogprobs(d.events[first:], c.index, list)
+		withLogprobs(d.Events[first:], c.index, list)
 	}
 	if grounding := at(elem, "groundingMetadata"); grounding != nil {
 		d.cite(c, grounding)
@@ -304,7 +290,7 @@ func (d *decoder) part(c *candidate, raw []byte) {
 		if b.Kind != providers.KindOpaque {
 			d.delta(c, index, b)
 		}
-		d.emit(providers.Event{Kind: providers.EventBlockStop, Index: index, Choice: c.index})
+		d.Emit(providers.Event{Kind: providers.EventBlockStop, Index: index, Choice: c.index})
 	}
 }
 
@@ -333,7 +319,7 @@ func (d *decoder) whole(c *candidate, b *providers.Block) {
 	c.calls++
 	index := d.begin(c, providers.Block{Kind: b.Kind, ID: b.ID, ToolName: b.ToolName, Signature: b.Signature, SignatureOrigin: b.SignatureOrigin, Origin: dialect})
 	d.delta(c, index, providers.Block{Kind: b.Kind, Text: string(b.Args)})
-	d.emit(providers.Event{Kind: providers.EventBlockStop, Index: index, Choice: c.index})
+	d.Emit(providers.Event{Kind: providers.EventBlockStop, Index: index, Choice: c.index})
 }
 
 // piece takes a part of a call that comes bit by bit. It reports false where the
@@ -392,20 +378,20 @@ func (d *decoder) cite(c *candidate, grounding []byte) {
 		d.close(c)
 		c.open, c.kind = d.begin(c, providers.Block{Kind: providers.KindText, Origin: dialect}), providers.KindText
 	}
-	d.emit(providers.Event{Kind: providers.EventBlockDelta, Index: c.open, Choice: c.index,
+	d.Emit(providers.Event{Kind: providers.EventBlockDelta, Index: c.open, Choice: c.index,
 		Block: providers.Block{Kind: providers.KindText, Citations: list, Origin: providers.Chat}})
 }
 
 func (d *decoder) begin(c *candidate, b providers.Block) (index int) {
 	index = d.blocks
 	d.blocks++
-	d.emit(providers.Event{Kind: providers.EventBlockStart, Index: index, Choice: c.index, Block: b, Origin: dialect})
+	d.Emit(providers.Event{Kind: providers.EventBlockStart, Index: index, Choice: c.index, Block: b, Origin: dialect})
 	return index
 }
 
 func (d *decoder) delta(c *candidate, index int, b providers.Block) {
 	b.Origin = dialect
-	d.emit(providers.Event{Kind: providers.EventBlockDelta, Index: index, Choice: c.index, Block: b, Origin: dialect})
+	d.Emit(providers.Event{Kind: providers.EventBlockDelta, Index: index, Choice: c.index, Block: b, Origin: dialect})
 }
 
 // close ends the block that is open.
@@ -414,7 +400,7 @@ func (d *decoder) close(c *candidate) {
 		d.assembled(c)
 	}
 	if c.open >= 0 {
-		d.emit(providers.Event{Kind: providers.EventBlockStop, Index: c.open, Choice: c.index})
+		d.Emit(providers.Event{Kind: providers.EventBlockStop, Index: c.open, Choice: c.index})
 		c.open = -1
 	}
 }

@@ -32,9 +32,8 @@ func (e chatEgress) NewDecoder() providers.Decoder {
 }
 
 type decoder struct {
-	sse     wire.SSE
-	queue   []providers.Event
-	read    int
+	sse wire.SSE
+	providers.Queue
 	blocks  int // started so far
 	choices map[int]*choiceState
 	order   []int // choice indexes by first appearance
@@ -84,17 +83,6 @@ func (d *decoder) Feed(p []byte) {
 	}
 }
 
-func (d *decoder) Next(ev *providers.Event) bool {
-	if d.read == len(d.queue) {
-		clear(d.queue)
-		d.queue, d.read = d.queue[:0], 0
-		return false
-	}
-	*ev = d.queue[d.read]
-	d.read++
-	return true
-}
-
 func (d *decoder) End() error {
 	if ev, ok, _ := d.sse.End(); ok { // its error was met in Feed
 		d.event(&ev)
@@ -121,7 +109,7 @@ func (d *decoder) allFinished() bool {
 
 func (d *decoder) emit(ev providers.Event) {
 	ev.Origin = dialect
-	d.queue = append(d.queue, ev)
+	d.Emit(ev)
 }
 
 func (d *decoder) fail(e *providers.Error) {
@@ -265,7 +253,7 @@ func (d *decoder) choice(raw []byte, n int) {
 		}
 		return true
 	})
-	first := len(d.queue)
+	first := len(d.Events)
 	d.delta(c, delta)
 	if logprobs != nil {
 		d.attach(c, first, logprobs)
@@ -282,9 +270,9 @@ func (d *decoder) choice(raw []byte, n int) {
 // attach puts logprobs on the first delta of the chunk; without one it makes an
 // empty one, so that they are not lost.
 func (d *decoder) attach(c *choiceState, first int, logprobs json.RawMessage) {
-	for i := first; i < len(d.queue); i++ {
-		if d.queue[i].Kind == providers.EventBlockDelta {
-			d.queue[i].Logprobs = logprobs
+	for i := first; i < len(d.Events); i++ {
+		if d.Events[i].Kind == providers.EventBlockDelta {
+			d.Events[i].Logprobs = logprobs
 			return
 		}
 	}

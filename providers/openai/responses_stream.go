@@ -25,9 +25,8 @@ func (responsesEgress) NewDecoder() providers.Decoder {
 }
 
 type responsesDecoder struct {
-	sse    wire.SSE
-	queue  []providers.Event
-	read   int
+	sse wire.SSE
+	providers.Queue
 	blocks int // started so far
 	items  map[string]*inItem
 	byID   map[string]*inItem
@@ -75,17 +74,6 @@ func (d *responsesDecoder) Feed(p []byte) {
 	}
 }
 
-func (d *responsesDecoder) Next(ev *providers.Event) bool {
-	if d.read == len(d.queue) {
-		clear(d.queue)
-		d.queue, d.read = d.queue[:0], 0
-		return false
-	}
-	*ev = d.queue[d.read]
-	d.read++
-	return true
-}
-
 func (d *responsesDecoder) End() error {
 	// An event that the end cut is none; its error was met in Feed.
 	if ev, ok, _ := d.sse.End(); ok && !(ev.Partial && !whole(bytes.TrimSpace(ev.Data))) {
@@ -102,7 +90,7 @@ func (d *responsesDecoder) End() error {
 
 func (d *responsesDecoder) emit(ev providers.Event) {
 	ev.Origin = responses
-	d.queue = append(d.queue, ev)
+	d.Emit(ev)
 }
 
 func (d *responsesDecoder) fail(e *providers.Error) {
@@ -189,7 +177,7 @@ func (d *responsesDecoder) complete(data, response []byte) {
 	}
 	d.usage(data)
 	if tier := textAt(response, "service_tier"); tier != "" {
-		d.queue[len(d.queue)-1].ServiceTier = tier
+		d.Events[len(d.Events)-1].ServiceTier = tier
 	}
 	status := textAt(response, "status")
 	if status == "" && textAt(data, "type") == "response.incomplete" {
