@@ -21,3 +21,14 @@ type Rule struct {
 	As     string // the member it is sent as, where that differs
 	When   string // a condition, in words; empty: always
 }
+
+// RuleOf returns the rule of a dialect, whose last is that of "<any other>", for a
+// member of a request of that origin.
+func RuleOf(rules []Rule, origin Dialect, member string) *Rule {
+	for i := range rules {
+		if r := &rules[i]; r.Member == member && (r.Origin == "" || r.Origin == origin) {
+			return r
+		}
+	}
+	return &rules[len(rules)-1]
+}

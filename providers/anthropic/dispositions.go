@@ -72,20 +72,10 @@ var rules = []providers.Rule{
 	{Member: "<any other>", Is: providers.Dropped},
 }
 
-// ruleOf returns the rule of a member without a neutral field.
-func ruleOf(name string) *providers.Rule {
-	for i := range rules {
-		if rules[i].Member == name {
-			return &rules[i]
-		}
-	}
-	return &rules[len(rules)-1] // <any other>
-}
-
 // foreignExtra does with a member of another dialect, that has no neutral field,
 // what the rules say.
 func (w *requestWriter) foreignExtra(m providers.Member) {
-	r := ruleOf(m.Name)
+	r := providers.RuleOf(rules, w.r.Origin, m.Name)
 	switch {
 	case r.Is == providers.Refused && (r.When == "" || strings.Contains(string(m.Value), `"audio"`)):
 		w.fail(m.Name, "this model cannot answer with audio")

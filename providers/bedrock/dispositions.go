@@ -52,13 +52,3 @@ var rules = []providers.Rule{
 	{Member: "audio", Is: providers.Refused},
 	{Member: "<any other>", Is: providers.Dropped},
 }
-
-// ruleOf returns the rule of a member without a neutral field.
-func ruleOf(name string) *providers.Rule {
-	for i := range rules {
-		if rules[i].Member == name {
-			return &rules[i]
-		}
-	}
-	return &rules[len(rules)-1] // <any other>
-}

@@ -77,20 +77,10 @@ var rules = []providers.Rule{
 	{Member: "<any other>", Is: providers.Dropped},
 }
 
-// ruleOf returns the rule of a member without a neutral field.
-func ruleOf(origin providers.Dialect, name string) *providers.Rule {
-	for i := range rules {
-		if r := &rules[i]; r.Member == name && (r.Origin == "" || r.Origin == origin) {
-			return r
-		}
-	}
-	return &rules[len(rules)-1] // <any other>
-}
-
 // foreignExtra does with a member of another dialect, that has no neutral field,
 // what the rules say; those that are carried are written with generationConfig.
 func (w *requestWriter) foreignExtra(m providers.Member) {
-	r := ruleOf(w.r.Origin, m.Name)
+	r := providers.RuleOf(rules, w.r.Origin, m.Name)
 	spoken := strings.Contains(string(m.Value), `"audio"`)
 	switch {
 	case r.Is == providers.Refused, m.Name == "modalities" && spoken:
