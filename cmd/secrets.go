@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -69,11 +70,35 @@ func (a *app) openOffline(o *offline) (books, *config.Config, error) {
 	return st, cfg, nil
 }
 
+// unused opens the store as openOffline does, and sees that no gateway uses it: one
+// that runs on holds the key before, and seals with it what nobody could open. An
+// embedded store's lock says so; a database is asked.
+func (a *app) unused(o *offline) (books, *config.Config, error) {
+	st, cfg, err := a.openOffline(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, ok := st.(interface {
+		Alive(context.Context) (int, error)
+	})
+	if !ok {
+		return st, cfg, nil
+	}
+	n, err := db.Alive(a.ctx)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("gateways run on this database (%d): stop all of them first; one that was killed counts for 15 seconds", n)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	return st, cfg, nil
+}
+
 // nextMasterKey is where the key to be waits until everything is sealed with it.
 func nextMasterKey(path string) string { return path + ".new" }
 
 func (a *app) rotateSecrets(o *offline, to string) (err error) {
-	st, cfg, err := a.openOffline(o)
+	st, cfg, err := a.unused(o)
 	if err != nil {
 		return err
 	}
@@ -182,7 +207,7 @@ func (a *app) resealed(snap *store.Snapshot, old, next *store.Sealer) (changes [
 }
 
 func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
-	st, _, err := a.openOffline(o)
+	st, _, err := a.unused(o)
 	if err != nil {
 		return err
 	}

@@ -104,8 +104,17 @@ func TestPostgresServe(t *testing.T) {
 		t.Error("a secret is in the output")
 	}
 
+	for _, verb := range []string{"rotate", "forget --yes"} {
+		if out, err := g.run("ai-gateway secrets " + verb + " --data-dir " + g.dir); err == nil || !strings.Contains(out, "gateways run on this database (1)") {
+			t.Errorf("secrets %s beside a running gateway: %v %s", verb, err, out)
+		}
+	}
+
 	// All of it is there for another process.
 	g.stop()
+	if out, err := g.run("ai-gateway secrets rotate --data-dir " + g.dir); err != nil {
+		t.Errorf("secrets rotate: %v %s", err, out)
+	}
 	again := serve(t, g.dir, []string{"AI_GATEWAY_DATABASE_URL=" + db})
 	again.admin = g.admin
 	if status, body, _ := again.call("POST", "/v1/chat/completions", key, `{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}`); status != 200 {

@@ -89,6 +89,18 @@ func (s *Store) Peers(ctx context.Context, h Holder) (out []Holder, err error) {
 	return out, err
 }
 
+// Alive counts the holders that have told lately that they live: the gateways on
+// this database, and those that were killed less than 15 seconds ago.
+func (s *Store) Alive(ctx context.Context) (n int, err error) {
+	err = s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*) FROM gateways WHERE seen > now() - interval '"+aliveFor+"'").Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("cannot look for running gateways: %w", err)
+	}
+	return n, nil
+}
+
 // Leave gives back what the holder has: all it used is in the store.
 func (s *Store) Leave(ctx context.Context, h Holder) error {
 	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
