@@ -82,7 +82,7 @@ func (e chatEgress) DecodeResponse(body []byte) (*providers.Response, error) {
 		case "choices":
 			wire.EachElement(v, func(elem []byte) bool {
 				var c providers.Choice
-				if c, err = choice(elem, len(r.Choices)); err == nil {
+				if c, err = choice(elem, len(r.Choices), textAt(body, "id")); err == nil {
 					r.Choices = append(r.Choices, c)
 				}
 				return err == nil
@@ -98,19 +98,13 @@ func (e chatEgress) DecodeResponse(body []byte) (*providers.Response, error) {
 	if !r.HasUsage {
 		r.HasUsage = e.Usage(body, &r.Usage)
 	}
-	for i := range r.Choices {
-		for j := range r.Choices[i].Blocks {
-			if b := &r.Choices[i].Blocks[j]; b.Kind == providers.KindToolCall && b.ID == legacyID("") {
-				b.ID = legacyID(r.ID)
-			}
-		}
-	}
 	return r, nil
 }
 
-func choice(raw []byte, n int) (providers.Choice, error) {
+// choice reads the n-th candidate of the answer of that id.
+func choice(raw []byte, n int, answer string) (providers.Choice, error) {
 	c := providers.Choice{Index: n}
-	g := gather{}
+	g := gather{answer: answer}
 	var err error
 	var citations json.RawMessage
 	wire.EachMember(raw, func(name, v []byte) bool {

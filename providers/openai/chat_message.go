@@ -167,6 +167,7 @@ func bare(b *providers.Block) bool {
 // gather collects the blocks of a message in the order they mean: thinking,
 // content, refusal, media, tool calls, wherever the members stand in the object.
 type gather struct {
+	answer    string // id of the answer it is part of
 	reasoning reasoning
 	content   []providers.Block
 	after     []providers.Block
@@ -213,7 +214,7 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 		if !answer || textAt(v, "name") == "" {
 			return false, nil
 		}
-		b, err := toolCall(legacyCall(v, ""), true) // named when the answer's id is known
+		b, err := toolCall(legacyCall(v, g.answer), true)
 		b.Extra = nil
 		g.calls = append(g.calls, b)
 		return true, err
