@@ -13,13 +13,8 @@ import (
 // trip and lets nothing foreign reach Anthropic, which refuses what it did not sign.
 const foreignMark = "gwsig1."
 
-// HasForeignThinking reports whether a request body may replay thinking that
-// was not written behind this format, so that a relay to Anthropic has to
-// translate it (which leaves that thinking out) instead of passing the bytes.
-func HasForeignThinking(body []byte) bool { return bytes.Contains(body, []byte(`"`+foreignMark)) }
-
-// Mixed implements providers.Mixed.
-func (ingress) Mixed(body []byte) bool { return HasForeignThinking(body) }
+// Mixed implements providers.Mixed: thinking with a foreign mark is not Anthropic's.
+func (ingress) Mixed(body []byte) bool { return bytes.Contains(body, []byte(`"`+foreignMark)) }
 
 // markSignature returns the signature to show to a caller of this format.
 func markSignature(signature string, origin providers.Dialect) string {

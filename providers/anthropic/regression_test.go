@@ -41,7 +41,7 @@ func TestForeignThinkingStaysAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := []byte(`{"model":"claude-opus-4-8","max_tokens":10,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":` + string(a.Content) + `}]}`)
-	if !HasForeignThinking(body) || HasForeignThinking(bytes.ReplaceAll(body, []byte("gwsig1."), nil)) {
+	if !(ingress{}).Mixed(body) || (ingress{}).Mixed(bytes.ReplaceAll(body, []byte("gwsig1."), nil)) {
 		t.Error("the relay cannot tell")
 	}
 	r, err := MessagesIngress().DecodeRequest(body)

@@ -315,10 +315,7 @@ func TestServeCutsWhatHangs(t *testing.T) {
 	}
 }
 
-func TestHandler(t *testing.T) {
-	if Handler() == nil {
-		t.Fatal("no handler")
-	}
+func TestProvider(t *testing.T) {
 	p := Provider()
 	if p.Name != "demo" || !p.Local || p.BaseURL != "http://demo.invalid" {
 		t.Errorf("%+v", p)

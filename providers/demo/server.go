@@ -82,12 +82,6 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// Handler returns an engine of usual pace as a handler.
-func Handler() fasthttp.RequestHandler { return New(Options{}).Handler() }
-
-// Handler returns the engine as a handler.
-func (s *Server) Handler() fasthttp.RequestHandler { return s.handle }
-
 // Serve serves an engine on ln until ln is closed; then it lets answers under way
 // end, for o.Drain at most, cuts what is left, and returns nil.
 func Serve(ln net.Listener, o Options) error {

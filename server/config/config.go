@@ -20,7 +20,7 @@ import (
 type Options struct {
 	// Path is the file asked for; it must exist. Empty: AI_GATEWAY_CONFIG, then the first of Search that exists.
 	Path string
-	// Search are the usual places of the file; nil: DefaultSearch.
+	// Search are the usual places of the file; nil: defaultSearch.
 	Search []string
 	// Environ are the environment's "NAME=value" pairs.
 	Environ []string
@@ -30,8 +30,8 @@ type Options struct {
 	Providers []*providers.Provider
 }
 
-// DefaultSearch is where the file is looked for if none is named.
-var DefaultSearch = []string{"config/gateway.yaml", "/etc/ai-gateway/gateway.yaml"}
+// defaultSearch is where the file is looked for if none is named.
+var defaultSearch = []string{"config/gateway.yaml", "/etc/ai-gateway/gateway.yaml"}
 
 // A Config is one validated configuration. It is not changed after Load.
 type Config struct {
@@ -175,7 +175,7 @@ func choosePath(o Options, env *environ) (string, error) {
 	}
 	search := o.Search
 	if search == nil {
-		search = DefaultSearch
+		search = defaultSearch
 	}
 	for _, path := range search {
 		_, err := os.Stat(path)

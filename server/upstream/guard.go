@@ -52,9 +52,9 @@ var embedded = []struct {
 	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // SIIT, RFC 2765
 }
 
-// CheckAddr refuses addresses that no upstream may have, whoever wrote it: link-local,
+// checkAddr refuses addresses that no upstream may have, whoever wrote it: link-local,
 // cloud metadata, multicast, unspecified and reserved ones, also inside an IPv6 address.
-func CheckAddr(a netip.Addr) error {
+func checkAddr(a netip.Addr) error {
 	return check(a, never)
 }
 
@@ -98,13 +98,13 @@ func control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("cannot read address %q: %w", address, ErrBlocked)
 	}
-	return CheckAddr(ap.Addr())
+	return checkAddr(ap.Addr())
 }
 
 // CheckBaseURL checks an address an administrator has written: http or https, a
 // host, no user, query or fragment, no forbidden IP address. Private addresses are allowed.
 func CheckBaseURL(raw string) error {
-	return checkURL(raw, false, CheckAddr)
+	return checkURL(raw, false, checkAddr)
 }
 
 // CheckPublicURL checks an address that comes from a caller: http or https, the standard

@@ -16,8 +16,8 @@ func TestCheckAddr(t *testing.T) {
 	f := func(addr string, admin, public bool) {
 		t.Helper()
 		a := netip.MustParseAddr(addr)
-		if err := CheckAddr(a); (err == nil) != admin {
-			t.Errorf("CheckAddr(%s): %v, want allowed %v", addr, err, admin)
+		if err := checkAddr(a); (err == nil) != admin {
+			t.Errorf("checkAddr(%s): %v, want allowed %v", addr, err, admin)
 		}
 		if err := CheckPublicAddr(a); (err == nil) != public {
 			t.Errorf("CheckPublicAddr(%s): %v, want allowed %v", addr, err, public)
@@ -35,7 +35,7 @@ func TestCheckAddr(t *testing.T) {
 		::ffff:169.254.169.254 ::ffff:0.0.0.0 ::ffff:224.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::a9fe:a9fe 2002:a9fe:a9fe:: ::169.254.169.254 ::ffff:0:a9fe:a9fe`) {
 		f(s, false, false)
 	}
-	if CheckAddr(netip.Addr{}) == nil {
+	if checkAddr(netip.Addr{}) == nil {
 		t.Error("no address is allowed")
 	}
 }
@@ -93,13 +93,13 @@ func FuzzGuard(f *testing.F) {
 		}
 		u := a.Unmap()
 		bad := u.IsLinkLocalUnicast() || u.IsLinkLocalMulticast() || u.IsMulticast() || u.IsUnspecified() || u.IsInterfaceLocalMulticast()
-		if bad && CheckAddr(a) == nil {
+		if bad && checkAddr(a) == nil {
 			t.Fatalf("%s is allowed", a)
 		}
 		if (bad || u.IsPrivate() || u.IsLoopback()) && CheckPublicAddr(a) == nil {
 			t.Fatalf("%s is taken for public", a)
 		}
-		if CheckPublicAddr(a) == nil && CheckAddr(a) != nil {
+		if CheckPublicAddr(a) == nil && checkAddr(a) != nil {
 			t.Fatalf("%s is public and yet forbidden", a)
 		}
 	})

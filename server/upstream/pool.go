@@ -79,7 +79,7 @@ func (c *Client) newHost(key hostKey) (*host, error) {
 	}
 	h.name, h.addr = hostAddr(key.host, key.scheme)
 	if a, err := netip.ParseAddr(h.name); err == nil {
-		if err := CheckAddr(a); err != nil { // a proxy would dial it without our guard
+		if err := checkAddr(a); err != nil { // a proxy would dial it without our guard
 			return nil, &Error{Kind: Blocked, Err: err}
 		}
 	}
