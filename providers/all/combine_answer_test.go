@@ -92,7 +92,7 @@ func answered(r *providers.Response) (s told) {
 // TestAnswerCombinations: what an upstream answers, however it spells it, is what a
 // caller of any format reads.
 func TestAnswerCombinations(t *testing.T) {
-	seed, n := uint64(time.Now().UnixNano()), 300
+	seed, n := uint64(time.Now().UnixNano()), 150
 	if testing.Short() {
 		n = 60
 	}

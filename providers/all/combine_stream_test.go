@@ -323,7 +323,7 @@ func gathered(events []providers.Event) (s told) {
 // TestStreamCombinations: what an upstream streams, wherever its bytes are cut, is
 // what a caller of any format reads: every text, thought, call, reason and count.
 func TestStreamCombinations(t *testing.T) {
-	seed, n := uint64(time.Now().UnixNano()), 300
+	seed, n := uint64(time.Now().UnixNano()), 150
 	if testing.Short() {
 		n = 60
 	}

@@ -313,7 +313,7 @@ func marksOf(s string) (list []int) {
 // each upstream's format has all of it in its order and is JSON without twins, and
 // what our own reader makes of that is the same conversation.
 func TestCombinations(t *testing.T) {
-	seed, n := uint64(time.Now().UnixNano()), 400
+	seed, n := uint64(time.Now().UnixNano()), 120
 	if testing.Short() {
 		n = 60
 	}
