@@ -94,7 +94,7 @@ func TestManyKeys(t *testing.T) {
 		t.Errorf("the start took %v, and %.2f s of CPU: 1 s is promised", many.took, many.cpu)
 	}
 	lookUps(t, few, many, long)
-	pages(t, many, long)
+	listings(t, many, long)
 	pauses(t, many, long)
 }
 
@@ -134,8 +134,8 @@ func underLoad(t *testing.T, g *gateway, l bench.Load) *bench.Result {
 	return r
 }
 
-// pages asks for the lists that people see, which must be cut and come at once.
-func pages(t *testing.T, s *scaled, long bool) {
+// listings asks for the lists that people see, which must be cut and come at once.
+func listings(t *testing.T, s *scaled, long bool) {
 	t.Helper()
 	most := 5 * time.Second
 	if long {
