@@ -23,6 +23,7 @@ import (
 // embedded store and Postgres are.
 type books interface {
 	store.Store
+	store.Latencies
 	keeper
 	Verify(ctx context.Context) (store.Verification, error)
 	Size() store.Size

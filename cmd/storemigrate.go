@@ -181,8 +181,12 @@ func (m *move) usage(ctx context.Context) error {
 		}
 		if n == 0 { // its rows are not kept any more
 			sums, err := m.src.Totals(ctx, store.TotalsQuery{Since: day, Until: day.AddDate(0, 0, 1), GroupBy: postgres.AdoptBy})
+			var times []store.Latency
 			if err == nil {
-				err = m.dst.Adopt(ctx, day, sums)
+				times, err = m.src.Latency(ctx, store.LatencyQuery{Since: day, Until: day.AddDate(0, 0, 1), GroupBy: postgres.AdoptLatenciesBy})
+			}
+			if err == nil {
+				err = m.dst.Adopt(ctx, day, sums, times)
 			}
 			if err != nil {
 				return err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"time"
 )
@@ -127,6 +128,49 @@ func (h *Histogram) AddEncoded(b []byte) (rest []byte, err error) {
 		b = b[n+m:]
 	}
 	return b, nil
+}
+
+// A Timing is the histograms of one roll-up: of durations and of times to the first byte.
+type Timing [2]Histogram
+
+// timingVersion is of what Timing.Append writes.
+const timingVersion = 1
+
+// Append writes t, for AddEncoded to read.
+func (t *Timing) Append(dst []byte) []byte {
+	return t[1].Append(t[0].Append(append(dst, timingVersion)))
+}
+
+// AddEncoded adds what Append wrote.
+func (t *Timing) AddEncoded(b []byte) (err error) {
+	if len(b) == 0 || b[0] != timingVersion {
+		return fmt.Errorf("unknown histogram: %w", ErrCorrupt)
+	}
+	b = b[1:]
+	for i := range t {
+		if b, err = t[i].AddEncoded(b); err != nil {
+			return fmt.Errorf("histogram cut short: %w", err)
+		}
+	}
+	return nil
+}
+
+// Clear empties t for its next use.
+func (t *Timing) Clear() {
+	clear(t[0])
+	clear(t[1])
+}
+
+// Observe calls each for what r adds to the histograms of its roll-up: which of a
+// Timing, and the bucket.
+func Observe(r *UsageRow, each func(which, bucket uint8)) {
+	if !r.Timed() {
+		return
+	}
+	each(0, uint8(BucketOf(r.Duration)))
+	if r.TTFT > 0 {
+		each(1, uint8(BucketOf(r.TTFT)))
+	}
 }
 
 // A LatencyQuery selects and groups histograms of durations.

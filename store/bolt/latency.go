@@ -21,49 +21,11 @@ func latencyDims(d dims) dims { return dims{model: d.model, provider: d.provider
 // maxLatencies bounds the groups of one Latency; each takes 4 KB.
 const maxLatencies = 10_000
 
-// A timing is the histograms of one roll-up: of durations and of times to the first byte.
-type timing [2]store.Histogram
-
-func (t *timing) append(dst []byte) []byte {
-	return t[1].Append(t[0].Append(append(dst, recordVersion)))
-}
-
-// addEncoded adds what append wrote.
-func (t *timing) addEncoded(b []byte) (err error) {
-	if len(b) == 0 || b[0] != recordVersion {
-		return fmt.Errorf("unknown histogram: %w", store.ErrCorrupt)
-	}
-	b = b[1:]
-	for i := range t {
-		if b, err = t[i].AddEncoded(b); err != nil {
-			return fmt.Errorf("histogram cut short: %w", err)
-		}
-	}
-	return nil
-}
-
-// clear empties t for its next use.
-func (t *timing) clear() {
-	clear(t[0])
-	clear(t[1])
-}
-
 // An observation is one duration that a row adds to a histogram.
 type observation struct {
 	key    uint64 // slot and series
-	which  uint8  // of a timing
+	which  uint8  // of a Timing
 	bucket uint8
-}
-
-// observe calls each for what a row adds to the histograms of its roll-up.
-func observe(r *store.UsageRow, each func(which, bucket uint8)) {
-	if !r.Timed() {
-		return
-	}
-	each(0, uint8(store.BucketOf(r.Duration)))
-	if r.TTFT > 0 {
-		each(1, uint8(store.BucketOf(r.TTFT)))
-	}
 }
 
 // addLatency adds the durations of a batch's rows to the histograms.
@@ -80,26 +42,26 @@ func (w *sumsWriter) addLatency(into *bbolt.Bucket, b *batch) error {
 			}
 			key = uint64(c.slot)<<32 | uint64(id)
 		}
-		observe(r, func(which, bucket uint8) { all = append(all, observation{key, which, bucket}) })
+		store.Observe(r, func(which, bucket uint8) { all = append(all, observation{key, which, bucket}) })
 	}
 	slices.SortFunc(all, func(a, b observation) int { return cmp.Compare(a.key, b.key) })
-	var sum timing
+	var sum store.Timing
 	for len(all) > 0 {
 		n := 1
 		for n < len(all) && all[n].key == all[0].key {
 			n++
 		}
-		sum.clear()
+		sum.Clear()
 		key := be64(all[0].key)
 		if v := into.Get(key); v != nil {
-			if err := sum.addEncoded(v); err != nil {
+			if err := sum.AddEncoded(v); err != nil {
 				return err
 			}
 		}
 		for _, o := range all[:n] {
 			sum[o.which].Add(int(o.bucket), 1)
 		}
-		if err := into.Put(key, sum.append(nil)); err != nil {
+		if err := into.Put(key, sum.Append(nil)); err != nil {
 			return err
 		}
 		all = all[n:]
@@ -110,7 +72,7 @@ func (w *sumsWriter) addLatency(into *bbolt.Bucket, b *batch) error {
 // Latency returns the histograms of the times that a query asks for, widened as
 // those of Totals are, in the order of their group's values.
 func (s *Store) Latency(ctx context.Context, q store.LatencyQuery) ([]store.Latency, error) {
-	t := &tally[timing]{by: q.GroupBy, columns: latencyColumns, most: maxLatencies, add: (*timing).addEncoded, wanted: func(d *dims) bool {
+	t := &tally[store.Timing]{by: q.GroupBy, columns: latencyColumns, most: maxLatencies, add: (*store.Timing).AddEncoded, wanted: func(d *dims) bool {
 		return (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account)
 	}}
 	if err := t.begin(q.Zone); err != nil {
@@ -162,7 +124,7 @@ func (t *timings) add(r *store.UsageRow) {
 		at.dims = at.dims.clone()
 		t.cells[at] = id
 	}
-	observe(r, func(which, bucket uint8) { t.count[timingBucket{id, which, bucket}]++ })
+	store.Observe(r, func(which, bucket uint8) { t.count[timingBucket{id, which, bucket}]++ })
 }
 
 // compareLatency takes a day's histograms from what its rows come to.
@@ -171,15 +133,15 @@ func (p *proof) compareLatency(gateway *bbolt.Tx, from, until uint32) error {
 	made := p.timingsByKey(gateway)
 	c := gateway.Bucket(bLatency).Cursor()
 	for k, v := c.Seek(binary.BigEndian.AppendUint32(nil, from)); len(k) == 8 && binary.BigEndian.Uint32(k) < until; k, v = c.Next() {
-		var kept timing
-		if err := kept.addEncoded(v); err != nil {
+		var kept store.Timing
+		if err := kept.AddEncoded(v); err != nil {
 			return p.fault(fmt.Sprintf("histogram %x", k), "it cannot be read: %v", err)
 		}
 		p.out.RollUps++
 		want := made[binary.BigEndian.Uint64(k)]
 		if want == nil || !slices.Equal(kept[0], want[0]) || !slices.Equal(kept[1], want[1]) {
 			if want == nil {
-				want = new(timing)
+				want = new(store.Timing)
 			}
 			return p.fault(fmt.Sprintf("histogram %x of %s", k, time.Unix(int64(binary.BigEndian.Uint32(k))*slotSeconds, 0).UTC().Format(time.RFC3339)),
 				"it counts %d requests and %d first bytes; its rows come to %d and %d", kept[0].Count(), kept[1].Count(), want[0].Count(), want[1].Count())
@@ -196,7 +158,7 @@ func (p *proof) compareLatency(gateway *bbolt.Tx, from, until uint32) error {
 
 // timingsByKey returns the day's histograms by their keys; those of models without a
 // series of their own are part of "other".
-func (p *proof) timingsByKey(gateway *bbolt.Tx) map[uint64]*timing {
+func (p *proof) timingsByKey(gateway *bbolt.Tx) map[uint64]*store.Timing {
 	of, kept := gateway.Bucket(bSeriesOf), gateway.Bucket(bLatency)
 	keys := make([]uint64, len(p.timings.cells))
 	for at, i := range p.timings.cells {
@@ -212,11 +174,11 @@ func (p *proof) timingsByKey(gateway *bbolt.Tx) map[uint64]*timing {
 			keys[i] = uint64(at.slot)<<32 | 1<<32 - 1 // of no series: missing
 		}
 	}
-	out := map[uint64]*timing{}
+	out := map[uint64]*store.Timing{}
 	for at, n := range p.timings.count {
 		t := out[keys[at.cell]]
 		if t == nil {
-			t = new(timing)
+			t = new(store.Timing)
 			out[keys[at.cell]] = t
 		}
 		t[at.which].Add(int(at.bucket), n)

@@ -47,9 +47,9 @@ func TestHistogramsAreAdded(t *testing.T) {
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bLatency)
 		k, _ := b.Cursor().Last()
-		var more timing
+		var more store.Timing
 		more[0].Add(9, 1)
-		return b.Put(k, more.append(nil))
+		return b.Put(k, more.Append(nil))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,13 +23,13 @@ func rollUps(t testing.TB, s *Store, end time.Time) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var made [16][]byte // histograms of as many requests
 	for i := range made {
-		var m timing
+		var m store.Timing
 		for range requests {
 			first := time.Duration(100+rng.ExpFloat64()*400) * time.Millisecond
 			m[0].Add(store.BucketOf(first+time.Duration(rng.ExpFloat64()*3000)*time.Millisecond), 1)
 			m[1].Add(store.BucketOf(first), 1)
 		}
-		made[i] = m.append(nil)
+		made[i] = m.Append(nil)
 	}
 	one := sums{requests: requests, cost: requests * 26_000_000, duration: requests * 3e9,
 		tokens: store.Tokens{Input: requests * 4000, CacheRead: requests * 2000, Output: requests * 750, Reasoning: requests * 150}}

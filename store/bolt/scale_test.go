@@ -29,71 +29,14 @@ func TestScale(t *testing.T) {
 	ctx, end := context.Background(), time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	within := func(what string, bound time.Duration, do func() error) {
 		t.Helper()
-		start := time.Now()
-		if err := do(); err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		took := time.Since(start)
-		t.Logf("%s: %v", what, took.Round(10*time.Microsecond))
-		if took > max(bound, most) {
-			t.Errorf("%s took %v, %v is promised", what, took, bound)
-		}
+		storetest.Within(t, what, max(bound, most), do)
 	}
 	start := time.Now()
 	storetest.Fill(t, s, rows, end)
 	took := time.Since(start)
 	t.Logf("%d rows in %v: %.0f rows a second, %.1f MB, %.0f bytes a row", rows, took.Round(time.Millisecond), float64(rows)/took.Seconds(), float64(treeSize(t, dir))/1e6, float64(treeSize(t, dir))/float64(rows))
 
-	since := end.AddDate(0, 0, -7)
-	for _, by := range [][]string{{"model"}, {"account", "day"}, {"key"}} {
-		bound := 100 * time.Millisecond
-		if by[0] == "key" {
-			bound = time.Second
-		}
-		within(fmt.Sprintf("usage of 7 days by %v", by), bound, func() error {
-			got, err := s.Totals(ctx, store.TotalsQuery{Since: since, Until: end, GroupBy: by})
-			if err == nil && len(got) < 12 {
-				return fmt.Errorf("%d groups", len(got))
-			}
-			return err
-		})
-	}
-	for _, by := range [][]string{{"model"}, {"account", "quarter"}} {
-		within(fmt.Sprintf("latencies of 24 hours by %v", by), 100*time.Millisecond, func() error {
-			got, err := s.Latency(ctx, store.LatencyQuery{Since: end.AddDate(0, 0, -1), Until: end, GroupBy: by})
-			if err == nil && len(got) < 12 {
-				return fmt.Errorf("%d groups", len(got))
-			}
-			return err
-		})
-	}
-	within("latencies of 7 days by hour", 100*time.Millisecond, func() error {
-		got, err := s.Latency(ctx, store.LatencyQuery{Since: since, Until: end, GroupBy: []string{"hour"}})
-		if err == nil && len(got) < 168 {
-			return fmt.Errorf("%d groups", len(got))
-		}
-		return err
-	})
-	page := func(what string, q store.UsageQuery, want int) (next string) {
-		bound := 100 * time.Millisecond
-		if q.RequestID != "" { // of eight characters: any day may have it
-			bound = 5 * time.Second
-		}
-		within(what, bound, func() error {
-			p, err := s.Usage(ctx, q)
-			if err == nil && len(p.Rows) != want {
-				return fmt.Errorf("%d rows, %d wanted", len(p.Rows), want)
-			}
-			next = p.Next
-			return err
-		})
-		return next
-	}
-	next := page("the first page of the log", store.UsageQuery{}, 100)
-	page("the page after it", store.UsageQuery{Cursor: next}, 100)
-	page("the first page of one key", store.UsageQuery{KeyID: "key-0007"}, 100)
-	page("one request by its last 8 characters", store.UsageQuery{RequestID: storetest.ScaleID(end, rows/2)[18:]}, 1)
-
+	storetest.Queries(t, s, end, rows, most)
 	stalled := appendWhile(t, s, end, func() {
 		within("retention of a day", time.Second, func() error {
 			n, err := s.Retain(ctx, time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))

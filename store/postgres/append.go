@@ -17,15 +17,21 @@ import (
 // A cache is what an Append need not ask the database for. It is forgotten whenever
 // an Append fails: the database may be another one since, or an older state of it.
 type cache struct {
-	boots  map[string]int32 // number of a boot
-	days   map[string]bool  // that have a partition
+	boots  map[string]boot
+	days   map[string]bool // that have a partition
 	series map[series]int32
 	models map[string]bool // that have series of their own
 	names  map[string]string
 }
 
+// A boot is a process start whose log is, in part, in the database.
+type boot struct {
+	num   int32
+	timed bool // the durations of all its rows are in usage_timings
+}
+
 func (c *cache) clear() {
-	*c = cache{map[string]int32{}, map[string]bool{}, map[series]int32{}, map[string]bool{}, map[string]string{}}
+	*c = cache{map[string]boot{}, map[string]bool{}, map[series]int32{}, map[string]bool{}, map[string]string{}}
 }
 
 // Append applies entries: rows, roll-ups and the positions of their boots in one
@@ -100,7 +106,9 @@ type batch struct {
 	rows  []*store.Entry    // settles
 	fixes []*store.Entry    // adjusts
 	cells map[cell]*store.Total
-	names map[string]string // of keys
+	// timings are the histograms of rows, by series of levelTimed.
+	timings map[cell]*store.Timing
+	names   map[string]string // of keys
 	// others are the models that are summed up as "other".
 	others map[string]bool
 }
@@ -132,7 +140,7 @@ func (b *batch) prepare(ctx context.Context, entries []store.Entry) error {
 	var boots, days []string
 	for i := range entries {
 		e := &entries[i]
-		if b.s.known.boots[e.Boot] == 0 && !slices.Contains(boots, e.Boot) {
+		if b.s.known.boots[e.Boot].num == 0 && !slices.Contains(boots, e.Boot) {
 			boots = append(boots, e.Boot)
 		}
 		if e.Kind != store.EntrySettle {
@@ -167,17 +175,17 @@ func (b *batch) prepare(ctx context.Context, entries []store.Entry) error {
 // number gives boots their numbers.
 func (s *Store) number(ctx context.Context, boots []string) error {
 	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "INSERT INTO ledger_boots (boot) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", boots); err != nil {
+		if _, err := tx.Exec(ctx, "INSERT INTO ledger_boots (boot, timed) SELECT unnest($1::text[]), true ON CONFLICT DO NOTHING", boots); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT boot, num FROM ledger_boots WHERE boot = ANY($1)", boots)
+		rows, err := tx.Query(ctx, "SELECT boot, num, timed FROM ledger_boots WHERE boot = ANY($1)", boots)
 		if err != nil {
 			return err
 		}
-		var boot string
-		var num int32
-		_, err = pgx.ForEachRow(rows, []any{&boot, &num}, func() error {
-			s.known.boots[boot] = num
+		var name string
+		var b boot
+		_, err = pgx.ForEachRow(rows, []any{&name, &b.num, &b.timed}, func() error {
+			s.known.boots[name] = b
 			return nil
 		})
 		return err
@@ -213,12 +221,12 @@ func (s *Store) partition(ctx context.Context, day string) error {
 func partitionOf(day time.Time) string { return "usage_logs_" + day.Format("20060102") }
 
 // write is the transaction. It takes its locks in an order that all gateways keep:
-// boots, rows that are corrected, roll-ups and names, each sorted.
+// boots, rows that are corrected, roll-ups, names and histograms, each sorted.
 func (b *batch) write(ctx context.Context, tx pgx.Tx, entries []store.Entry) error {
 	if err := b.sort(ctx, tx, entries); err != nil || len(b.high) == 0 {
 		return err
 	}
-	b.cells, b.names = map[cell]*store.Total{}, map[string]string{}
+	b.cells, b.timings, b.names = map[cell]*store.Total{}, map[cell]*store.Timing{}, map[string]string{}
 	if len(b.rows) > 0 {
 		if err := b.copyRows(ctx, tx); err != nil {
 			return err
@@ -232,10 +240,13 @@ func (b *batch) write(ctx context.Context, tx pgx.Tx, entries []store.Entry) err
 	if err := b.writeSums(ctx, tx); err != nil {
 		return err
 	}
+	if err := b.writeTimings(ctx, tx); err != nil {
+		return err
+	}
 	var nums []int32
 	var seqs []int64
 	for boot, seq := range b.high {
-		nums, seqs = append(nums, b.s.known.boots[boot]), append(seqs, int64(seq))
+		nums, seqs = append(nums, b.s.known.boots[boot].num), append(seqs, int64(seq))
 	}
 	_, err := tx.Exec(ctx, "UPDATE ledger_boots b SET applied = n.seq FROM unnest($1::int[], $2::bigint[]) n(num, seq) WHERE b.num = n.num", nums, seqs)
 	return err
@@ -313,7 +324,7 @@ func (b *batch) correct(ctx context.Context, tx pgx.Tx, e *store.Entry) error {
 		return err
 	}
 	if _, err := tx.Exec(ctx, "INSERT INTO usage_corrections (boot, seq, row_time, request_id, delta_nano, entry) VALUES ($1, $2, $3, $4, $5, $6)",
-		b.s.known.boots[e.Boot], int64(e.Seq), at, text(e.RequestID), e.DeltaNano, store.AppendEntry(nil, e)); err != nil {
+		b.s.known.boots[e.Boot].num, int64(e.Seq), at, text(e.RequestID), e.DeltaNano, store.AppendEntry(nil, e)); err != nil {
 		return err
 	}
 	s := seriesOf(&row)

@@ -69,8 +69,8 @@ func dropDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	return err
 }
 
-// RetainTotals removes the roll-ups from before the given time, some at a time, and
-// returns how many of those with all dimensions.
+// RetainTotals removes the roll-ups and histograms from before the given time, some at
+// a time, and returns how many roll-ups with all dimensions.
 func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int, err error) {
 	const some = 5000
 	first := slotOf(before)
@@ -88,6 +88,20 @@ func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int
 			return removed, fmt.Errorf("cannot remove old roll-ups: %w", err)
 		}
 		removed += int(full)
+		if n < some {
+			break
+		}
+	}
+	for {
+		var n int64
+		err := s.tx(ctx, readTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, "DELETE FROM usage_timings WHERE (slot, series) IN (SELECT slot, series FROM usage_timings WHERE slot < $1 LIMIT $2)", first, some)
+			n = tag.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return removed, fmt.Errorf("cannot remove old histograms: %w", err)
+		}
 		if n < some {
 			return removed, nil
 		}

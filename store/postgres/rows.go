@@ -45,13 +45,16 @@ func (b *batch) values(dst []any, e *store.Entry) {
 	one := store.Total{}
 	one.AddRow(r)
 	b.add(slotOf(t), sum, &one)
+	if b.s.known.boots[e.Boot].timed {
+		b.observe(slotOf(t), sum, r)
+	}
 	if sum.key != "" {
 		b.names[sum.key] = text(r.KeyName)
 	}
 	micro := t.Truncate(time.Microsecond)
 	n := 0
 	put := func(vs ...any) { n += copy(dst[n:], vs) }
-	put(micro, int16(t.Sub(micro)), b.s.known.boots[e.Boot], int64(e.Seq), text(r.RequestID), text(r.ClientRequestID), sum.key, text(r.KeyName), sum.group,
+	put(micro, int16(t.Sub(micro)), b.s.known.boots[e.Boot].num, int64(e.Seq), text(r.RequestID), text(r.ClientRequestID), sum.key, text(r.KeyName), sum.group,
 		text(r.EndUser), text(r.Operation), text(r.Dialect), text(r.Model), sum.provider, sum.account, text(r.UpstreamModel))
 	put(int32(r.Status), r.Stream, sum.end, r.Failed(), int16(min(len(r.Attempts), store.MaxAttempts)))
 	u := &r.Tokens

@@ -29,6 +29,7 @@ const (
 	levelFull  = 0
 	levelLean  = 1 // without keys
 	levelKeyed = 2 // by key alone
+	levelTimed = 3 // by model, provider and account: of histograms, not of sums
 )
 
 // A series is what a roll-up is kept apart by, besides its time.
@@ -56,7 +57,7 @@ func (b *batch) series(entries []store.Entry) map[series]bool {
 	for i := range entries {
 		if e := &entries[i]; e.Kind == store.EntrySettle {
 			s := b.seriesOf(e.Row)
-			for level := int16(levelFull); level <= levelKeyed; level++ {
+			for level := int16(levelFull); level <= levelTimed; level++ {
 				out[s.reduced(level)] = true
 			}
 		}
@@ -70,6 +71,8 @@ func (s series) reduced(level int16) series {
 		s.key = ""
 	case levelKeyed:
 		s = series{key: s.key}
+	case levelTimed:
+		s = series{model: s.model, provider: s.provider, account: s.account}
 	}
 	s.level = level
 	return s
@@ -124,6 +127,9 @@ var upsertSums = func() string {
 func (b *batch) writeSums(ctx context.Context, tx pgx.Tx) error {
 	of := map[series]bool{}
 	for at := range b.cells {
+		of[at.series] = true
+	}
+	for at := range b.timings {
 		of[at.series] = true
 	}
 	if err := b.s.learn(ctx, tx, of); err != nil { // those of rows that are corrected

@@ -37,10 +37,95 @@ func levelFor(q *store.TotalsQuery) int {
 	return levelFull
 }
 
-// A group is one of the answer's, by the values of GroupBy.
-type group struct {
+// A grouping is how a query groups: by columns, and by slots that become days and
+// hours afterwards, by our own knowledge of time zones.
+type grouping struct {
+	by      []string
+	columns []string // of SQL; the slot, if there is one, is the last
+	timed   bool
+}
+
+// groupingOf checks a query's groupings: each must be of time or of a column, and
+// there once.
+func groupingOf(by []string, column func(string) string) (grouping, error) {
+	g := grouping{by: by}
+	for i, name := range by {
+		if slices.Contains(timeNames, name) {
+			g.timed = true
+		} else if c := column(name); c != "" {
+			g.columns = append(g.columns, "s."+c)
+		} else {
+			return g, fmt.Errorf("cannot group by %q: %w", name, store.ErrQuery)
+		}
+		if slices.Contains(by[:i], name) {
+			return g, fmt.Errorf("cannot group by %q twice: %w", name, store.ErrQuery)
+		}
+	}
+	if g.timed {
+		g.columns = append(g.columns, "r.slot")
+	}
+	return g, nil
+}
+
+// named returns the values of a group by the names of its grouping.
+func (g *grouping) named(values []string) map[string]string {
+	out := make(map[string]string, len(values))
+	for i, name := range g.by {
+		out[name] = values[i]
+	}
+	return out
+}
+
+// A group is one of the answer's, by the values of its grouping.
+type group[T any] struct {
 	values []string
-	sum    *store.Total
+	sum    *T
+}
+
+// groupsOf reads rows of the grouping's columns and of what dst takes, and has add
+// count each in its group; there are at most so many. They come in the order of their
+// values.
+func groupsOf[T any](rows pgx.Rows, g *grouping, zone *time.Location, most int, dst []any, add func(*T) error) ([]group[T], error) {
+	label := labels(zone)
+	texts := make([]string, len(g.columns))
+	var slot int32
+	var into []any
+	for i := range g.columns {
+		into = append(into, &texts[i])
+	}
+	if g.timed {
+		into[len(into)-1] = &slot
+		texts = texts[:len(texts)-1]
+	}
+	found := map[string]*group[T]{}
+	values := make([]string, len(g.by))
+	_, err := pgx.ForEachRow(rows, append(into, dst...), func() error {
+		n := 0
+		for i, name := range g.by {
+			if slices.Contains(timeNames, name) {
+				values[i] = label(slot, name)
+			} else {
+				values[i] = texts[n]
+				n++
+			}
+		}
+		joined := strings.Join(values, "\x00")
+		is := found[joined]
+		if is == nil {
+			if len(found) == most {
+				return fmt.Errorf("more than %d groups: %w", most, store.ErrQuery)
+			}
+			is = &group[T]{slices.Clone(values), new(T)}
+			found[joined] = is
+		}
+		return add(is.sum)
+	})
+	out := make([]group[T], 0, len(found))
+	for _, is := range found {
+		out = append(out, *is)
+	}
+	slices.SortFunc(out, func(a, b group[T]) int { return slices.CompareFunc(a.values, b.values, cmp.Compare) })
+	return out, err
 }
 
 // Totals sums the roll-ups from Since, widened down to a quarter of an hour, to
@@ -58,45 +143,56 @@ func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) (out []store.To
 }
 
 func totals(ctx context.Context, tx pgx.Tx, q store.TotalsQuery) ([]store.Total, error) {
-	timed, columns := false, []string(nil)
-	for i, name := range q.GroupBy {
-		if slices.Contains(timeNames, name) {
-			timed = true
-		} else if column := dimensions[name]; column != "" {
-			columns = append(columns, "s."+column)
-		} else {
-			return nil, fmt.Errorf("cannot group by %q: %w", name, store.ErrQuery)
-		}
-		if slices.Contains(q.GroupBy[:i], name) {
-			return nil, fmt.Errorf("cannot group by %q twice: %w", name, store.ErrQuery)
-		}
-	}
-	if timed {
-		columns = append(columns, "r.slot")
-	}
-	groups, err := sumGroups(ctx, tx, &q, columns, timed)
+	g, err := groupingOf(q.GroupBy, func(name string) string { return dimensions[name] })
 	if err != nil {
 		return nil, err
 	}
-	return totalsOf(ctx, tx, &q, groups)
+	sql, args := totalsSQL(&q, g.columns)
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	one := store.Total{}
+	var dst []any
+	for _, n := range one.Numbers() {
+		dst = append(dst, n)
+	}
+	groups, err := groupsOf(rows, &g, q.Zone, maxGroups, dst, func(sum *store.Total) error {
+		sum.Add(&one)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return totalsOf(ctx, tx, &g, groups)
 }
 
-// totalsSQL is the query of a sum; slots become days and hours afterwards, by our
-// own knowledge of time zones.
-func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
-	w := &where{}
-	w.add("r.level = ?", levelFor(q))
-	if q.Since.Unix() > 0 {
-		w.add("r.slot >= ?", slotOf(q.Since))
+// slots has the conditions hold for the slots from since, widened down, to until,
+// widened up.
+func (w *where) slots(since, until time.Time) {
+	if since.Unix() > 0 {
+		w.add("r.slot >= ?", slotOf(since))
 	}
-	if !q.Until.IsZero() {
-		w.add("r.slot < ?", int32(min(1<<31-1, (max(0, q.Until.Add(-1).Unix())+slotSeconds)/slotSeconds)))
+	if !until.IsZero() {
+		w.add("r.slot < ?", int32(min(1<<31-1, (max(0, until.Add(-1).Unix())+slotSeconds)/slotSeconds)))
 	}
-	for column, value := range map[string]string{"s.key_id": q.KeyID, "s.model": q.Model, "s.provider": q.Provider, "s.account": q.Account} {
+}
+
+// equal has columns be the values that are not empty.
+func (w *where) equal(values map[string]string) {
+	for column, value := range values {
 		if value != "" {
 			w.add(column+" = ?", store.CleanText(value, store.MaxText))
 		}
 	}
+}
+
+// totalsSQL is the query of a sum.
+func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
+	w := &where{}
+	w.add("r.level = ?", levelFor(q))
+	w.slots(q.Since, q.Until)
+	w.equal(map[string]string{"s.key_id": q.KeyID, "s.model": q.Model, "s.provider": q.Provider, "s.account": q.Account})
 	if i := slices.Index(columns, "s.key_id"); i >= 0 && q.Apart != nil {
 		w.args = append(w.args, q.Apart)
 		columns = slices.Clone(columns)
@@ -115,62 +211,8 @@ func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
 	return sql + " LIMIT " + strconv.Itoa(10*maxGroups), w.args
 }
 
-func sumGroups(ctx context.Context, tx pgx.Tx, q *store.TotalsQuery, columns []string, timed bool) ([]group, error) {
-	sql, args := totalsSQL(q, columns)
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	label := labels(q)
-	texts := make([]string, len(columns))
-	var slot int32
-	one := store.Total{}
-	dst := []any{}
-	for i := range columns {
-		dst = append(dst, &texts[i])
-	}
-	if timed {
-		dst[len(dst)-1] = &slot
-		texts = texts[:len(texts)-1]
-	}
-	for _, n := range one.Numbers() {
-		dst = append(dst, n)
-	}
-	found := map[string]*group{}
-	_, err = pgx.ForEachRow(rows, dst, func() error {
-		values := make([]string, len(q.GroupBy))
-		n := 0
-		for i, name := range q.GroupBy {
-			if slices.Contains(timeNames, name) {
-				values[i] = label(slot, name)
-			} else {
-				values[i] = texts[n]
-				n++
-			}
-		}
-		joined := strings.Join(values, "\x00")
-		g := found[joined]
-		if g == nil {
-			if len(found) == maxGroups {
-				return fmt.Errorf("more than %d groups: %w", maxGroups, store.ErrQuery)
-			}
-			g = &group{values, new(store.Total)}
-			found[joined] = g
-		}
-		g.sum.Add(&one)
-		return nil
-	})
-	out := make([]group, 0, len(found))
-	for _, g := range found {
-		out = append(out, *g)
-	}
-	slices.SortFunc(out, func(a, b group) int { return slices.CompareFunc(a.values, b.values, cmp.Compare) })
-	return out, err
-}
-
 // labels returns a function that names the day, hour or quarter of a slot in the zone.
-func labels(q *store.TotalsQuery) func(slot int32, by string) string {
-	zone := q.Zone
+func labels(zone *time.Location) func(slot int32, by string) string {
 	if zone == nil {
 		zone = time.UTC
 	}
@@ -194,35 +236,32 @@ func labels(q *store.TotalsQuery) func(slot int32, by string) string {
 }
 
 // totalsOf writes groups as the answer, with the names of keys.
-func totalsOf(ctx context.Context, tx pgx.Tx, q *store.TotalsQuery, groups []group) ([]store.Total, error) {
-	names := map[string]string{}
-	if at := slices.Index(q.GroupBy, "key"); at >= 0 {
-		var ids []string
-		for _, g := range groups {
-			ids = append(ids, g.values[at])
-		}
-		rows, err := tx.Query(ctx, "SELECT id, name FROM key_names WHERE id = ANY($1)", ids)
-		if err != nil {
-			return nil, err
-		}
-		var id, name string
-		if _, err := pgx.ForEachRow(rows, []any{&id, &name}, func() error {
-			names[id] = name
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
+func totalsOf(ctx context.Context, tx pgx.Tx, by *grouping, groups []group[store.Total]) ([]store.Total, error) {
 	out := make([]store.Total, len(groups))
 	for i, g := range groups {
 		out[i] = *g.sum
-		out[i].Group = make(map[string]string, len(g.values))
-		for j, name := range q.GroupBy {
-			out[i].Group[name] = g.values[j]
-			if name == "key" {
-				out[i].KeyName = names[g.values[j]]
-			}
-		}
+		out[i].Group = by.named(g.values)
 	}
-	return out, nil
+	at := slices.Index(by.by, "key")
+	if at < 0 {
+		return out, nil
+	}
+	var ids []string
+	for _, g := range groups {
+		ids = append(ids, g.values[at])
+	}
+	rows, err := tx.Query(ctx, "SELECT id, name FROM key_names WHERE id = ANY($1)", ids)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	var id, name string
+	_, err = pgx.ForEachRow(rows, []any{&id, &name}, func() error {
+		names[id] = name
+		return nil
+	})
+	for i := range out {
+		out[i].KeyName = names[ids[i]]
+	}
+	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ func (p *proof) fault(what, msg string, args ...any) error {
 // oneDay compares a day's rows with its roll-ups, in one state of the database.
 func (p *proof) oneDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	p.day, p.cells, p.fixes = day.Format(time.DateOnly), map[cell]*store.Total{}, store.Corrections{}
+	p.timings = map[cell]*store.Timing{}
 	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", verifyTimeout.Milliseconds())); err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (p *proof) readFixes(ctx context.Context, tx pgx.Tx, day time.Time) error {
 }
 
 func (p *proof) readRows(ctx context.Context, tx pgx.Tx, day time.Time) error {
-	rows, err := tx.Query(ctx, "SELECT time, ns, request_id, summed_as, record FROM "+partitionOf(day))
+	rows, err := tx.Query(ctx, "SELECT l.time, l.ns, l.request_id, l.summed_as, l.record, coalesce(b.timed, false) FROM "+partitionOf(day)+" l LEFT JOIN ledger_boots b ON b.num = l.boot")
 	if err != nil {
 		return err
 	}
@@ -106,9 +108,10 @@ func (p *proof) readRows(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	var id string
 	var as *string
 	var record []byte
+	var timed bool
 	var row store.UsageRow
 	for rows.Next() {
-		if err := rows.Scan(&at, &ns, &id, &as, &record); err != nil {
+		if err := rows.Scan(&at, &ns, &id, &as, &record, &timed); err != nil {
 			return err
 		}
 		if err := store.DecodeRow(record, &row); err != nil {
@@ -118,7 +121,7 @@ func (p *proof) readRows(ctx context.Context, tx pgx.Tx, day time.Time) error {
 		if !row.Time.Equal(at) || row.RequestID != id {
 			return p.fault("request "+id, "its columns are those of another row, %s of %s", row.RequestID, row.Time.UTC().Format(time.RFC3339Nano))
 		}
-		if err := p.readRow(&row, as); err != nil {
+		if err := p.readRow(&row, as, timed); err != nil {
 			return err
 		}
 	}
@@ -131,7 +134,7 @@ func (p *proof) readRows(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	return nil
 }
 
-func (p *proof) readRow(row *store.UsageRow, as *string) error {
+func (p *proof) readRow(row *store.UsageRow, as *string, timed bool) error {
 	if fault := p.fixes.Row(row); fault != "" {
 		return p.fault("request "+row.RequestID, "%s", fault)
 	}
@@ -144,6 +147,9 @@ func (p *proof) readRow(row *store.UsageRow, as *string) error {
 	one := store.Total{}
 	one.AddRow(row)
 	p.add(slotOf(row.Time), sum, &one)
+	if timed {
+		p.observe(slotOf(row.Time), sum, row)
+	}
 	return nil
 }
 
@@ -188,6 +194,46 @@ func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	for at, made := range p.cells {
 		if at.slot >= from && !equal(made, new(store.Total)) {
 			return p.fault(at.String(), "it is missing; its rows come to %s", sumText(made))
+		}
+	}
+	return p.compareTimings(ctx, tx, from, slotOf(day)+slotsPerDay)
+}
+
+// compareTimings takes the histograms of the slots from from to until from what rows
+// come to.
+func (p *proof) compareTimings(ctx context.Context, tx pgx.Tx, from, until int32) error {
+	rows, err := tx.Query(ctx, `SELECT t.slot, s.model, s.provider, s.account, t.timing FROM usage_timings t JOIN usage_series s ON s.id = t.series
+		WHERE t.slot >= $1 AND t.slot < $2`, from, until)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	at := cell{series: series{level: levelTimed}}
+	var b []byte
+	for rows.Next() {
+		if err := rows.Scan(&at.slot, &at.series.model, &at.series.provider, &at.series.account, &b); err != nil {
+			return err
+		}
+		var kept store.Timing
+		if err := kept.AddEncoded(b); err != nil {
+			return p.fault(at.String(), "its histogram cannot be read: %v", err)
+		}
+		p.out.RollUps++
+		made := p.timings[at]
+		if made == nil {
+			made = new(store.Timing)
+		}
+		if !slices.Equal(kept[0], made[0]) || !slices.Equal(kept[1], made[1]) {
+			return p.fault(at.String(), "its histogram counts %d requests and %d first bytes; its rows come to %d and %d", kept[0].Count(), kept[1].Count(), made[0].Count(), made[1].Count())
+		}
+		delete(p.timings, at)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for at := range p.timings {
+		if at.slot >= from {
+			return p.fault(at.String(), "its histogram is missing")
 		}
 	}
 	return nil

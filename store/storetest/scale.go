@@ -15,6 +15,20 @@ import (
 // ScaleDays are the days that the rows of Fill lie on.
 const ScaleDays = 8
 
+// Within runs do, tells how long it took and fails if that was longer than bound.
+func Within(t *testing.T, what string, bound time.Duration, do func() error) {
+	t.Helper()
+	start := time.Now()
+	if err := do(); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	took := time.Since(start)
+	t.Logf("%s: %v", what, took.Round(10*time.Microsecond))
+	if took > bound {
+		t.Errorf("%s took %v, %v is promised", what, took, bound)
+	}
+}
+
 // Fill appends rows in batches as the ledger's applier does, spread evenly over the
 // ScaleDays before end: what a busy gateway of 500 keys, 60 models and 12 accounts
 // leaves.
@@ -31,6 +45,70 @@ func Fill(t testing.TB, s store.Store, rows int, end time.Time) {
 			}
 			batch = batch[:0]
 		}
+	}
+}
+
+// Queries measures what people wait for in a store that Fill has filled with so many
+// rows. No bound is smaller than least.
+func Queries(t *testing.T, s store.Store, end time.Time, rows int, least time.Duration) {
+	t.Helper()
+	ctx, since := context.Background(), end.AddDate(0, 0, -7)
+	within := func(what string, bound time.Duration, do func() error) {
+		t.Helper()
+		Within(t, what, max(bound, least), do)
+	}
+	for _, by := range [][]string{{"model"}, {"account", "day"}, {"key"}} {
+		bound := 100 * time.Millisecond
+		if by[0] == "key" {
+			bound = time.Second
+		}
+		within(fmt.Sprintf("usage of 7 days by %v", by), bound, func() error {
+			got, err := s.Totals(ctx, store.TotalsQuery{Since: since, Until: end, GroupBy: by})
+			if err == nil && len(got) < 12 {
+				return fmt.Errorf("%d groups", len(got))
+			}
+			return err
+		})
+	}
+	if kept, ok := s.(store.Latencies); ok {
+		latencies(within, kept, end)
+	}
+	page := func(what string, q store.UsageQuery, want int) (next string) {
+		t.Helper()
+		bound := 100 * time.Millisecond
+		if q.RequestID != "" { // of eight characters: any day may have it
+			bound = 5 * time.Second
+		}
+		within(what, bound, func() error {
+			p, err := s.Usage(ctx, q)
+			if err == nil && len(p.Rows) != want {
+				return fmt.Errorf("%d rows, %d wanted", len(p.Rows), want)
+			}
+			next = p.Next
+			return err
+		})
+		return next
+	}
+	next := page("the first page of the log", store.UsageQuery{}, 100)
+	page("the page after it", store.UsageQuery{Cursor: next}, 100)
+	page("the first page of one key", store.UsageQuery{KeyID: "key-0007", Limit: 20}, 20)
+	page("the first page of one model", store.UsageQuery{Model: "model-07"}, 100)
+	page("one request by its whole id", store.UsageQuery{RequestID: ScaleID(end, rows/2)}, 1)
+	page("one request by its last 8 characters", store.UsageQuery{RequestID: ScaleID(end, rows/2)[18:]}, 1)
+}
+
+func latencies(within func(string, time.Duration, func() error), s store.Latencies, end time.Time) {
+	for _, q := range []struct {
+		days, least int
+		by          []string
+	}{{1, 12, []string{"model"}}, {1, 12, []string{"account", "quarter"}}, {7, 168, []string{"hour"}}} {
+		within(fmt.Sprintf("latencies of %d days by %v", q.days, q.by), 100*time.Millisecond, func() error {
+			got, err := s.Latency(context.Background(), store.LatencyQuery{Since: end.AddDate(0, 0, -q.days), Until: end, GroupBy: q.by})
+			if err == nil && len(got) < q.least {
+				return fmt.Errorf("%d groups", len(got))
+			}
+			return err
+		})
 	}
 }
 
