@@ -214,7 +214,8 @@ func TestImportLiteLLM(t *testing.T) {
 		"+ mapping fast  (2 targets)", "+ mapping gpt-4-fast  (2 targets)", "+ policy  litellm team research  (600 requests a minute, 50 USD a month)",
 		"+ key     one  (sk-...mnop, 1000 requests a minute, 100000 tokens a minute, 4 concurrency, 0.003 USD left)", "+ key     two  (sk-...mnop, 2.5 USD a month)",
 		`- model_list[2] "smart": LITE_MISSING_KEY is not set here`, `- model_list[4] "odd": this gateway has no provider for replicate/llama`, `- timeout of model_list[0] "fast"`,
-		"- general_settings.master_key", `- key "three": it is blocked`, `- the model "secret-model" (m-1): its settings are encrypted`, "- the 1.2500 USD that team research used of its present period",
+		"- general_settings.master_key", `- key "three": it is blocked`, `- key "four": the budget of its user "carl" is used up`, "+ policy  litellm user dora  (0.003 USD left)",
+		`- the model "secret-model" (m-1): its settings are encrypted`, "- the 1.2500 USD that team research used of its present period",
 		`The budget of key "two" is of 14d there; here it is of a month`)
 	if status, out := g.asks("sk-lite-two-abcdefghijklmnop", "fast"); status != 200 || up.last().header.Get("Authorization") != "Bearer sk-lite-up" {
 		t.Errorf("%d %s", status, out)
@@ -225,6 +226,7 @@ func TestImportLiteLLM(t *testing.T) {
 	if status, _ := g.asks("sk-lite-three-abcdefghijklmn", "fast"); status != 401 {
 		t.Errorf("a blocked key: %d", status)
 	}
+	g.spends("sk-lite-five-abcdefghijklmn", "fast", 0.003, 11*30e-6+7*60e-6) // of dora's own budget
 	g.spends("sk-lite-one-abcdefghijklmnop", "fast", 0.003, 11*30e-6+7*60e-6)
 }
 

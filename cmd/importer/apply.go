@@ -49,8 +49,15 @@ func Steps(ctx context.Context, c *api.Client, p *Plan) ([]Step, error) {
 	for _, m := range p.Mappings {
 		add("mapping", m.Alias, fmt.Sprintf("%d targets", len(m.Targets)), func(ctx context.Context) error { return second(c.CreateMapping(ctx, m)) })
 	}
+	unlimited := map[string]error{} // groups whose budget could not be made
 	for _, q := range p.Policies {
-		add("policy", q.Name, strings.Join(limitsDetail(q.Limits), ", "), func(ctx context.Context) error { return second(c.CreatePolicy(ctx, q)) })
+		add("policy", q.Name, strings.Join(limitsDetail(q.Limits), ", "), func(ctx context.Context) error {
+			_, err := c.CreatePolicy(ctx, q)
+			if err != nil && q.Scope.Group != "" {
+				unlimited[q.Scope.Group] = err
+			}
+			return err
+		})
 	}
 	for _, k := range p.Keys {
 		s := Step{Kind: "key", Name: k.Create.Name, Detail: strings.Join(append([]string{k.Create.Import.Hint}, limitsDetail(k.Limits)...), ", "), State: New}
@@ -58,7 +65,12 @@ func Steps(ctx context.Context, c *api.Client, p *Plan) ([]Step, error) {
 		if id != "" && (len(k.Limits) == 0 || have["policy "+k.policy()] != "") {
 			s.State = Present
 		}
-		s.do = func(ctx context.Context) error { return makeKey(ctx, c, k, id) }
+		s.do = func(ctx context.Context) error {
+			if err := unlimited[k.Create.Group]; err != nil {
+				return fmt.Errorf("the limits of its group %q could not be made: %w", k.Create.Group, err)
+			}
+			return makeKey(ctx, c, k, id)
+		}
 		out = append(out, s)
 	}
 	return out, nil

@@ -201,6 +201,8 @@ func (p *dumpParser) statement() (more bool, err error) {
 		return true, p.insert()
 	case t.is("CREATE"):
 		return true, p.create()
+	case t.is("COPY"):
+		return false, errors.New("this is a dump of Postgres, which is not read: import from the database, postgres://…")
 	}
 	return true, p.skip(token{})
 }

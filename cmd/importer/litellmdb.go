@@ -57,9 +57,18 @@ func (l *lite) database(ctx context.Context, src string) error {
 	for id, m := range sorted(models) {
 		l.plan.leave("its settings are encrypted in the database: write it into config.yaml and import that, or add the account here", "the model %q (%s)", m.text("model_name"), id)
 	}
-	used := map[string]row{}
+	users, err := byID("LiteLLM_UserTable", "user_id")
+	if err != nil {
+		return err
+	}
+	used, owners := map[string]row{}, map[string]row{}
 	for _, r := range keys {
-		l.dbKey(r, teams, budgets, used)
+		l.dbKey(r, teams, users, budgets, used, owners)
+	}
+	for id, u := range sorted(owners) {
+		if limits := l.limits(u, userName(id)); len(limits) > 0 {
+			l.plan.Policies = append(l.plan.Policies, api.PolicyCreate{Name: name("litellm "+userName(id), ""), Scope: api.PolicyScope{Group: userName(id)}, Limits: limits})
+		}
 	}
 	for id, t := range sorted(used) {
 		if limits := l.limits(t, "team "+teamName(id, t)); len(limits) > 0 {
@@ -71,7 +80,17 @@ func (l *lite) database(ctx context.Context, src string) error {
 
 func teamName(id string, t row) string { return name(t.text("team_alias"), id) }
 
-func (l *lite) dbKey(r row, teams, budgets, used map[string]row) {
+// userName is the group of the keys of a user, so that they share the user's budget.
+func userName(id string) string { return name("user "+id, "") }
+
+// spent reports whether nothing is left of a budget without periods.
+func spent(r row) bool {
+	most, used := r.num("max_budget"), r.num("spend")
+	return most != nil && r.text("budget_duration") == "" && used != nil && used.Cmp(most) >= 0
+}
+
+// dbKey plans a key. Of a key without a team LiteLLM counts what its user may spend.
+func (l *lite) dbKey(r row, teams, users, budgets, used, owners map[string]row) {
 	sum := strings.ToLower(r.text("token"))
 	title := r.text("key_alias")
 	if title == "" {
@@ -80,6 +99,8 @@ func (l *lite) dbKey(r row, teams, budgets, used map[string]row) {
 	what := fmt.Sprintf("key %q", title)
 	team, hasTeam := teams[r.text("team_id")]
 	expires, hasEnd := moment(r.text("expires"))
+	owner, owned := users[r.text("user_id")]
+	owned = owned && !hasTeam && (owner.num("max_budget") != nil || owner.num("rpm_limit") != nil || owner.num("tpm_limit") != nil)
 	why := ""
 	switch {
 	case !sha256Hex.MatchString(sum):
@@ -88,8 +109,14 @@ func (l *lite) dbKey(r row, teams, budgets, used map[string]row) {
 		why = "it is blocked"
 	case hasTeam && team.flag("blocked"):
 		why = fmt.Sprintf("its team %q is blocked", team.text("team_alias"))
+	case !hasEnd && r.text("expires") != "":
+		why = fmt.Sprintf("its end %q cannot be read", clip(r.text("expires"), 40))
 	case hasEnd && !expires.After(l.now):
 		why = "it has expired"
+	case hasTeam && spent(team):
+		why = fmt.Sprintf("the budget of its team %q is used up", team.text("team_alias"))
+	case owned && spent(owner):
+		why = fmt.Sprintf("the budget of its user %q is used up", r.text("user_id"))
 	case r.text("team_id") == "litellm-dashboard":
 		why = "it is a session of LiteLLM's own page"
 	}
@@ -107,6 +134,9 @@ func (l *lite) dbKey(r row, teams, budgets, used map[string]row) {
 	if hasTeam {
 		k.Create.Group = teamName(r.text("team_id"), team)
 		used[r.text("team_id")] = team
+	} else if owned {
+		k.Create.Group = userName(r.text("user_id"))
+		owners[r.text("user_id")] = owner
 	}
 	k.Limits = l.limits(r, what)
 	if b, ok := budgets[r.text("budget_id")]; ok && r.num("max_budget") == nil {

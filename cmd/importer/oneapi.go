@@ -85,6 +85,9 @@ func OneAPI(ctx context.Context, from, src string, providers []api.ProviderInfo,
 		}
 	}
 	o.userBudgets()
+	if text := strings.TrimSpace(o.options["GroupGroupRatio"]); text != "" && text != "{}" {
+		o.plan.leave("a key has one markup here, that of its group", "the option GroupGroupRatio")
+	}
 	o.plan.note("What was used so far, redemption codes and sign-ins stay in %s; here a web session is a key.", from)
 	return o.plan, nil
 }
@@ -124,7 +127,7 @@ func (o *oneAPI) channel(r row, top int64) (api.AccountCreate, bool) {
 	}
 	on := r.int("status") == rowEnabled
 	a := api.AccountCreate{Provider: provider, Name: name(r.text("name"), fmt.Sprintf("channel %d", r.int("id"))), Enabled: &on,
-		Weight: int(min(max(r.int("weight"), 1), 1000)), Priority: int(min(top-r.int("priority"), 1000)), BaseURL: o.baseURL(provider, r.text("base_url"))}
+		Weight: int(min(max(r.int("weight"), 1), 1000)), Priority: int(min(uint64(top-r.int("priority")), 1000)), BaseURL: o.baseURL(provider, r.text("base_url"))}
 	if why := o.secrets(&a, r); why != "" {
 		o.plan.leave(why, "%s", what)
 		return a, false
@@ -225,7 +228,10 @@ func (o *oneAPI) secrets(a *api.AccountCreate, r row) (why string) {
 		}
 		option("region", region)
 	default:
-		if keys := o.pool(r, key); len(keys) > 0 {
+		if keys := o.pool(r, key); keys != nil {
+			if len(keys) == 0 {
+				return "all its keys are switched off there"
+			}
 			for _, k := range keys {
 				a.APIKeys = append(a.APIKeys, api.AccountKey{Key: k})
 			}
@@ -237,16 +243,19 @@ func (o *oneAPI) secrets(a *api.AccountCreate, r row) (why string) {
 }
 
 // pool returns the keys of a channel of several that are in use, nil if it is of one.
+// No key has lines, so several lines are several keys in whatever version.
 func (o *oneAPI) pool(r row, text string) []string {
 	info := r.object("channel_info")
 	multi := string(info["is_multi_key"]) == "true"
 	lines := strings.FieldsFunc(text, func(c rune) bool { return c == '\n' || c == '\r' })
-	if !multi || len(lines) < 2 {
+	if len(lines) < 2 {
 		return nil
 	}
 	var status map[string]int
-	_ = json.Unmarshal(info["multi_key_status_list"], &status)
-	var keys []string
+	if multi {
+		_ = json.Unmarshal(info["multi_key_status_list"], &status)
+	}
+	keys := []string{}
 	for i, k := range lines {
 		if s, off := status[strconv.Itoa(i)]; off && s != rowEnabled {
 			o.plan.leave("it is switched off there", "key %d of channel %d", i+1, r.int("id"))

@@ -19,17 +19,19 @@ func (o *oneAPI) token(r row) {
 	what := fmt.Sprintf("key %d %q", r.int("id"), r.text("name"))
 	user, known := o.users[r.int("user_id")]
 	why := ""
-	switch expires := r.int("expired_time"); {
+	switch {
 	case strings.TrimSpace(r.text("key")) == "":
 		why = "it is empty"
 	case !known || user.int("status") != rowEnabled:
 		why = "its user is switched off or gone"
 	case r.int("status") == rowExhausted || !r.flag("unlimited_quota") && r.int("remain_quota") <= 0:
 		why = "its quota is used up"
-	case expires > 0 && expires <= o.now.Unix():
+	case o.expired(r):
 		why = "it has expired"
 	case r.int("status") != rowEnabled:
 		why = "it is switched off"
+	case r.flag("model_limits_enabled") && len(csv(r.text("model_limits"))) == 0:
+		why = "its list of models is empty"
 	case user.int("quota") <= 0:
 		why = fmt.Sprintf("the quota of its user %q is used up", user.text("username"))
 	}
@@ -59,6 +61,14 @@ func (o *oneAPI) token(r row) {
 	}
 	o.keysOf[r.int("user_id")]++
 	o.plan.addKey(k, "sk-"+strings.TrimPrefix(strings.TrimSpace(r.text("key")), "sk-"), "", "")
+}
+
+// expired reports whether a token has ended: -1 is for ever, anything else a moment,
+// also 0, which a NULL reads as.
+func (o *oneAPI) expired(r row) bool {
+	_, has := r["expired_time"]
+	ends := r.int("expired_time")
+	return has && ends != -1 && ends <= o.now.Unix()
 }
 
 // keyModels are the models a key may ask for: its own list, or, where its group does
