@@ -21,7 +21,7 @@ import (
 func TestOldSchemas(t *testing.T) {
 	ctx, url := context.Background(), shared.Database(t)
 	_, current, err := Inspect(ctx, url)
-	if err != nil || current < 3 {
+	if err != nil || current < 5 {
 		t.Fatal(current, err)
 	}
 	end := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
