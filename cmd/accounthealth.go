@@ -1,28 +1,26 @@
 package cmd
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
 )
 
 // accountState says whether an account is used, and if so how it fares.
-func accountState(acc *api.Account) cell {
+func (a *app) accountState(acc *api.Account) cell {
 	if !acc.Enabled {
-		return cell{text: "‖ disabled", raw: "disabled", sgr: yellow}
+		return cell{text: "‖ " + a.head("disabled"), raw: "disabled", sgr: yellow}
 	}
 	h := acc.Health
 	if h == nil || h.State == "ok" {
-		return cell{text: "● enabled", raw: "enabled", sgr: green}
+		return cell{text: "● " + a.head("enabled"), raw: "enabled", sgr: green}
 	}
-	text := h.State
+	text := a.head(h.State)
 	if h.Serving && h.CooldownUntil != nil {
-		text = "in part " + text
+		text = a.word("in part %s", text)
 	}
 	if h.CooldownUntil != nil {
-		text += " until " + moment(*h.CooldownUntil).text
+		text = a.word("%s until %s", text, moment(*h.CooldownUntil).text)
 	}
 	sgr := yellow
 	if !h.Serving {
@@ -41,11 +39,11 @@ func (a *app) providersReset() *cobra.Command {
 		if a.output == "json" || a.output == "jsonl" {
 			return a.writeJSON(r)
 		}
-		said := "Nothing held %s back.\n"
+		said := phrase("Nothing held %s back.", cleanText(r.Account.Name))
 		if r.Reset {
-			said = "%s is asked again.\n"
+			said = phrase("%s is asked again.", cleanText(r.Account.Name))
 		}
-		_, err = fmt.Fprintf(a.stdout, said, cleanText(r.Account.Name))
+		_, err = a.out("%s\n", said)
 		return err
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func (a *app) providersCommand() *cobra.Command {
@@ -50,14 +51,14 @@ func (a *app) providersList() *cobra.Command {
 			}
 			t := table{
 				columns: []column{{head: "ACCOUNT", flex: true}, {head: "PROVIDER"}, {head: "STATE"}, {head: "KEY"}, {head: "MODELS", right: true}, {head: "WEIGHT", right: true}, {head: "PRIORITY", right: true}, {head: "ORIGIN"}, {head: "BASE URL", flex: true}},
-				empty:   "No accounts. Add one: ai-gateway providers add openai",
+				empty:   phrase("No accounts. Add one: ai-gateway providers add openai"),
 			}
 			for _, acc := range accounts {
 				models := cell{text: "all", raw: ""}
 				if n := int64(max(len(acc.Models), acc.Listed)); n > 0 {
 					models = count(n)
 				}
-				t.rows = append(t.rows, []cell{str(acc.Name), str(acc.Provider), accountState(&acc), keyHints(&acc), models,
+				t.rows = append(t.rows, []cell{str(acc.Name), str(acc.Provider), a.accountState(&acc), keyHints(&acc), models,
 					count(int64(max(1, acc.Weight))), count(int64(acc.Priority)), str(acc.Origin), str(acc.BaseURL)})
 			}
 			return show(a, api.AccountsReply{Data: accounts}, accounts, t)
@@ -155,7 +156,7 @@ func (a *app) addAccount(provider string, f *accountFlags) error {
 		if f.key == "" && !stdinTerminal(a.stdin) {
 			return wrongUsage("ai-gateway providers add "+provider+" --api-key -", "%s needs a key: --api-key KEY, or '-' to read it from standard input", info.Title)
 		}
-		if f.key, err = a.readSecret(info.Title + " key"); err != nil {
+		if f.key, err = a.readSecret(phrase("%s key", info.Title)); err != nil {
 			return err
 		}
 	}
@@ -176,7 +177,7 @@ func (a *app) addAccount(provider string, f *accountFlags) error {
 	if a.output == "json" || a.output == "jsonl" {
 		return a.writeJSON(made)
 	}
-	fmt.Fprintf(a.stdout, "Added %s (%s), key %s\n", cleanText(made.Name), made.Provider, keyHints(made).text)
+	a.out("Added %s (%s), key %s\n", cleanText(made.Name), made.Provider, keyHints(made).text)
 	if made.AddressNote != "" {
 		a.line("Note: %s", cleanText(made.AddressNote))
 	}
@@ -225,7 +226,7 @@ func (a *app) providerInfo(client *api.Client, name string) (*api.ProviderInfo, 
 		names = append(names, p.Name)
 	}
 	return nil, &exitError{exitNotFound, &hintError{
-		err:  fmt.Errorf("no provider is called %q; there are %s", name, strings.Join(names, ", ")),
+		err:  errorf("no provider is called %q; there are %s", name, strings.Join(names, ", ")),
 		next: "ai-gateway providers add custom --name " + quoteArg(name) + " --base-url https://…/v1 --api-key -",
 	}}
 }
@@ -267,7 +268,7 @@ func (a *app) providersEdit() *cobra.Command {
 		}
 		if f.key == "-" {
 			var err error
-			if f.key, err = a.readSecret("Provider key"); err != nil {
+			if f.key, err = a.readSecret(phrase("Provider key")); err != nil {
 				return err
 			}
 		}
@@ -289,17 +290,17 @@ func (a *app) providersEdit() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.changedAccount(acc, "Changed")
+		return a.changedAccount(acc, phrase("Changed"))
 	})
 	f.add(c)
 	return c
 }
 
-func (a *app) changedAccount(acc *api.Account, what string) error {
+func (a *app) changedAccount(acc *api.Account, what locales.Phrase) error {
 	if a.output == "json" || a.output == "jsonl" {
 		return a.writeJSON(acc)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %s (%s)\n", what, cleanText(acc.Name), acc.Provider)
+	_, err := a.out("%s %s (%s)\n", what, cleanText(acc.Name), acc.Provider)
 	return err
 }
 
@@ -309,14 +310,14 @@ func (a *app) providersSwitch(use, short string, on bool) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.changedAccount(acc, map[bool]string{true: "Enabled", false: "Disabled"}[on])
+		return a.changedAccount(acc, map[bool]locales.Phrase{true: phrase("Enabled"), false: phrase("Disabled")}[on])
 	})
 }
 
 func (a *app) providersRemove() *cobra.Command {
 	var yes bool
 	c := a.onAccount("remove", "Remove an account and its keys; its usage stays", func(client *api.Client, name string) error {
-		if err := a.confirm(yes, fmt.Sprintf("Remove the account %q?", cleanText(name))); err != nil {
+		if err := a.confirm(yes, phrase("Remove the account %q?", cleanText(name))); err != nil {
 			return err
 		}
 		if err := client.DeleteAccount(a.ctx, name); err != nil {
@@ -342,7 +343,7 @@ func (a *app) providersTest() *cobra.Command {
 				return err
 			}
 		} else if r.OK {
-			_, err := fmt.Fprintf(a.stdout, "%s %s answers: %s in %s, %s\n", a.paint(a.stdout, green, "✓"), cleanText(name), cleanText(r.Model), millis(float64(r.LatencyMs)).text, dollars(r.CostUSD))
+			_, err := a.out("%s %s answers: %s in %s, %s\n", a.paint(a.stdout, green, "✓"), cleanText(name), cleanText(r.Model), millis(float64(r.LatencyMs)).text, dollars(r.CostUSD))
 			if r.Note != "" {
 				a.line("Note: %s", cleanText(r.Note))
 			}
@@ -355,7 +356,7 @@ func (a *app) providersTest() *cobra.Command {
 		if r.Status >= 400 && r.Status < 500 {
 			next = "ai-gateway providers edit " + quoteArg(name) + " --api-key -"
 		}
-		return &exitError{exitUpstream, &hintError{err: fmt.Errorf("%s does not answer: %s", name, r.Error), next: next}}
+		return &exitError{exitUpstream, &hintError{err: errorf("%s does not answer: %s", name, r.Error), next: next}}
 	})
 	c.Flags().StringVarP(&model, "model", "m", "", "model to ask; without it one the account serves")
 	return c

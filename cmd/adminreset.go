@@ -35,14 +35,14 @@ func (a *app) resetAdmin(o *offline, name string, keep bool) (err error) {
 	}
 	st, _, err := a.openOffline(o)
 	if errors.Is(err, store.ErrLocked) {
-		return &hintError{err: err, hint: "Or make a key through it:", next: "ai-gateway api-key create " + quoteArg(name) + " --scopes admin"}
+		return &hintError{err: err, hint: phrase("Or make a key through it:"), next: "ai-gateway api-key create " + quoteArg(name) + " --scopes admin"}
 	}
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if cerr := st.Close(); err == nil && cerr != nil {
-			err = fmt.Errorf("cannot close the store: %w", cerr)
+			err = errorf("cannot close the store: %w", cerr)
 		}
 	}()
 	full, ended, err := a.replaceAdmin(a.ctx, st, name, keep)
@@ -50,7 +50,7 @@ func (a *app) resetAdmin(o *offline, name string, keep bool) (err error) {
 		return err
 	}
 	if _, err := fmt.Fprintln(a.stdout, full); err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
 	a.line("The admin key %q is shown this once: keep it. %d older ended.", name, ended)
 	return nil
@@ -60,7 +60,7 @@ func (a *app) resetAdmin(o *offline, name string, keep bool) (err error) {
 func (a *app) replaceAdmin(ctx context.Context, st store.Store, name string, keep bool) (full string, ended int, err error) {
 	snap, err := st.Load(ctx)
 	if err != nil {
-		return "", 0, fmt.Errorf("cannot load the keys: %w", err)
+		return "", 0, errorf("cannot load the keys: %w", err)
 	}
 	full, id, hash, err := store.MintKey(rand.Reader)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) replaceAdmin(ctx context.Context, st store.Store, name string, kee
 	}
 	prefix, err := store.ParseKey(full)
 	if err != nil {
-		return "", 0, fmt.Errorf("BUG: the key just made is not valid: %w", err)
+		return "", 0, errorf("BUG: the key just made is not valid: %w", err)
 	}
 	now := a.now().UTC()
 	newID := func() string { return ulid.MustNew(ulid.Timestamp(now), rand.Reader).String() }
@@ -86,7 +86,7 @@ func (a *app) replaceAdmin(ctx context.Context, st store.Store, name string, kee
 		changes = append(changes, store.Change{Key: &gone, Audit: audit("api_key.revoke", old.ID)})
 	}
 	if _, err := st.Apply(ctx, changes...); err != nil {
-		return "", 0, fmt.Errorf("cannot keep the new key: %w", err)
+		return "", 0, errorf("cannot keep the new key: %w", err)
 	}
 	return full, len(changes) - 1, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func (a *app) apiKeyCommand() *cobra.Command {
@@ -62,7 +63,7 @@ func (a *app) keyCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.showSecret(made, "is shown this once: keep it")
+			return a.showSecret(made, phrase("is shown this once: keep it"))
 		},
 	}
 	k.add(c)
@@ -70,14 +71,14 @@ func (a *app) keyCreate() *cobra.Command {
 }
 
 // showSecret prints a key alone on standard output, so that scripts can take it.
-func (a *app) showSecret(k *api.KeyCreated, note string) error {
+func (a *app) showSecret(k *api.KeyCreated, note locales.Phrase) error {
 	if a.output == "json" || a.output == "jsonl" {
 		return a.writeJSON(k)
 	}
 	if _, err := fmt.Fprintln(a.stdout, k.Secret); err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
-	a.line("The key %q (%s) %s. Rights: %s.", cleanText(k.Name), k.ID, note, joinOr(k.Scopes, "every relay route"))
+	a.line("The key %q (%s) %s. Rights: %s.", cleanText(k.Name), k.ID, note, orAll(k.Scopes, phrase("every relay route")))
 	return nil
 }
 
@@ -95,12 +96,12 @@ func (a *app) keyList() *cobra.Command {
 			}
 			t := table{
 				columns: []column{{head: "NAME", flex: true}, {head: "ID"}, {head: "PREFIX"}, {head: "STATE"}, {head: "SCOPES"}, {head: "MODELS", flex: true}, {head: "EXPIRES"}, {head: "LAST USED"}},
-				empty:   "No keys. Make one: ai-gateway api-key create my-app",
+				empty:   phrase("No keys. Make one: ai-gateway api-key create my-app"),
 			}
 			for _, k := range keys {
 				t.rows = append(t.rows, []cell{
-					str(k.Name), str(k.ID), str(k.Prefix), keyState(k.Status), str(joinOr(k.Scopes, "relay")), str(joinOr(k.Models, "all")),
-					{text: orNever(k.ExpiresAt), raw: momentOf(k.ExpiresAt).raw}, ago(k.LastUsedAt, a.now()),
+					str(k.Name), str(k.ID), str(k.Prefix), a.keyState(k.Status), str(joinOr(k.Scopes, a.word("relay"))), str(joinOr(k.Models, a.word("all"))),
+					{text: a.orNever(k.ExpiresAt), raw: momentOf(k.ExpiresAt).raw}, a.ago(k.LastUsedAt, a.now()),
 				})
 			}
 			return show(a, api.KeysReply{Data: keys}, keys, t)
@@ -108,14 +109,14 @@ func (a *app) keyList() *cobra.Command {
 	}
 }
 
-func keyState(s string) cell {
+func (a *app) keyState(s string) cell {
 	switch s {
 	case api.KeyActive:
-		return cell{text: "● " + s, raw: s, sgr: green}
+		return cell{text: "● " + a.head(s), raw: s, sgr: green}
 	case api.KeyExpired:
-		return cell{text: "▲ " + s, raw: s, sgr: yellow}
+		return cell{text: "▲ " + a.head(s), raw: s, sgr: yellow}
 	}
-	return cell{text: "✗ " + cleanText(s), raw: s, sgr: red}
+	return cell{text: "✗ " + cleanText(a.head(s)), raw: s, sgr: red}
 }
 
 // maxPages bounds what one listing reads.
@@ -162,7 +163,7 @@ func findKey(ctx context.Context, c *api.Client, ref string) (*api.Key, error) {
 	case 0:
 		k, err := c.KeyByID(ctx, ref)
 		if err != nil && exitCode(err) == exitNotFound {
-			return nil, &exitError{exitNotFound, &hintError{err: fmt.Errorf("no API key is called %q", ref), next: "ai-gateway api-key list"}}
+			return nil, &exitError{exitNotFound, &hintError{err: errorf("no API key is called %q", ref), next: "ai-gateway api-key list"}}
 		}
 		return k, err
 	}
@@ -200,12 +201,12 @@ func (a *app) showKey(k *api.Key) error {
 		return a.writeJSON(k)
 	}
 	rows := [][2]string{
-		{"name", k.Name}, {"id", k.ID}, {"prefix", k.Prefix}, {"state", keyState(k.Status).text}, {"scopes", joinOr(k.Scopes, "every relay route")},
-		{"models", joinOr(k.Models, "all")}, {"addresses", joinOr(k.IPAllow, "any")}, {"group", k.Group}, {"on disconnect", k.OnDisconnect}, {"bodies kept", k.LogBodies}, {"markup", k.Markup},
-		{"expires", orNever(k.ExpiresAt)}, {"created", orNever(&k.CreatedAt)}, {"last used", ago(k.LastUsedAt, a.now()).text},
+		{"name", k.Name}, {"id", k.ID}, {"prefix", k.Prefix}, {"state", a.keyState(k.Status).text}, {"scopes", joinOr(k.Scopes, a.word("every relay route"))},
+		{"models", joinOr(k.Models, a.word("all"))}, {"addresses", joinOr(k.IPAllow, a.word("any"))}, {"group", k.Group}, {"on disconnect", k.OnDisconnect}, {"bodies kept", k.LogBodies}, {"markup", k.Markup},
+		{"expires", a.orNever(k.ExpiresAt)}, {"created", a.orNever(&k.CreatedAt)}, {"last used", a.ago(k.LastUsedAt, a.now()).text},
 	}
 	if k.PreviousUntil != nil {
-		rows = append(rows, [2]string{"old key until", orNever(k.PreviousUntil)})
+		rows = append(rows, [2]string{"old key until", a.orNever(k.PreviousUntil)})
 	}
 	for _, name := range sortedNames(k.Metadata) {
 		rows = append(rows, [2]string{name, k.Metadata[name]})
@@ -256,9 +257,9 @@ func (a *app) keyRotate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		note := "is new and shown this once; the old one has ended"
+		note := phrase("is new and shown this once; the old one has ended")
 		if grace != "" {
-			note = "is new and shown this once; the old one is accepted for " + grace + " more"
+			note = phrase("is new and shown this once; the old one is accepted for %s more", grace)
 		}
 		return a.showSecret(made, note)
 	})
@@ -269,7 +270,7 @@ func (a *app) keyRotate() *cobra.Command {
 func (a *app) keyRevoke() *cobra.Command {
 	var yes bool
 	c := a.onKey("revoke", "End a key at once and for good", func(client *api.Client, k *api.Key) error {
-		if err := a.confirm(yes, fmt.Sprintf("Revoke the key %q (%s)? Its callers are refused from now on.", cleanText(k.Name), k.Prefix)); err != nil {
+		if err := a.confirm(yes, phrase("Revoke the key %q (%s)? Its callers are refused from now on.", cleanText(k.Name), k.Prefix)); err != nil {
 			return err
 		}
 		k, err := client.RevokeKey(a.ctx, k.ID)

@@ -159,7 +159,7 @@ func (a *app) bench(o *benchOptions) error {
 				return err
 			}
 			if ctx.Err() != nil {
-				return errors.New("stopped")
+				return errorf("stopped")
 			}
 			rows = append(rows, benchRow{t.name, t.load.URL, round + 1, r})
 		}
@@ -221,11 +221,11 @@ func (b *benched) stop() {
 func (a *app) startBenched(ctx context.Context, o *benchOptions) (*benched, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("cannot find this program: %w", err)
+		return nil, errorf("cannot find this program: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "ai-gateway-bench")
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a folder for the gateway: %w", err)
+		return nil, errorf("cannot make a folder for the gateway: %w", err)
 	}
 	var secret [24]byte
 	_, _ = rand.Read(secret[:])
@@ -241,18 +241,18 @@ func (a *app) startBenched(ctx context.Context, o *benchOptions) (*benched, erro
 	b.cmd.Dir = dir
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot write the gateway's log: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(errorf("cannot write the gateway's log: %w", err), os.RemoveAll(dir))
 	}
 	defer log.Close()
 	b.cmd.Stderr = log
 	if err := b.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start the gateway: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(errorf("cannot start the gateway: %w", err), os.RemoveAll(dir))
 	}
 	b.load.PID = b.cmd.Process.Pid
 	if err := b.configure(ctx, o.mock.URL(), admin); err != nil {
 		text, _ := os.ReadFile(filepath.Join(dir, "log"))
 		b.stop()
-		return nil, fmt.Errorf("cannot start the gateway: %w\n%s", err, text)
+		return nil, errorf("cannot start the gateway: %w\n%s", err, text)
 	}
 	return b, nil
 }
@@ -265,7 +265,7 @@ func (b *benched) configure(ctx context.Context, mock, admin string) error {
 			_ = json.Unmarshal(text, &at) // half of it may be there
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) || b.cmd.Process.Signal(syscall.Signal(0)) != nil && runtime.GOOS != "windows" {
-			return errors.New("it does not answer")
+			return errorf("it does not answer")
 		}
 	}
 	c := &api.Client{BaseURL: at.URL, Key: admin}

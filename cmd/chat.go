@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // maxPrompt bounds what is read from standard input.
@@ -115,10 +116,10 @@ func (a *app) readPiped() (string, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(a.stdin, maxPrompt+1))
 	if err != nil {
-		return "", fmt.Errorf("cannot read standard input: %w", err)
+		return "", errorf("cannot read standard input: %w", err)
 	}
 	if len(data) > maxPrompt {
-		return "", fmt.Errorf("standard input is larger than %d MiB", maxPrompt>>20)
+		return "", errorf("standard input is larger than %d MiB", maxPrompt>>20)
 	}
 	return string(data), nil
 }
@@ -153,7 +154,7 @@ const demoModel = "demo"
 
 // firstModel finds the least expensive chat model of the first enabled account
 // that has one; for keys that may not look, the first model open to them.
-func firstModel(ctx context.Context, client *api.Client) (model, why string, err error) {
+func firstModel(ctx context.Context, client *api.Client) (model string, why locales.Phrase, err error) {
 	accounts, err := allAccounts(ctx, client)
 	var models *api.CatalogueReply
 	if err == nil {
@@ -162,28 +163,28 @@ func firstModel(ctx context.Context, client *api.Client) (model, why string, err
 	if err != nil {
 		var refused *api.Error
 		if !errors.As(err, &refused) || refused.Status != 403 {
-			return "", "", err
+			return "", why, err
 		}
 		own, err := client.Models(ctx)
 		if err != nil {
-			return "", "", err
+			return "", why, err
 		}
 		for _, m := range own.Data {
 			if m.ID != demoModel && m.OwnedBy != demoModel && !strings.Contains(m.ID, "*") {
-				return m.ID, "the first that this key may use", nil
+				return m.ID, phrase("the first that this key may use"), nil
 			}
 		}
-		return demoModel, "the built-in demo; no provider is open to this key", nil
+		return demoModel, phrase("the built-in demo; no provider is open to this key"), nil
 	}
 	for _, acc := range accounts {
 		if !acc.Enabled || acc.Provider == demoModel {
 			continue
 		}
 		if m := cheapestChat(models.Data, acc.Name); m != "" {
-			return m, "the least expensive of account " + cleanText(acc.Name), nil
+			return m, phrase("the least expensive of account %s", cleanText(acc.Name)), nil
 		}
 	}
-	return demoModel, "built-in and offline; add a provider: ai-gateway providers add openai", nil
+	return demoModel, phrase("built-in and offline; add a provider: ai-gateway providers add openai"), nil
 }
 
 // cheapestChat returns the chat model of the account whose price, in and out, is
@@ -273,7 +274,7 @@ func (t *talk) ask(ctx context.Context, prompt string) error {
 // fits reports an answer that is not the JSON that was asked for.
 func (t *talk) fits(reply *api.ChatReply) error {
 	if t.format != nil && !json.Valid([]byte(reply.Message.Content)) {
-		return errors.New("the answer is not JSON, as --schema asks for: it was cut, refused, or the model cannot")
+		return errorf("the answer is not JSON, as --schema asks for: it was cut, refused, or the model cannot")
 	}
 	return nil
 }
@@ -304,14 +305,14 @@ func (a *app) writeAnswer(text string) error {
 		text = cleanLines(text)
 	}
 	if _, err := io.WriteString(a.stdout, text); err != nil {
-		return fmt.Errorf("cannot write the answer: %w", err)
+		return errorf("cannot write the answer: %w", err)
 	}
 	return nil
 }
 
 func (t *talk) failed(reply *api.ChatReply, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return &exitError{exitUsage, fmt.Errorf("cancelled; the upstream was stopped too")}
+		return &exitError{exitUsage, errorf("cancelled; the upstream was stopped too")}
 	}
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.RequestID == "" && reply != nil {
@@ -339,27 +340,27 @@ func (t *talk) footer(r *api.ChatReply, ttft, total time.Duration) {
 	}
 	parts = append(parts, where)
 	if r.Usage != nil {
-		in := short(r.Usage.PromptTokens) + " in"
+		in := a.say("%s in", short(r.Usage.PromptTokens))
 		if r.Usage.CachedTokens > 0 {
-			in += " (" + short(r.Usage.CachedTokens) + " cached)"
+			in = a.say("%s in (%s cached)", short(r.Usage.PromptTokens), short(r.Usage.CachedTokens))
 		}
-		parts = append(parts, in, short(r.Usage.CompletionTokens)+" out")
+		parts = append(parts, in, a.say("%s out", short(r.Usage.CompletionTokens)))
 	}
 	if g.CostUSD != nil {
 		parts = append(parts, dollars(*g.CostUSD))
 	}
 	if ttft > 0 {
-		parts = append(parts, "first token "+took(ttft))
+		parts = append(parts, a.say("first token %s", took(ttft)))
 	}
 	parts = append(parts, took(total))
 	if g.Attempts > 1 {
-		parts = append(parts, fmt.Sprintf("%d attempts", g.Attempts))
+		parts = append(parts, a.say("%d attempts", g.Attempts))
 	}
 	if g.Dropped != "" {
-		parts = append(parts, "not passed on: "+cleanText(g.Dropped))
+		parts = append(parts, a.say("not passed on: %s", cleanText(g.Dropped)))
 	}
 	if r.FinishReason == "length" {
-		parts = append(parts, "cut at its longest length")
+		parts = append(parts, a.say("cut at its longest length"))
 	}
 	a.line("%s", a.paint(a.stderr, dim, strings.Join(parts, " · ")))
 }

@@ -33,7 +33,7 @@ func (t *talk) keep() {
 func (t *talk) resume() error {
 	c, err := tui.Sessions{Dir: t.app.chatDir()}.Load(lastChat)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &exitError{exitNotFound, &hintError{err: errors.New("there is no conversation to go on with"), next: "ai-gateway chat \"Hello\""}}
+		return &exitError{exitNotFound, &hintError{err: errorf("there is no conversation to go on with"), next: "ai-gateway chat \"Hello\""}}
 	}
 	if err != nil {
 		return err

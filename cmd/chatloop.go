@@ -25,7 +25,7 @@ func (t *talk) loop() error {
 			return nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("cannot read standard input: %w", err)
+			return errorf("cannot read standard input: %w", err)
 		}
 		switch line = strings.TrimSpace(line); line {
 		case "":
@@ -64,7 +64,7 @@ func readLine(r *bufio.Reader) (string, error) {
 		part, err := r.ReadSlice('\n')
 		b.Write(part)
 		if b.Len() > maxPrompt {
-			return "", fmt.Errorf("the line is longer than %d MiB", maxPrompt>>20)
+			return "", errorf("the line is longer than %d MiB", maxPrompt>>20)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return b.String(), err

@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 )
 
@@ -14,7 +12,7 @@ func readFile(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > most {
-		return nil, fmt.Errorf("it must be a file of at most %d MiB", most>>20)
+		return nil, errorf("it must be a file of at most %d MiB", most>>20)
 	}
 	return os.ReadFile(path)
 }
@@ -29,7 +27,7 @@ func answerFormat(path string) (json.RawMessage, error) {
 		err = json.Unmarshal(data, &schema)
 	}
 	if err == nil && schema == nil {
-		err = errors.New("it holds no object")
+		err = errorf("it holds no object")
 	}
 	if err != nil {
 		return nil, wrongUsage("", "cannot read the JSON Schema %s: %v", path, err)

@@ -65,7 +65,7 @@ func (a *app) configSet(name, value string) error {
 		return err
 	}
 	if value == "-" && key == "api_key" {
-		if value, err = a.readSecret("API key"); err != nil {
+		if value, err = a.readSecret(phrase("API key")); err != nil {
 			return err
 		}
 	}
@@ -103,7 +103,7 @@ func (a *app) configGet(name string) error {
 	}
 	value := p.get(key)
 	if value == "" {
-		return &exitError{exitNotFound, &hintError{err: fmt.Errorf("%s is not set", key), next: "ai-gateway config set " + key + " <value>"}}
+		return &exitError{exitNotFound, &hintError{err: errorf("%s is not set", key), next: "ai-gateway config set " + key + " <value>"}}
 	}
 	_, err = fmt.Fprintln(a.stdout, value)
 	return err
@@ -126,7 +126,7 @@ func (a *app) configList() error {
 	if err != nil {
 		return err
 	}
-	t := table{columns: []column{{head: "KEY"}, {head: "VALUE", flex: true}}, empty: "Nothing is set. Start with: ai-gateway config set base_url " + defaultURL}
+	t := table{columns: []column{{head: "KEY"}, {head: "VALUE", flex: true}}, empty: phrase("Nothing is set. Start with: ai-gateway config set base_url %s", defaultURL)}
 	values := map[string]string{}
 	for _, key := range profileKeys {
 		value := p.get(key)

@@ -39,13 +39,13 @@ func newConfigServerCommand(a *app) *cobra.Command {
 				return wrongConfig(err, path)
 			}
 			for _, w := range cfg.Warnings {
-				a.line("%s %s", a.paint(a.stderr, yellow, "warning:"), cleanText(w))
+				a.line("%s %s", a.paint(a.stderr, yellow, a.say("warning:")), cleanText(w))
 			}
 			name := cfg.Path
 			if name == "" {
 				name = "no file, the environment"
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s: valid, %d accounts, %d aliases\n", name, len(cfg.Accounts), len(cfg.Mappings))
+			_, err = a.out("%s: valid, %d accounts, %d aliases\n", name, len(cfg.Accounts), len(cfg.Mappings))
 			return err
 		},
 	}
@@ -97,7 +97,7 @@ func (a *app) showServerConfig(cfg *config.Config, origin bool) error {
 		return err
 	}
 	for _, w := range cfg.Warnings {
-		a.line("%s %s", a.paint(a.stderr, yellow, "warning:"), cleanText(w))
+		a.line("%s %s", a.paint(a.stderr, yellow, a.say("warning:")), cleanText(w))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 const defaultURL = "http://127.0.0.1:8080"
@@ -34,7 +34,7 @@ func (a *app) client() (*api.Client, error) {
 		return nil, err
 	}
 	if a.key == "-" {
-		if a.key, err = a.readSecret("Gateway key"); err != nil {
+		if a.key, err = a.readSecret(phrase("Gateway key")); err != nil {
 			return nil, err
 		}
 	}
@@ -123,23 +123,23 @@ func (a *app) interruptible() (context.Context, context.CancelFunc) {
 const maxSecret = 64 << 10
 
 // readSecret reads one line: on a terminal it asks for it and shows nothing.
-func (a *app) readSecret(what string) (string, error) {
+func (a *app) readSecret(what locales.Phrase) (string, error) {
 	if f, ok := a.stdin.(*os.File); ok && stdinTerminal(f) {
 		if a.noInput {
-			return "", wrongUsage("", "%s is missing, and --no-input forbids to ask", strings.ToLower(what))
+			return "", wrongUsage("", "%s: it is missing, and --no-input forbids to ask", what)
 		}
 		return a.askSecret(f, what)
 	}
 	data, err := io.ReadAll(io.LimitReader(a.stdin, maxSecret+1))
 	if err != nil {
-		return "", fmt.Errorf("cannot read standard input: %w", err)
+		return "", errorf("cannot read standard input: %w", err)
 	}
 	if len(data) > maxSecret {
-		return "", fmt.Errorf("standard input is longer than a key can be")
+		return "", errorf("standard input is longer than a key can be")
 	}
 	secret := strings.TrimSpace(string(data))
 	if secret == "" {
-		return "", wrongUsage("", "standard input holds no %s", strings.ToLower(what))
+		return "", wrongUsage("", "%s: standard input holds none", what)
 	}
 	return secret, nil
 }

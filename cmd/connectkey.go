@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -66,5 +65,5 @@ func (a *app) newToolKey(client *api.Client, name, expires string) (*api.KeyCrea
 		}
 		return client.CreateKey(a.ctx, api.KeyCreate{Name: free, ExpiresAt: expires})
 	}
-	return nil, errors.New("too many keys are called " + name + ": revoke some with `ai-gateway api-key revoke`")
+	return nil, errorf("too many keys are called %s: revoke some with `ai-gateway api-key revoke`", name)
 }

@@ -67,7 +67,7 @@ func completeTools(launchable bool) completion {
 func (a *app) toolNamed(name string, launchable bool) (*tool, error) {
 	t, ok := findTool(name)
 	if !ok {
-		return nil, &exitError{exitNotFound, &hintError{err: fmt.Errorf("no tool is called %q; there are %s", name, strings.Join(toolNames(launchable), ", ")), next: "ai-gateway connect openai-sdk"}}
+		return nil, &exitError{exitNotFound, &hintError{err: errorf("no tool is called %q; there are %s", name, strings.Join(toolNames(launchable), ", ")), next: "ai-gateway connect openai-sdk"}}
 	}
 	if launchable && t.program == "" {
 		return nil, wrongUsage("ai-gateway connect "+t.name, "%s cannot be launched from here", t.title)
@@ -132,7 +132,7 @@ func (a *app) connectShow(t *tool, f *connectFlags) error {
 		for _, file := range t.files(a, r) {
 			content, err := settings.Apply(file.format, nil, file.edits)
 			if err != nil {
-				return fmt.Errorf("cannot write the settings of %s: %w", t.title, err)
+				return errorf("cannot write the settings of %s: %w", t.title, err)
 			}
 			out.Files = append(out.Files, fileSettings{Path: file.path, Format: string(file.format), Content: string(content)})
 		}
@@ -190,7 +190,7 @@ func (a *app) explainSettings(t *tool, s toolSettings, r reach) error {
 		fmt.Fprintln(&b, line)
 	}
 	if _, err := a.stdout.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
 	switch {
 	case s.KeyName != "":
@@ -226,7 +226,7 @@ func (a *app) connectWrite(t *tool, f *connectFlags) error {
 			return err
 		}
 		if _, err := settings.Apply(file.format, data, file.edits); err != nil {
-			return &hintError{err: fmt.Errorf("cannot change %s: %w", file.path, err), hint: "It was left as it is. See what has to stand in it:", next: "ai-gateway connect " + t.name}
+			return &hintError{err: errorf("cannot change %s: %w", file.path, err), hint: phrase("It was left as it is. See what has to stand in it:"), next: "ai-gateway connect " + t.name}
 		}
 		if v, ok := settings.Lookup(file.format, data, file.secret); ok && file.secret != nil {
 			has, _ = v.(string)
@@ -252,11 +252,11 @@ func (a *app) connectWrite(t *tool, f *connectFlags) error {
 	for _, f := range done {
 		switch {
 		case !*f.Changed:
-			fmt.Fprintf(a.stdout, "%s is as it should be\n", f.Path)
+			a.out("%s is as it should be\n", f.Path)
 		case f.Backup != "":
-			fmt.Fprintf(a.stdout, "%s is changed; as it was: %s\n", f.Path, f.Backup)
+			a.out("%s is changed; as it was: %s\n", f.Path, f.Backup)
 		default:
-			fmt.Fprintf(a.stdout, "%s is made\n", f.Path)
+			a.out("%s is made\n", f.Path)
 		}
 	}
 	if changed {
@@ -281,7 +281,7 @@ func readSettings(path string) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+		return nil, errorf("cannot read %s: %w", path, err)
 	}
 	return data, nil
 }

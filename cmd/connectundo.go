@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/your-org/ai-api-gateway/cmd/settings"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // A connection is what --undo must know of what --write has done.
@@ -46,7 +46,7 @@ func (a *app) readConnection(t *tool) (*connection, error) {
 		err = json.Unmarshal(data, &c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+		return nil, errorf("cannot read %s: %w", path, err)
 	}
 	return &c, nil
 }
@@ -94,7 +94,7 @@ func (a *app) writeTool(t *tool, files []toolFile, key toolKey) ([]fileSettings,
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(w.Path), 0o700); err != nil {
-			return nil, fmt.Errorf("cannot make the folder of %s: %w", w.Path, err)
+			return nil, errorf("cannot make the folder of %s: %w", w.Path, err)
 		}
 		if err := writePrivate(w.Path, contents[i]); err != nil { // for its owner only: it holds a key now
 			return nil, err
@@ -114,7 +114,7 @@ func planWrite(file toolFile, before *connection) (w writtenFile, data, content 
 		return w, nil, nil, err
 	}
 	if content, err = settings.Apply(file.format, data, file.edits); err != nil {
-		return w, nil, nil, fmt.Errorf("cannot change %s: %w", file.path, err)
+		return w, nil, nil, errorf("cannot change %s: %w", file.path, err)
 	}
 	for _, e := range file.edits {
 		w.Edits = append(w.Edits, e.Path)
@@ -165,10 +165,10 @@ func (a *app) keepConnection(t *tool, c connection) error {
 	path := a.connectionFile(t)
 	data, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
-		return fmt.Errorf("cannot keep the connection: %w", err)
+		return errorf("cannot keep the connection: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make the folder of %s: %w", path, err)
+		return errorf("cannot make the folder of %s: %w", path, err)
 	}
 	return writePrivate(path, append(data, '\n'))
 }
@@ -194,17 +194,17 @@ func (a *app) disconnect(t *tool) error {
 		return err
 	}
 	if c == nil {
-		return &exitError{exitNotFound, &hintError{err: fmt.Errorf("%s was not connected from here", t.title), next: "ai-gateway connect " + t.name + " --write"}}
+		return &exitError{exitNotFound, &hintError{err: errorf("%s was not connected from here", t.title), next: "ai-gateway connect " + t.name + " --write"}}
 	}
 	for _, w := range c.Files {
 		said, err := giveBack(w)
 		if err != nil {
 			return err
 		}
-		a.line("%s %s", w.Path, said)
+		a.line("%s", said)
 	}
 	if err := os.Remove(a.connectionFile(t)); err != nil {
-		return fmt.Errorf("cannot forget the connection: %w", err)
+		return errorf("cannot forget the connection: %w", err)
 	}
 	for _, w := range c.Files {
 		if w.Backup != "" {
@@ -217,19 +217,20 @@ func (a *app) disconnect(t *tool) error {
 	return nil
 }
 
-func giveBack(w writtenFile) (string, error) {
+func giveBack(w writtenFile) (locales.Phrase, error) {
+	var none locales.Phrase
 	data, err := readSettings(w.Path)
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	var before []byte
 	if w.Backup != "" {
 		if before, err = os.ReadFile(w.Backup); err != nil {
-			return "", fmt.Errorf("cannot read the copy of %s: %w", w.Path, err)
+			return none, errorf("cannot read the copy of %s: %w", w.Path, err)
 		}
 	}
 	untouched := digest(data) == w.Wrote
-	said := "is as it was"
+	said := phrase("%s is as it was", w.Path)
 	if !untouched {
 		edits := make([]settings.Edit, len(w.Edits))
 		for i, path := range w.Edits {
@@ -237,22 +238,22 @@ func giveBack(w writtenFile) (string, error) {
 		}
 		back, err := settings.Apply(w.Format, data, settings.Inverse(w.Format, before, edits))
 		if err != nil {
-			return "", &hintError{err: fmt.Errorf("cannot change %s, which was changed since: %w", w.Path, err), hint: "As it was before:", next: "cp " + quoteArg(w.Backup) + " " + quoteArg(w.Path)}
+			return none, &hintError{err: errorf("cannot change %s, which was changed since: %w", w.Path, err), hint: phrase("As it was before:"), next: "cp " + quoteArg(w.Backup) + " " + quoteArg(w.Path)}
 		}
-		before, said = back, "has its settings of before; what was changed since is kept"
+		before, said = back, phrase("%s has its settings of before; what was changed since is kept", w.Path)
 	}
 	if untouched && w.Backup == "" {
 		if err := os.Remove(w.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("cannot remove %s: %w", w.Path, err)
+			return none, errorf("cannot remove %s: %w", w.Path, err)
 		}
-		return "is removed, as it was not there before", nil
+		return phrase("%s is removed, as it was not there before", w.Path), nil
 	}
 	if err := writePrivate(w.Path, before); err != nil {
-		return "", err
+		return none, err
 	}
 	if w.Mode != 0 {
 		if err := os.Chmod(w.Path, w.Mode); err != nil {
-			return "", fmt.Errorf("cannot give %s its rights back: %w", w.Path, err)
+			return none, errorf("cannot give %s its rights back: %w", w.Path, err)
 		}
 	}
 	return said, nil

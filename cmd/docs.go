@@ -22,13 +22,13 @@ func (a *app) docsCommand() *cobra.Command {
 			Use: "man DIR", Short: "Write a man page of every command into a folder", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				if err := os.MkdirAll(args[0], 0o755); err != nil {
-					return fmt.Errorf("cannot make the folder: %w", err)
+					return errorf("cannot make the folder: %w", err)
 				}
 				root := inEnglish()
 				root.DisableAutoGenTag = true
 				header := &doc.GenManHeader{Title: "AI-GATEWAY", Section: "1", Source: "ai-gateway " + Version, Manual: "ai-gateway"}
 				if err := doc.GenManTree(root, header, args[0]); err != nil {
-					return fmt.Errorf("cannot write the man pages: %w", err)
+					return errorf("cannot write the man pages: %w", err)
 				}
 				return nil
 			},

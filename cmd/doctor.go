@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // States of what doctor has looked at.
@@ -50,7 +51,7 @@ type patient struct {
 
 // tell notes a finding, and shows it as soon as it is known.
 func (p *patient) tell(check, state, next, format string, args ...any) {
-	f := finding{Check: check, State: state, Message: fmt.Sprintf(format, args...), Next: next}
+	f := finding{Check: check, State: state, Message: phrase(format, args...).String(), Next: next}
 	p.d.Data = append(p.d.Data, f)
 	switch state {
 	case stateProblem:
@@ -62,10 +63,9 @@ func (p *patient) tell(check, state, next, format string, args ...any) {
 		return
 	}
 	mark := map[string][2]string{stateOK: {"✓", green}, stateWarning: {"▲", yellow}, stateProblem: {"✗", red}, stateSkipped: {"–", dim}}[state]
-	const checkWidth = 9
-	fmt.Fprintf(p.stdout, "%s %-*s %s\n", p.paint(p.stdout, mark[1], mark[0]), checkWidth, check, cleanText(f.Message))
+	fmt.Fprintf(p.stdout, "%s %s %s\n", p.paint(p.stdout, mark[1], mark[0]), padded(p.head(check), checkWidth), cleanText(p.say(format, args...)))
 	if next != "" {
-		fmt.Fprintf(p.stdout, "  %-*s → %s\n", checkWidth, "", cleanText(next))
+		fmt.Fprintf(p.stdout, "  %s → %s\n", padded("", checkWidth), cleanText(next))
 	}
 }
 
@@ -100,7 +100,7 @@ func (a *app) doctor(online bool) error {
 	p := &patient{app: a, client: client, online: online, d: diagnosis{Data: []finding{}}}
 	p.examine()
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return &exitError{exitUsage, errors.New("cancelled")}
+		return &exitError{exitUsage, errorf("cancelled")}
 	}
 	return p.conclude()
 }
@@ -130,12 +130,12 @@ func (p *patient) examine() {
 }
 
 func (p *patient) conclude() error {
-	sum := plural(p.d.Problems, "problem") + ", " + plural(p.d.Warnings, "warning")
+	sum := phrase("%s, %s", plural(p.d.Problems, "1 problem", "%d problems"), plural(p.d.Warnings, "1 warning", "%d warnings"))
 	switch {
 	case p.output == "table" && p.d.Problems+p.d.Warnings == 0:
 		p.line("All is well.")
 	case p.output == "table" && p.d.Problems == 0:
-		p.line("%s", sum)
+		p.line("%v", sum)
 	case p.output != "table":
 		t := table{columns: []column{{head: "CHECK"}, {head: "STATE"}, {head: "MESSAGE"}, {head: "NEXT"}}}
 		for _, f := range p.d.Data {
@@ -146,17 +146,24 @@ func (p *patient) conclude() error {
 		}
 	}
 	if p.d.Problems > 0 {
-		return &exitError{exitFailure, errors.New(sum)}
+		return &exitError{exitFailure, errorf("%v", sum)}
 	}
 	return nil
 }
 
-func plural(n int, what string) string {
+// plural is one in place of several where there is just one: "1 key", "%d keys".
+func plural(n int, one, several string) locales.Phrase {
 	if n == 1 {
-		return "1 " + what
+		return phrase(one)
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return phrase(several, n)
 }
+
+// checkWidth is the room, in cells, for the names of checks and steps.
+const checkWidth = 9
+
+// padded is text with spaces to at least n cells.
+func padded(text string, n int) string { return text + strings.Repeat(" ", max(0, n-width(text))) }
 
 // within bounds one question.
 func (p *patient) within() (context.Context, context.CancelFunc) {
@@ -185,7 +192,7 @@ func (p *patient) gateway() bool {
 	if !p.isHere(base) {
 		next = "ai-gateway config set base_url http://…"
 	}
-	p.tell("gateway", stateProblem, next, "%s", err)
+	p.tell("gateway", stateProblem, next, "%s", unreached(err))
 	return false
 }
 
@@ -221,13 +228,13 @@ func (p *patient) key() {
 	self, err := p.client.Self(ctx)
 	if err != nil {
 		hint, next := p.remedy(err)
-		p.tell("key", stateProblem, next, "%s. %s", err, strings.TrimSuffix(hint, ":"))
+		p.tell("key", stateProblem, next, "%s. %s", err, hint)
 		return
 	}
 	for _, s := range self.Scopes {
 		p.rights = p.rights || s == "admin" || s == "viewer"
 	}
-	p.tell("key", stateOK, "", "%s, from %s: %s", self.Name, p.keyFrom, joinOr(self.Scopes, "every relay route"))
+	p.tell("key", stateOK, "", "%s, from %s: %s", self.Name, p.keyFrom, orAll(self.Scopes, phrase("every relay route")))
 	for _, l := range self.Limits {
 		if left, err := strconv.ParseFloat(string(l.Remaining), 64); err == nil && left <= 0 && l.Kind != "concurrency" {
 			p.tell("key", stateWarning, "ai-gateway quota explain "+quoteArg(l.Policy), "the limit %q is used up", l.Policy)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // accounts looks at every account: how it has fared, and with --online how it answers.
@@ -78,7 +79,7 @@ func (p *patient) testAccount(acc *api.Account) {
 		p.tell("account", stateProblem, "ai-gateway providers test "+quoteArg(acc.Name), "%s fails: %s", acc.Name, r.Error)
 	}
 	if r.ClockAheadS != nil {
-		p.judgeClock("the gateway's clock", acc.BaseURL, time.Duration(*r.ClockAheadS)*time.Second)
+		p.judgeClock(phrase("the gateway's clock"), acc.BaseURL, time.Duration(*r.ClockAheadS)*time.Second)
 	}
 }
 
@@ -187,11 +188,11 @@ func (p *patient) keys() {
 			p.tell("keys", stateWarning, "ai-gateway api-key rotate "+quoteArg(k.Name), "%q was imported and is short enough to be guessed", k.Name)
 		case k.ExpiresAt != nil && k.ExpiresAt.Sub(p.now()) < soon:
 			said++
-			p.tell("keys", stateWarning, "ai-gateway api-key update "+quoteArg(k.Name)+" --expires 90d", "%q ends at %s", k.Name, orNever(k.ExpiresAt))
+			p.tell("keys", stateWarning, "ai-gateway api-key update "+quoteArg(k.Name)+" --expires 90d", "%q ends at %s", k.Name, moment(*k.ExpiresAt).text)
 		}
 	}
 	if said == 0 {
-		p.tell("keys", stateOK, "", "%s in use", plural(live, "key"))
+		p.tell("keys", stateOK, "", "%s in use", plural(live, "1 key", "%d keys"))
 	}
 }
 
@@ -211,8 +212,15 @@ func (p *patient) open() {
 		}
 	}
 	if n > 0 {
-		p.tell("ledger", stateWarning, "ai-gateway ledger resolve", "%s cut by a crash still charged with what was reserved", plural(n, "request"))
+		p.tell("ledger", stateWarning, "ai-gateway ledger resolve", "%s cut by a crash still charged with what was reserved", requests(n))
 		return
 	}
 	p.tell("ledger", stateOK, "", "no request is open")
+}
+
+func requests(n int) locales.Phrase {
+	if n == 1 {
+		return phrase("1 request")
+	}
+	return phrase("%s requests", thousands(int64(n)))
 }

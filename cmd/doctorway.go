@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // Signatures of requests (AWS) are refused when the clocks are 5 minutes apart.
@@ -39,14 +40,14 @@ func (p *patient) clock() {
 		p.tell("clock", stateSkipped, "", "the gateway does not tell its time")
 		return
 	}
-	p.judgeClock("the clock of this machine", base, p.now().Sub(date).Truncate(time.Second))
+	p.judgeClock(phrase("the clock of this machine"), base, p.now().Sub(date).Truncate(time.Second))
 }
 
 // judgeClock tells of a clock that is ahead of another.
-func (p *patient) judgeClock(whose, other string, ahead time.Duration) {
-	state, where := stateOK, "ahead of"
+func (p *patient) judgeClock(whose locales.Phrase, other string, ahead time.Duration) {
+	state, where := stateOK, phrase("ahead of")
 	if ahead < 0 {
-		ahead, where = -ahead, "behind"
+		ahead, where = -ahead, phrase("behind")
 	}
 	if ahead > clockFails {
 		state = stateProblem

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // Exit codes of the client verbs; serve has 74 and 78 besides.
@@ -52,16 +54,20 @@ func (e *exitError) Unwrap() error { return e.err }
 // A hintError says besides what to type next.
 type hintError struct {
 	err  error
-	hint string // a sentence; may be empty
-	next string // a command
+	hint locales.Phrase // a sentence; may be empty
+	next string         // a command
 }
 
 func (e *hintError) Error() string { return e.err.Error() }
 func (e *hintError) Unwrap() error { return e.err }
 
+// Told makes both a locales.Teller: what they say is what they hold.
+func (e *exitError) Told() error { return e.err }
+func (e *hintError) Told() error { return e.err }
+
 // wrongUsage is a mistake in how a command was called.
 func wrongUsage(next, msg string, args ...any) error {
-	return &exitError{exitUsage, &hintError{err: fmt.Errorf(msg, args...), next: next}}
+	return &exitError{exitUsage, &hintError{err: errorf(msg, args...), next: next}}
 }
 
 // usageOf makes what cobra says of flags and arguments an error of usage.
@@ -70,7 +76,55 @@ func usageOf(c *cobra.Command, err error) error {
 	if errors.As(err, &e) {
 		return err
 	}
-	return wrongUsage(c.CommandPath()+" --help", "%s", strings.SplitN(err.Error(), "\n", 2)[0])
+	var told *locales.Error
+	if errors.As(err, &told) {
+		return wrongUsage(c.CommandPath()+" --help", "%w", err)
+	}
+	return wrongUsage(c.CommandPath()+" --help", "%w", cobraSaid(strings.SplitN(err.Error(), "\n", 2)[0]))
+}
+
+// cobraSays are what cobra and pflag say of wrong usage, with places for what they name.
+var cobraSays = []struct {
+	said *regexp.Regexp
+	form string
+}{
+	{regexp.MustCompile(`^unknown flag: (.+)$`), "unknown flag: %s"},
+	{regexp.MustCompile(`^unknown shorthand flag: (.+) in (.+)$`), "unknown shorthand flag: %s in %s"},
+	{regexp.MustCompile(`^flag needs an argument: (.+)$`), "flag needs an argument: %s"},
+	{regexp.MustCompile(`^invalid argument (".*") for (".*") flag: (.+)$`), "invalid argument %s for %s flag: %s"},
+	{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)$`), "accepts %s arg(s), received %s"},
+	{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)$`), "accepts at most %s arg(s), received %s"},
+	{regexp.MustCompile(`^requires at least (\d+) arg\(s\), only received (\d+)$`), "requires at least %s arg(s), only received %s"},
+	{regexp.MustCompile(`^required flag\(s\) (.+) not set$`), "required flag(s) %s not set"},
+}
+
+// cobraSaid is a sentence of cobra's as one that can be told in every language.
+func cobraSaid(text string) error {
+	for _, c := range cobraSays {
+		if m := c.said.FindStringSubmatch(text); m != nil {
+			args := make([]any, len(m)-1)
+			for i, arg := range m[1:] {
+				args[i] = arg
+			}
+			return locales.Errorf(c.form, args...)
+		}
+	}
+	return errors.New(text)
+}
+
+// told is what err says, in the language of messages as far as it is known there.
+// What the gateway or an upstream has answered stays as they say it.
+func (a *app) told(err error) string {
+	return a.catalogue().Tell(unreached(err))
+}
+
+// unreached makes an error that can be told of one that no gateway was reached.
+func unreached(err error) error {
+	var gone *api.Unreachable
+	if errors.As(err, &gone) && err.Error() == gone.Error() {
+		return errorf("cannot reach the gateway at %s: %w", gone.URL, gone.Err)
+	}
+	return err
 }
 
 // exitCode returns the code that err ends the program with.
@@ -115,10 +169,10 @@ func refusalCode(e *api.Error) int {
 // report tells err on standard error, the next command to type last, and returns its exit code.
 func (a *app) report(err error) int {
 	code := exitCode(err)
-	a.line("%s %s", a.paint(a.stderr, red, a.t("cli.error")), cleanLines(err.Error()))
+	a.line("%s %s", a.paint(a.stderr, red, a.t("cli.error")), cleanLines(a.told(err)))
 	hint, next := a.remedy(err)
-	if hint != "" {
-		a.line("%s", cleanLines(hint))
+	if hint.Format != "" {
+		a.line("%s", cleanLines(a.say(hint.Format, hint.Args...)))
 	}
 	if next != "" {
 		a.line("  %s", cleanText(next))
@@ -127,7 +181,7 @@ func (a *app) report(err error) int {
 }
 
 // remedy returns what helps against err: a sentence and a command.
-func (a *app) remedy(err error) (hint, next string) {
+func (a *app) remedy(err error) (hint locales.Phrase, next string) {
 	var h *hintError
 	var refused *api.Error
 	var gone *api.Unreachable
@@ -135,42 +189,41 @@ func (a *app) remedy(err error) (hint, next string) {
 	case errors.As(err, &h):
 		return h.hint, h.next
 	case errors.Is(err, context.Canceled):
-		return "", ""
+		return hint, ""
 	case errors.As(err, &gone):
-		return a.t("cli.hint.start"), "ai-gateway serve"
+		return phrase("Start a gateway, or name another with --gateway-url:"), "ai-gateway serve"
 	case errors.As(err, &refused):
 		return a.remedyRefused(refused)
 	}
-	return "", ""
+	return hint, ""
 }
 
-func (a *app) remedyRefused(e *api.Error) (hint, next string) {
-	id := ""
+func (a *app) remedyRefused(e *api.Error) (hint locales.Phrase, next string) {
+	var id locales.Phrase
 	if e.RequestID != "" {
-		id = "request " + e.RequestID
+		id = phrase("request %s", e.RequestID)
 	}
 	switch {
 	case e.Status == 401 && a.keyFrom == "":
-		return a.t("cli.hint.no_key"), "ai-gateway config set api_key <key>"
+		return phrase("No key was given, and no gateway of yours runs on this machine. Set one:"), "ai-gateway config set api_key <key>"
 	case e.Status == 401:
-		return a.t("cli.hint.bad_key", a.keyFrom), "ai-gateway config set api_key <key>"
+		return phrase("The key is from %s. Set a valid one:", a.keyFrom), "ai-gateway config set api_key <key>"
 	case e.Status == 403:
-		from := a.keyFrom
-		if from == "" {
-			from = a.t("cli.hint.nowhere")
+		if a.keyFrom == "" {
+			return phrase("No key was given. See what one may do:"), "ai-gateway whoami"
 		}
-		return a.t("cli.hint.no_right", from), "ai-gateway whoami"
+		return phrase("The key is from %s. See what it may do:", a.keyFrom), "ai-gateway whoami"
 	case e.Code == "model_not_found":
 		return id, "ai-gateway models list"
 	case e.Status == 429:
 		return id, "ai-gateway whoami"
 	case e.RequestID != "" && refusalCode(e) == exitUpstream:
-		return "", "ai-gateway logs show " + e.RequestID
+		return hint, "ai-gateway logs show " + e.RequestID
 	}
 	return id, ""
 }
 
-// line writes one line for people to standard error.
+// line writes one line for people to standard error, in the language of messages.
 func (a *app) line(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...)
+	fmt.Fprintln(a.stderr, a.say(format, args...))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // facts writes names and values of one thing, leaving out what is empty.
@@ -18,9 +20,10 @@ func (a *app) facts(rows [][2]string) error {
 		return t.csv(a.stdout)
 	}
 	widest := 0
-	for _, r := range rows {
+	for i, r := range rows {
+		rows[i][0] = a.head(r[0])
 		if r[1] != "" {
-			widest = max(widest, width(r[0]))
+			widest = max(widest, width(rows[i][0]))
 		}
 	}
 	for _, r := range rows {
@@ -29,10 +32,18 @@ func (a *app) facts(rows [][2]string) error {
 		}
 		pad := strings.Repeat(" ", widest-width(r[0]))
 		if _, err := fmt.Fprintf(a.stdout, "%s%s%s%s\n", a.paint(a.stdout, dim, r[0]), pad, gap, cleanText(r[1])); err != nil {
-			return fmt.Errorf("cannot write the output: %w", err)
+			return errorf("cannot write the output: %w", err)
 		}
 	}
 	return nil
+}
+
+// orAll is joinOr for sentences.
+func orAll(list []string, none locales.Phrase) any {
+	if len(list) == 0 {
+		return none
+	}
+	return strings.Join(list, ", ")
 }
 
 func joinOr(list []string, none string) string {
@@ -42,9 +53,9 @@ func joinOr(list []string, none string) string {
 	return strings.Join(list, ", ")
 }
 
-func orNever(t *time.Time) string {
+func (a *app) orNever(t *time.Time) string {
 	if t == nil || t.IsZero() {
-		return "never"
+		return a.word("never")
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
 }

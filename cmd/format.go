@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -43,19 +42,19 @@ func momentOf(t *time.Time) cell {
 }
 
 // ago writes how long before now t was: "3 min ago".
-func ago(t *time.Time, now time.Time) cell {
+func (a *app) ago(t *time.Time, now time.Time) cell {
 	if t == nil || t.IsZero() {
-		return cell{text: "never"}
+		return cell{text: a.word("never")}
 	}
 	d := now.Sub(*t)
-	text := "now"
+	text := a.word("now")
 	switch {
 	case d >= 48*time.Hour:
-		text = fmt.Sprintf("%d d ago", int(d.Hours()/24))
+		text = a.word("%d d ago", int(d.Hours()/24))
 	case d >= time.Hour:
-		text = fmt.Sprintf("%d h ago", int(d.Hours()))
+		text = a.word("%d h ago", int(d.Hours()))
 	case d >= time.Minute:
-		text = fmt.Sprintf("%d min ago", int(d.Minutes()))
+		text = a.word("%d min ago", int(d.Minutes()))
 	}
 	return cell{text: text, raw: t.UTC().Format(time.RFC3339Nano)}
 }

@@ -35,7 +35,7 @@ func (a *app) healthCommand() *cobra.Command {
 			if a.output == "json" || a.output == "jsonl" {
 				return a.writeJSON(h)
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s, version %s, up %s\n", cleanText(h.Status), cleanText(h.Version), time.Duration(h.Uptime)*time.Second)
+			_, err = a.out("%s, version %s, up %s\n", cleanText(h.Status), cleanText(h.Version), time.Duration(h.Uptime)*time.Second)
 			return err
 		},
 	}
@@ -65,14 +65,14 @@ func (a *app) showSelf(c *api.Client, self *api.KeySelf) error {
 	base, _ := c.Base() // client has checked it
 	rows := [][2]string{
 		{"gateway", base}, {"key from", a.keyFrom}, {"name", self.Name}, {"id", self.ID}, {"prefix", self.Prefix},
-		{"scopes", joinOr(self.Scopes, "every relay route")}, {"models", joinOr(self.Models, "all")}, {"group", self.Group}, {"expires", orNever(self.ExpiresAt)},
+		{"scopes", joinOr(self.Scopes, a.word("every relay route"))}, {"models", joinOr(self.Models, a.word("all"))}, {"group", self.Group}, {"expires", a.orNever(self.ExpiresAt)},
 	}
 	if self.Used != nil {
-		since := "used"
+		since := a.head("used")
 		if self.UsedSince != nil {
-			since += " since " + self.UsedSince.Local().Format(time.DateOnly)
+			since = a.word("used since %s", self.UsedSince.Local().Format(time.DateOnly))
 		}
-		rows = append(rows, [2]string{since, fmt.Sprintf("%s requests, %s tokens in, %s out, %s", thousands(self.Used.Requests), short(self.Used.PromptTokens), short(self.Used.CompletionTokens), dollars(self.Used.CostUSD))})
+		rows = append(rows, [2]string{since, a.word("%s requests, %s tokens in, %s out, %s", thousands(self.Used.Requests), short(self.Used.PromptTokens), short(self.Used.CompletionTokens), dollars(self.Used.CostUSD))})
 	}
 	if err := a.facts(rows); err != nil {
 		return err

@@ -100,7 +100,7 @@ func (a *app) runImport(args []string, dry, yes bool, plan func([]string, []api.
 			return err
 		}
 	}
-	if err := a.confirm(yes, fmt.Sprintf("Make these %d?", fresh)); err != nil {
+	if err := a.confirm(yes, phrase("Make these %d?", fresh)); err != nil {
 		return err
 	}
 	failed := importer.Apply(a.ctx, steps, func(s importer.Step) {
@@ -114,7 +114,7 @@ func (a *app) runImport(args []string, dry, yes bool, plan func([]string, []api.
 		}
 	}
 	if failed > 0 {
-		return &hintError{err: fmt.Errorf("%d of %d could not be made", failed, fresh), hint: "Run it again when that is mended: what was made stays as it is."}
+		return &hintError{err: errorf("%d of %d could not be made", failed, fresh), hint: phrase("Run it again when that is mended: what was made stays as it is.")}
 	}
 	a.line("%d made.", fresh)
 	return nil
@@ -130,7 +130,7 @@ func (a *app) showImport(steps []importer.Step, p *importer.Plan) error {
 		b.WriteString(cleanText(s.Line()) + "\n")
 	}
 	if len(p.Left) > 0 {
-		b.WriteString("\nNot carried over:\n")
+		b.WriteString("\n" + a.say("Not carried over:") + "\n")
 	}
 	for _, l := range p.Left {
 		b.WriteString(cleanText("- "+l.What+": "+l.Why) + "\n")
@@ -139,7 +139,7 @@ func (a *app) showImport(steps []importer.Step, p *importer.Plan) error {
 		b.WriteString(cleanText(n) + "\n")
 	}
 	if _, err := fmt.Fprint(a.stdout, b.String()); err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
 	return nil
 }

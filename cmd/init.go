@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // initFlags are what `init` takes.
@@ -83,7 +84,7 @@ func (a *app) init(f *initFlags) error {
 	}
 	if done.Key != nil {
 		if _, err := fmt.Fprintln(a.stdout, done.Key.Secret); err != nil {
-			return fmt.Errorf("cannot write the output: %w", err)
+			return errorf("cannot write the output: %w", err)
 		}
 	}
 	a.line("\nYour programs: base URL %s/v1 and the key. Ready-made settings, and more:\n  ai-gateway chat \"Hello\"\n  ai-gateway connect openai-sdk\n  ai-gateway doctor --online", base)
@@ -92,18 +93,18 @@ func (a *app) init(f *initFlags) error {
 
 // step tells of something that is in order.
 func (a *app) step(what, format string, args ...any) {
-	a.line("%s %-9s %s", a.paint(a.stderr, green, "✓"), what, cleanText(fmt.Sprintf(format, args...)))
+	a.line("%s %s %s", a.paint(a.stderr, green, "✓"), padded(a.head(what), checkWidth), cleanText(a.say(format, args...)))
 }
 
 // question asks for one line; an empty answer is the proposal.
-func (a *app) question(lines *bufio.Reader, what, proposal string) (string, error) {
+func (a *app) question(lines *bufio.Reader, what locales.Phrase, proposal string) (string, error) {
 	if proposal != "" {
-		what += " [" + proposal + "]"
+		proposal = " [" + proposal + "]"
 	}
-	fmt.Fprintf(a.stderr, "%s: ", what)
+	fmt.Fprintf(a.stderr, "%s%s: ", a.say(what.Format, what.Args...), proposal)
 	line, err := readLine(lines)
 	if err != nil && err != io.EOF {
-		return "", fmt.Errorf("cannot read the answer: %w", err)
+		return "", errorf("cannot read the answer: %w", err)
 	}
 	return cmp.Or(strings.TrimSpace(line), proposal), nil
 }
@@ -125,12 +126,12 @@ func (a *app) initProvider(client *api.Client, f *initFlags, done *initDone, ask
 		return nil
 	}
 	if f.provider == "" && asking {
-		if f.provider, err = a.question(lines, "Provider to add, such as openai, anthropic or ollama; empty for none", ""); err != nil {
+		if f.provider, err = a.question(lines, phrase("Provider to add, such as openai, anthropic or ollama; empty for none"), ""); err != nil {
 			return err
 		}
 	}
 	if f.provider == "" {
-		a.line("%s %-9s none: only the built-in model %q answers. Add one: ai-gateway providers add openai", a.paint(a.stderr, yellow, "▲"), "provider", demoModel)
+		a.line("%s %s %s", a.paint(a.stderr, yellow, "▲"), padded(a.head("provider"), checkWidth), a.say("none: only the built-in model %q answers. Add one: ai-gateway providers add openai", demoModel))
 		return nil
 	}
 	info, err := a.providerInfo(client, f.provider)
@@ -145,7 +146,7 @@ func (a *app) initProvider(client *api.Client, f *initFlags, done *initDone, ask
 		if !asking {
 			return wrongUsage("ai-gateway init --yes --provider "+info.Name+" --base-url https://…", "%s needs an address: --base-url", info.Title)
 		}
-		if create.BaseURL, err = a.question(lines, "Its address", info.BaseURL); err != nil {
+		if create.BaseURL, err = a.question(lines, phrase("Its address"), info.BaseURL); err != nil {
 			return err
 		}
 	}
@@ -158,7 +159,7 @@ func (a *app) initProvider(client *api.Client, f *initFlags, done *initDone, ask
 		return err
 	}
 	if !done.Test.OK {
-		return &exitError{exitUpstream, &hintError{err: fmt.Errorf("%s does not answer: %s", done.Added.Name, done.Test.Error), hint: "The account is kept. See what is wrong:", next: "ai-gateway doctor --online"}}
+		return &exitError{exitUpstream, &hintError{err: errorf("%s does not answer: %s", done.Added.Name, done.Test.Error), hint: phrase("The account is kept. See what is wrong:"), next: "ai-gateway doctor --online"}}
 	}
 	a.step("test", "%s answers in %s", done.Test.Model, millis(float64(done.Test.LatencyMs)).text)
 	return nil
@@ -184,13 +185,13 @@ func (a *app) initSecret(info *api.ProviderInfo, f *initFlags, asking bool) (str
 	if !asking {
 		return "", wrongUsage("ai-gateway init --yes --provider "+info.Name+" --key-env NAME", "%s needs a key: name the variable that holds it with --key-env", info.Title)
 	}
-	return a.readSecret(info.Title + " key")
+	return a.readSecret(phrase("%s key", info.Title))
 }
 
 func (a *app) initKey(client *api.Client, f *initFlags, done *initDone, asking bool, lines *bufio.Reader) error {
 	var err error
 	if f.keyAs == "" && asking {
-		if f.keyAs, err = a.question(lines, "Name of the API key for your programs", firstKeyName); err != nil {
+		if f.keyAs, err = a.question(lines, phrase("Name of the API key for your programs"), firstKeyName); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -49,7 +48,7 @@ const launchedKeyEnds = "30d"
 func (a *app) launch(t *tool, models, args []string) error {
 	program, err := exec.LookPath(t.program)
 	if err != nil {
-		return &exitError{exitNotFound, &hintError{err: fmt.Errorf("%s is not installed: no %q is on your path", t.title, t.program), hint: "Install it, or see the settings it takes:", next: "ai-gateway connect " + t.name}}
+		return &exitError{exitNotFound, &hintError{err: errorf("%s is not installed: no %q is on your path", t.title, t.program), hint: phrase("Install it, or see the settings it takes:"), next: "ai-gateway connect " + t.name}}
 	}
 	client, err := a.client()
 	if err != nil {
@@ -127,10 +126,10 @@ func (a *app) run(program string, args, env []string) error {
 	err := c.Run()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {
-		return &exitError{max(1, ended.ExitCode()), fmt.Errorf("%s ended with %s", filepath.Base(program), ended.ProcessState)}
+		return &exitError{max(1, ended.ExitCode()), errorf("%s ended with %s", filepath.Base(program), ended.ProcessState)}
 	}
 	if err != nil {
-		return fmt.Errorf("cannot run %s: %w", program, err)
+		return errorf("cannot run %s: %w", program, err)
 	}
 	return nil
 }
@@ -148,11 +147,11 @@ func geminiRunEnv(a *app, r reach) ([][2]string, error) {
 		return env, nil
 	}
 	if data, err = settings.Apply(settings.JSON, data, []settings.Edit{signIn}); err != nil {
-		return nil, fmt.Errorf("cannot use the settings of Gemini CLI: %w", err)
+		return nil, errorf("cannot use the settings of Gemini CLI: %w", err)
 	}
 	home := a.under("XDG_STATE_HOME", filepath.Join(".local", "state"), ourName, "gemini-cli")
 	if err := os.MkdirAll(filepath.Join(home, ".gemini"), 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make a home for Gemini CLI: %w", err)
+		return nil, errorf("cannot make a home for Gemini CLI: %w", err)
 	}
 	if err := writePrivate(filepath.Join(home, ".gemini", "settings.json"), data); err != nil {
 		return nil, err

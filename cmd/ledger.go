@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/store"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -52,15 +52,15 @@ func (a *app) verifyLedger(o *offline) error {
 	if a.output == "json" || a.output == "jsonl" {
 		err = a.writeJSON(v)
 	} else if v.Clean {
-		_, err = fmt.Fprintf(a.stdout, "clean: %s rows of %d days, %s corrections and %s roll-ups add up to %s charged (%s)\n",
+		_, err = a.out("clean: %s rows of %d days, %s corrections and %s roll-ups add up to %s charged (%s)\n",
 			thousands(v.Rows), v.Days, thousands(v.Corrections), thousands(v.RollUps), dollars(v.ChargedUSD), took(time.Duration(v.TookMs*float64(time.Millisecond))))
 		if err == nil && v.Unproven > 0 {
 			a.line("%s roll-ups are of days whose rows retention has removed", thousands(v.Unproven))
 		}
 	}
 	if err == nil && !v.Clean {
-		err = &hintError{err: fmt.Errorf("the ledger does not add up on %s: %s: %s", v.FaultDay, v.FaultAt, v.Fault),
-			hint: "Keep a copy of the data folder before anything else is tried.", next: "ai-gateway store backup FILE"}
+		err = &hintError{err: errorf("the ledger does not add up on %s: %s: %s", v.FaultDay, v.FaultAt, v.Fault),
+			hint: phrase("Keep a copy of the data folder before anything else is tried."), next: "ai-gateway store backup FILE"}
 	}
 	return err
 }
@@ -97,7 +97,7 @@ func (a *app) openBooks(o *offline) (_ books, closeStore func() error, err error
 	})
 	if err == nil {
 		if left := l.Stats(); left.ForeignBoots > 0 {
-			err = fmt.Errorf("a log in %s cannot be applied: %s", filepath.Join(cfg.DataDir, "wal"), left.ApplyError)
+			err = errorf("a log in %s cannot be applied: %s", filepath.Join(cfg.DataDir, "wal"), left.ApplyError)
 		}
 		err = errors.Join(err, l.Close(context.WithoutCancel(a.ctx)))
 	}
@@ -180,7 +180,7 @@ func (a *app) resolve(id string, f *resolveFlags) error {
 		}
 		rows = append(rows, *row)
 	}
-	return show(a, rows, rows, openTable(rows, "Nothing was open."))
+	return show(a, rows, rows, openTable(rows, phrase("Nothing was open.")))
 }
 
 // openRequests returns the requests that a crash left open, or the one of that id.
@@ -219,10 +219,10 @@ func resolved(r *api.LogRow) bool {
 }
 
 func (a *app) showOpen(open []api.LogRow) error {
-	return show(a, open, open, openTable(open, "Nothing is open: every request has its true cost."))
+	return show(a, open, open, openTable(open, phrase("Nothing is open: every request has its true cost.")))
 }
 
-func openTable(rows []api.LogRow, empty string) table {
+func openTable(rows []api.LogRow, empty locales.Phrase) table {
 	t := table{columns: []column{{head: "TIME"}, {head: "REQUEST", name: "request_id"}, {head: "KEY", flex: true}, {head: "MODEL", flex: true}, {head: "ACCOUNT", flex: true},
 		{head: "COST", name: "cost_usd", right: true}, {head: "UNCONFIRMED", name: "unconfirmed_usd", right: true}}, empty: empty}
 	for _, r := range rows {

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -61,7 +60,7 @@ func openDoors(cfg *config.Config, log *slog.Logger) (doors, error) {
 		ln, err := net.Listen("tcp", cfg.AdminListen)
 		if err != nil {
 			d.close()
-			return d, fmt.Errorf("cannot listen for the admin API: %w", err)
+			return d, errorf("cannot listen for the admin API: %w", err)
 		}
 		d.open = append(d.open, door{ln, server.PlaneAdmin})
 	}
@@ -80,7 +79,7 @@ func openDoors(cfg *config.Config, log *slog.Logger) (doors, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		d.close()
-		return d, fmt.Errorf("cannot listen for the local command line: %w", err)
+		return d, errorf("cannot listen for the local command line: %w", err)
 	}
 	d.open = append(d.open, door{ln, server.PlaneLocal})
 	return d, nil
@@ -127,14 +126,14 @@ func listen(addrs []string) ([]net.Listener, error) {
 				_ = l.Close()
 			}
 			if errors.Is(err, syscall.EADDRINUSE) {
-				return nil, fmt.Errorf("cannot listen on %s: the address is in use. Is a gateway running already (ai-gateway health)? Choose another with --listen 127.0.0.1:8081", addr)
+				return nil, errorf("cannot listen on %s: the address is in use. Is a gateway running already (ai-gateway health)? Choose another with --listen 127.0.0.1:8081", addr)
 			}
-			return nil, fmt.Errorf("cannot listen: %w", err)
+			return nil, errorf("cannot listen: %w", err)
 		}
 		lns = append(lns, ln)
 	}
 	if len(lns) == 0 {
-		return nil, &exitError{exitConfig, errors.New("no address to listen on")}
+		return nil, &exitError{exitConfig, errorf("no address to listen on")}
 	}
 	return lns, nil
 }
@@ -154,7 +153,7 @@ func inheritedSockets(pid int, getenv func(string) string) ([]net.Listener, []st
 	}
 	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
 	if err != nil || n < 0 || n > maxSockets {
-		return nil, nil, &exitError{exitConfig, fmt.Errorf("cannot take the sockets handed over: LISTEN_FDS is %q", getenv("LISTEN_FDS"))}
+		return nil, nil, &exitError{exitConfig, errorf("cannot take the sockets handed over: LISTEN_FDS is %q", getenv("LISTEN_FDS"))}
 	}
 	given := strings.Split(getenv("LISTEN_FDNAMES"), ":")
 	lns, names := make([]net.Listener, 0, n), make([]string, n)
@@ -163,7 +162,7 @@ func inheritedSockets(pid int, getenv func(string) string) ([]net.Listener, []st
 		ln, err := net.FileListener(f) // a copy of the descriptor
 		_ = f.Close()
 		if err != nil {
-			return nil, nil, &exitError{exitConfig, fmt.Errorf("cannot take socket %d handed over: %w", firstSocket+i, err)}
+			return nil, nil, &exitError{exitConfig, errorf("cannot take socket %d handed over: %w", firstSocket+i, err)}
 		}
 		if u, ok := ln.(*net.UnixListener); ok {
 			u.SetUnlinkOnClose(false) // it is the manager's
@@ -214,7 +213,7 @@ func watchdog(ctx context.Context) {
 func accepting(failed chan<- error, serve func() error) {
 	defer func() {
 		if v := recover(); v != nil {
-			failed <- fmt.Errorf("panic while accepting: %v", v)
+			failed <- errorf("panic while accepting: %v", v)
 		}
 	}()
 	if err := serve(); err != nil {
@@ -226,7 +225,7 @@ func accepting(failed chan<- error, serve func() error) {
 func serveMetrics(addr string, s *server.Server, failed chan<- error) (stop func(), err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen for metrics: %w", err)
+		return nil, errorf("cannot listen for metrics: %w", err)
 	}
 	srv := &fasthttp.Server{Handler: s.MetricsHandler, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, Concurrency: 64, NoDefaultServerHeader: true, CloseOnShutdown: true}
 	go accepting(failed, func() error { return srv.Serve(ln) })

@@ -3,7 +3,6 @@ package cmd
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -44,11 +43,11 @@ func loadCertificate(cert, key, clientCA string, log *slog.Logger) (*certificate
 	}
 	pem, err := os.ReadFile(clientCA)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read tls.client_ca: %w", err)
+		return nil, errorf("cannot read tls.client_ca: %w", err)
 	}
 	c.base.ClientCAs = x509.NewCertPool()
 	if !c.base.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("cannot read tls.client_ca: %s holds no certificate", clientCA)
+		return nil, errorf("cannot read tls.client_ca: %s holds no certificate", clientCA)
 	}
 	c.base.ClientAuth = tls.RequireAndVerifyClientCert
 	return c, nil
@@ -63,7 +62,7 @@ func (c *certificate) ends() time.Time { return c.now.Load().Leaf.NotAfter }
 func (c *certificate) read() error {
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
-		return fmt.Errorf("cannot read the certificate (tls.cert %s, tls.key %s): %w", c.cert, c.key, err)
+		return errorf("cannot read the certificate (tls.cert %s, tls.key %s): %w", c.cert, c.key, err)
 	}
 	c.changed = c.modified()
 	c.now.Store(&pair)

@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	"slices"
@@ -46,7 +44,7 @@ var litellmOps = map[string]string{
 func litellmPrices(data []byte, known []api.ProviderInfo, only string) (rows []api.PriceRow, skipped int, err error) {
 	var entries map[string]json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, 0, fmt.Errorf("the file is no price list in LiteLLM's format: %w", err)
+		return nil, 0, errorf("the file is no price list in LiteLLM's format: %w", err)
 	}
 	names := map[string]bool{}
 	for _, p := range known {
@@ -59,7 +57,7 @@ func litellmPrices(data []byte, known []api.ProviderInfo, only string) (rows []a
 		}
 		row, ok, err := litellmEntry(key, raw, names)
 		if err != nil {
-			return nil, 0, fmt.Errorf("entry %q: %w", cleanText(key), err)
+			return nil, 0, errorf("entry %q: %w", cleanText(key), err)
 		}
 		ref := api.PriceRef{Provider: row.Provider, Model: row.Model}
 		if !ok || only != "" && row.Provider != only || seen[ref] {
@@ -78,7 +76,7 @@ func litellmPrices(data []byte, known []api.ProviderInfo, only string) (rows []a
 func litellmEntry(key string, raw json.RawMessage, names map[string]bool) (row api.PriceRow, ok bool, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
-		return row, false, errors.New("it is no object")
+		return row, false, errorf("it is no object")
 	}
 	var provider, mode string
 	_ = json.Unmarshal(members["litellm_provider"], &provider) // "" where it is none
@@ -118,7 +116,7 @@ func litellmEntry(key string, raw json.RawMessage, names map[string]bool) (row a
 		}
 		usd, err := perMillion(v, kind.scale)
 		if err != nil {
-			return row, false, fmt.Errorf("%s: %w", name, err)
+			return row, false, errorf("%s: %w", name, err)
 		}
 		into[kind.rate] = usd
 	}
@@ -150,16 +148,16 @@ func perMillion(v json.RawMessage, scale int64) (api.USD, error) {
 	text := strings.Trim(string(v), `"`) // some entries write numbers as text
 	f, _, err := big.ParseFloat(text, 10, 128, big.ToNearestEven)
 	if err != nil || f.IsInf() || len(text) > 64 {
-		return 0, fmt.Errorf("%.40q is no price", text)
+		return 0, errorf("%.40q is no price", text)
 	}
 	if f.Sign() < 0 {
-		return 0, fmt.Errorf("a price of %.40s is negative", text)
+		return 0, errorf("a price of %.40s is negative", text)
 	}
 	f.Mul(f, big.NewFloat(1e6)).Mul(f, big.NewFloat(1e9)).Quo(f, new(big.Float).SetInt64(scale))
 	nano, _ := f.Add(f, big.NewFloat(0.5)).Int64()
 	const most = 9_000_000_000 * 1_000_000_000
 	if nano < 0 || nano > most {
-		return 0, fmt.Errorf("a price of %.40s USD for one is beyond what any vendor asks", text)
+		return 0, errorf("a price of %.40s USD for one is beyond what any vendor asks", text)
 	}
 	return api.USD(nano), nil
 }
@@ -176,10 +174,10 @@ func whole(v json.RawMessage) int64 {
 func readBounded(r io.Reader, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the file: %w", err)
+		return nil, errorf("cannot read the file: %w", err)
 	}
 	if int64(len(data)) > most {
-		return nil, fmt.Errorf("the file is larger than %d MiB", most>>20)
+		return nil, errorf("the file is larger than %d MiB", most>>20)
 	}
 	return data, nil
 }

@@ -246,7 +246,7 @@ func logTable(rows []api.LogRow) table {
 		columns: []column{{head: "TIME", least: 19}, {head: "ID", name: "request_id", least: 8}, {head: "KEY", least: 10, flex: true}, {head: "MODEL", least: 24, flex: true}, {head: "STATUS", least: 6},
 			{head: "IN", name: "prompt_tokens", least: 6, right: true}, {head: "OUT", name: "completion_tokens", least: 6, right: true}, {head: "COST", name: "cost_usd", least: 10, right: true},
 			{head: "TTFT", name: "ttft_ms", least: 8, right: true}, {head: "TIME", name: "duration_ms", least: 8, right: true}, {head: "ERROR", flex: true}},
-		empty: "No requests. Make one: ai-gateway chat \"Hello\"",
+		empty: phrase("No requests. Make one: ai-gateway chat \"Hello\""),
 	}
 	for _, r := range rows {
 		ttft := cell{text: "–"}
@@ -324,7 +324,7 @@ func (a *app) showLog(r *api.LogReply) error {
 	if r.TTFTMs != nil {
 		ttft = millis(*r.TTFTMs).text
 	}
-	tokensText := fmt.Sprintf("%s in (%s cached, %s written to cache), %s out (%s reasoning), from %s", thousands(r.PromptTokens), thousands(r.CacheReadTokens),
+	tokensText := a.word("%s in (%s cached, %s written to cache), %s out (%s reasoning), from %s", thousands(r.PromptTokens), thousands(r.CacheReadTokens),
 		thousands(r.CacheWriteTokens), thousands(r.CompletionTokens), thousands(r.ReasoningTokens), r.UsageSource)
 	rows := [][2]string{
 		{"request", r.RequestID}, {"client's id", r.ClientRequestID}, {"upstream's id", r.UpstreamRequestID}, {"time", moment(r.Time).text},

@@ -3,7 +3,6 @@ package cmd
 import (
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -73,11 +72,11 @@ func (a *app) exportLogs(f *exportFlags) (err error) {
 	if f.file != "-" {
 		file, err := os.OpenFile(f.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
-			return fmt.Errorf("cannot write the file: %w", err)
+			return errorf("cannot write the file: %w", err)
 		}
 		defer func() {
 			if cerr := file.Close(); err == nil && cerr != nil {
-				err = fmt.Errorf("cannot write the file: %w", cerr)
+				err = errorf("cannot write the file: %w", cerr)
 			}
 		}()
 		out = file
@@ -103,9 +102,9 @@ func (a *app) exportLogs(f *exportFlags) (err error) {
 			return err
 		}
 		rows += len(r.Data)
-		p.at("%s requests", thousands(int64(rows)))
+		p.at("%s", a.say("%s requests", thousands(int64(rows))))
 		if err := write(r.Data); err != nil {
-			return fmt.Errorf("cannot write the export: %w", err)
+			return errorf("cannot write the export: %w", err)
 		}
 		if ask.Cursor = r.NextCursor; ask.Cursor == "" {
 			return nil
@@ -188,7 +187,7 @@ func exportCSV(w io.Writer) (func([]api.LogRow) error, error) {
 		record[i] = c.name
 	}
 	if err := out.Write(record); err != nil {
-		return nil, fmt.Errorf("cannot write the export: %w", err)
+		return nil, errorf("cannot write the export: %w", err)
 	}
 	return func(rows []api.LogRow) error {
 		for n := range rows {
@@ -223,7 +222,7 @@ func lengthOf(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no length of time such as 12h or 7d", s)
+		return 0, errorf("%q is no length of time such as 12h or 7d", s)
 	}
 	return d, nil
 }

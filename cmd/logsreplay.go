@@ -22,7 +22,7 @@ func (a *app) logsReplay() *cobra.Command {
 				return withNext(err, exitNotFound, "ai-gateway logs")
 			}
 			if int64(len(b.Request)) < b.RequestSize {
-				return fmt.Errorf("only the first %d of %d bytes of this request were kept: it cannot be made anew", len(b.Request), b.RequestSize)
+				return errorf("only the first %d of %d bytes of this request were kept: it cannot be made anew", len(b.Request), b.RequestSize)
 			}
 			id, err := client.Replay(a.ctx, b, a.stdout)
 			if err != nil {
@@ -40,10 +40,10 @@ func (a *app) showBodies(b *api.Bodies) {
 	part := func(what, text string, size int64) {
 		cut := ""
 		if int64(len(text)) < size {
-			cut = fmt.Sprintf(", the first %d of them", len(text))
+			cut = a.say(", the first %d of them", len(text))
 		}
-		fmt.Fprintf(a.stdout, "\n%s (%d bytes%s)\n%s\n", what, size, cut, cleanLines(text))
+		a.out("\n%s (%d bytes%s)\n%s\n", what, size, cut, cleanLines(text))
 	}
 	part("POST "+b.Path, b.Request, b.RequestSize)
-	part(fmt.Sprintf("answer %d", b.Status), b.Answer, b.AnswerSize)
+	part(a.say("answer %d", b.Status), b.Answer, b.AnswerSize)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/config"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // offline are the flags of verbs that work on the data folder itself.
@@ -86,12 +87,12 @@ several that migrate a database at once, one does it and the others wait.`
 
 // schemaState is the JSON of migrate.
 type schemaState struct {
-	Dir      string `json:"data_dir,omitempty"`
-	Database string `json:"database,omitempty"` // its host and name
-	Schema   uint64 `json:"schema"`             // 0: there is no store yet
-	Current  uint64 `json:"current"`
-	InUse    bool   `json:"in_use,omitempty"`
-	Done     string `json:"done"`
+	Dir      string         `json:"data_dir,omitempty"`
+	Database string         `json:"database,omitempty"` // its host and name
+	Schema   uint64         `json:"schema"`             // 0: there is no store yet
+	Current  uint64         `json:"current"`
+	InUse    bool           `json:"in_use,omitempty"`
+	Done     locales.Phrase `json:"done"`
 }
 
 // inspect reads the schema; a store in use is no error.
@@ -104,7 +105,7 @@ func (a *app) inspect(o *offline) (schemaState, error) {
 	s.Schema, s.Current, err = bolt.Inspect(dir)
 	if errors.Is(err, store.ErrLocked) {
 		s.InUse = true
-		s.Done = "nothing to do: a gateway is running on it, and migrates when it starts"
+		s.Done = phrase("nothing to do: a gateway is running on it, and migrates when it starts")
 		return s, nil
 	}
 	return s, err
@@ -114,7 +115,7 @@ func (a *app) saySchema(s schemaState) error {
 	if a.output == "json" || a.output == "jsonl" {
 		return a.writeJSON(s)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s\n", s.Dir+s.Database, s.Done) // one of them is empty
+	_, err := a.out("%s: %s\n", s.Dir+s.Database, s.Done) // one of them is empty
 	return err
 }
 
@@ -126,13 +127,13 @@ func (a *app) migrateStatus(o *offline) error {
 	switch {
 	case s.InUse:
 	case s.Schema == 0:
-		s.Done = "no store yet; serve or migrate up makes it"
+		s.Done = phrase("no store yet; serve or migrate up makes it")
 	case s.Schema == s.Current:
-		s.Done = fmt.Sprintf("schema %d, up to date", s.Schema)
+		s.Done = phrase("schema %d, up to date", s.Schema)
 	case s.Schema > s.Current:
-		s.Done = fmt.Sprintf("schema %d, written by a newer version; this one knows %d", s.Schema, s.Current)
+		s.Done = phrase("schema %d, written by a newer version; this one knows %d", s.Schema, s.Current)
 	default:
-		s.Done = fmt.Sprintf("schema %d; migrate up brings it to %d", s.Schema, s.Current)
+		s.Done = phrase("schema %d; migrate up brings it to %d", s.Schema, s.Current)
 	}
 	return a.saySchema(s)
 }
@@ -153,15 +154,15 @@ func (a *app) migrateUp(o *offline) error {
 		return storeError(s.Dir, err)
 	}
 	if err := st.Close(); err != nil {
-		return fmt.Errorf("cannot close the store: %w", err)
+		return errorf("cannot close the store: %w", err)
 	}
 	switch s.Schema {
 	case 0:
-		s.Done = fmt.Sprintf("made the store, schema %d", s.Current)
+		s.Done = phrase("made the store, schema %d", s.Current)
 	case s.Current:
-		s.Done = fmt.Sprintf("nothing to do: schema %d is the newest", s.Current)
+		s.Done = phrase("nothing to do: schema %d is the newest", s.Current)
 	default:
-		s.Done = fmt.Sprintf("migrated from schema %d to %d; the store from before is gateway.db.bak-v%d", s.Schema, s.Current, s.Schema)
+		s.Done = phrase("migrated from schema %d to %d; the store from before is gateway.db.bak-v%d", s.Schema, s.Current, s.Schema)
 	}
 	s.Schema = s.Current
 	return a.saySchema(s)
@@ -175,17 +176,17 @@ func (a *app) migrateDown(o *offline) error {
 	}
 	switch {
 	case s.InUse:
-		return &hintError{err: errors.New("a gateway is running on " + s.Dir + ": stop it first"), next: "ai-gateway migrate status"}
+		return &hintError{err: errorf("a gateway is running on %s: stop it first", s.Dir), next: "ai-gateway migrate status"}
 	case s.Schema <= 1:
-		s.Done = "nothing to do: there is no older schema"
+		s.Done = phrase("nothing to do: there is no older schema")
 		return a.saySchema(s)
 	case !exists(fmt.Sprintf("%s/gateway.db.bak-v%d", s.Dir, s.Schema-1)):
-		s.Done = fmt.Sprintf("nothing to do: the store was made with schema %d, there is none from before", s.Schema)
+		s.Done = phrase("nothing to do: the store was made with schema %d, there is none from before", s.Schema)
 		return a.saySchema(s)
 	}
 	return &hintError{
-		err:  fmt.Errorf("schema %d is not taken back in place: changes made since would be lost unseen", s.Schema),
-		hint: fmt.Sprintf("The store from before schema %d is kept. Put it back with:", s.Schema),
+		err:  errorf("schema %d is not taken back in place: changes made since would be lost unseen", s.Schema),
+		hint: phrase("The store from before schema %d is kept. Put it back with:", s.Schema),
 		next: fmt.Sprintf("cp %s %s", quoteArg(fmt.Sprintf("%s/gateway.db.bak-v%d", s.Dir, s.Schema-1)), quoteArg(s.Dir+"/gateway.db")),
 	}
 }

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 
 	"github.com/your-org/ai-api-gateway/store/postgres"
@@ -18,35 +16,35 @@ func (a *app) migrateDatabase(address, verb string, yes bool) error {
 	s.Schema, s.Current = uint64(found), uint64(current)
 	switch {
 	case verb == "status" && found == 0:
-		s.Done = "no store yet; serve or migrate up makes it"
+		s.Done = phrase("no store yet; serve or migrate up makes it")
 	case found > current:
-		s.Done = fmt.Sprintf("schema %d, written by a newer version; this one knows %d", found, current)
+		s.Done = phrase("schema %d, written by a newer version; this one knows %d", found, current)
 		if verb != "status" {
-			return &exitError{exitConfig, errors.New("the database has " + s.Done)}
+			return &exitError{exitConfig, errorf("the database has %s", s.Done)}
 		}
 	case verb == "status" && found == current:
-		s.Done = fmt.Sprintf("schema %d, up to date", found)
+		s.Done = phrase("schema %d, up to date", found)
 	case verb == "status":
-		s.Done = fmt.Sprintf("schema %d; migrate up brings it to %d", found, current)
+		s.Done = phrase("schema %d; migrate up brings it to %d", found, current)
 	case verb == "up" && found == current:
-		s.Done = fmt.Sprintf("nothing to do: schema %d is the newest", found)
+		s.Done = phrase("nothing to do: schema %d is the newest", found)
 	case verb == "up":
 		if err := postgres.MigrateUp(a.ctx, address); err != nil {
 			return databaseError(err)
 		}
-		s.Done = fmt.Sprintf("migrated from schema %d to %d", found, current)
+		s.Done = phrase("migrated from schema %d to %d", found, current)
 		s.Schema = s.Current
 	case found == 0:
-		s.Done = "nothing to do: there is no older schema"
+		s.Done = phrase("nothing to do: there is no older schema")
 	case !yes:
-		return &hintError{err: fmt.Errorf("taking schema %d back removes what only it holds, for good; all gateways on it must have stopped", found),
-			hint: "Keep a copy first: pg_dump. Then:", next: "ai-gateway migrate down --yes"}
+		return &hintError{err: errorf("taking schema %d back removes what only it holds, for good; all gateways on it must have stopped", found),
+			hint: phrase("Keep a copy first: pg_dump. Then:"), next: "ai-gateway migrate down --yes"}
 	default:
 		if err := postgres.MigrateDown(a.ctx, address); err != nil {
 			return databaseError(err)
 		}
 		s.Schema--
-		s.Done = fmt.Sprintf("took schema %d back", found)
+		s.Done = phrase("took schema %d back", found)
 	}
 	return a.saySchema(s)
 }

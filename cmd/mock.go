@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -48,7 +47,7 @@ func (a *app) mock(addr string, o demo.Options) error {
 	defer stop()
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fmt.Errorf("cannot serve the mock: %w", err)
+		return errorf("cannot serve the mock: %w", err)
 	}
 	stopped := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stopped()

@@ -46,7 +46,7 @@ func (a *app) listModels(provider string, refresh bool) error {
 	}
 	t := table{
 		columns: []column{{head: "MODEL", flex: true}, {head: "PROVIDER"}, {head: "ACCOUNTS", flex: true}, {head: "CONTEXT", right: true}, {head: "MAX OUT", right: true}, {head: "IN $/1M", name: "input_usd_per_1m", right: true}, {head: "OUT $/1M", name: "output_usd_per_1m", right: true}},
-		empty:   "No models. Add a provider: ai-gateway providers add openai",
+		empty:   phrase("No models. Add a provider: ai-gateway providers add openai"),
 	}
 	for _, m := range models {
 		in, out := cell{text: "–"}, cell{text: "–"}
@@ -84,7 +84,7 @@ func (a *app) listOwnModels(client *api.Client) error {
 	}
 	t := table{
 		columns: []column{{head: "MODEL", flex: true}, {head: "OWNED BY"}, {head: "CONTEXT", right: true}, {head: "MAX OUT", right: true}},
-		empty:   "No models are open to this key.",
+		empty:   phrase("No models are open to this key."),
 	}
 	for _, m := range r.Data {
 		t.rows = append(t.rows, []cell{str(m.ID), str(m.OwnedBy), known(m.Context), known(m.MaxOutput)})

@@ -94,7 +94,7 @@ func (a *app) listPrices() error {
 		return err
 	}
 	t := table{columns: []column{{head: "PROVIDER"}, {head: "MODEL", flex: true}, {head: "RATES", name: "rates", flex: true}, {head: "SOURCE", flex: true}, {head: "SET", name: "set_at"}},
-		empty: "No prices were set: those of the catalogue hold (ai-gateway models list)."}
+		empty: phrase("No prices were set: those of the catalogue hold (ai-gateway models list).")}
 	for _, p := range r.Data {
 		t.rows = append(t.rows, []cell{str(p.Provider), str(p.Model), str(ratesText(p.Rates, p.Tiers)), str(p.Source), momentOf(p.SetAt)})
 	}
@@ -188,7 +188,7 @@ func (a *app) importPrices(file string, f *priceFlags) error {
 		a.line("%d entries are left out: of other providers, or without a price", skipped)
 	}
 	if len(rows) == 0 {
-		return fmt.Errorf("the file has no prices of providers that this gateway has")
+		return errorf("the file has no prices of providers that this gateway has")
 	}
 	return a.changePrices(api.PricesSet{Prices: rows}, f)
 }
@@ -199,7 +199,7 @@ func (a *app) readInput(file string, most int64) ([]byte, error) {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the file: %w", err)
+			return nil, errorf("cannot read the file: %w", err)
 		}
 		defer f.Close()
 		in = f
@@ -226,7 +226,7 @@ func (a *app) changePrices(set api.PricesSet, f *priceFlags) error {
 			return err
 		}
 	}
-	if err := a.confirm(f.yes, fmt.Sprintf("Set %s prices?", thousands(int64(len(diff.Changes))))); err != nil {
+	if err := a.confirm(f.yes, phrase("Set %s prices?", thousands(int64(len(diff.Changes))))); err != nil {
 		return err
 	}
 	set.DryRun = false
@@ -242,7 +242,7 @@ func (a *app) changePrices(set api.PricesSet, f *priceFlags) error {
 
 func (a *app) showDiff(d *api.PricesDiff) error {
 	t := table{columns: []column{{head: "PROVIDER"}, {head: "MODEL", flex: true}, {head: "WAS", name: "old", flex: true}, {head: "IS", name: "new", flex: true}},
-		empty: "Nothing changes: these prices hold already."}
+		empty: phrase("Nothing changes: these prices hold already.")}
 	for _, c := range d.Changes {
 		t.rows = append(t.rows, []cell{str(c.Provider), str(c.Model), str(ratesText(c.Old, c.OldTiers)), str(ratesText(c.New, c.NewTiers))})
 	}

@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -39,7 +37,7 @@ func (a *app) clientFile() (string, error) {
 	if home := a.env["HOME"]; home != "" {
 		return filepath.Join(home, ".config", "ai-gateway", "cli.yaml"), nil
 	}
-	return "", errors.New("no home folder is known: set HOME or XDG_CONFIG_HOME")
+	return "", errorf("no home folder is known: set HOME or XDG_CONFIG_HOME")
 }
 
 // readClientFile returns the top node of cli.yaml, an empty mapping if there is none.
@@ -53,7 +51,7 @@ func (a *app) readClientFile() (path string, top *yaml.Node, err error) {
 		return path, top, nil
 	}
 	if err == nil && (info.Size() > maxClientFile || !info.Mode().IsRegular()) {
-		err = errors.New("not a regular file, or too large")
+		err = errorf("not a regular file, or too large")
 	}
 	var data []byte
 	if err == nil {
@@ -64,13 +62,13 @@ func (a *app) readClientFile() (path string, top *yaml.Node, err error) {
 		err = yaml.Unmarshal(data, &doc)
 	}
 	if err != nil {
-		return path, nil, fmt.Errorf("cannot read %s: %w", path, err)
+		return path, nil, errorf("cannot read %s: %w", path, err)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null" {
 		return path, top, nil
 	}
 	if doc.Content[0].Kind != yaml.MappingNode {
-		return path, nil, fmt.Errorf("cannot read %s: it must be a mapping of names to values", path)
+		return path, nil, errorf("cannot read %s: it must be a mapping of names to values", path)
 	}
 	return path, doc.Content[0], nil
 }
@@ -102,7 +100,7 @@ func (a *app) loadProfile() (profile, error) {
 		p.from = path + ", profile " + name
 	}
 	if err := at.Decode(&p); err != nil {
-		return p, fmt.Errorf("cannot read %s: %w", path, err)
+		return p, errorf("cannot read %s: %w", path, err)
 	}
 	return p, nil
 }
@@ -184,11 +182,11 @@ func (a *app) setProfile(key, value string) error {
 		enc := yaml.NewEncoder(&out)
 		enc.SetIndent(2)
 		if err := enc.Encode(top); err != nil {
-			return fmt.Errorf("cannot write %s: %w", path, err)
+			return errorf("cannot write %s: %w", path, err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make the folder of %s: %w", path, err)
+		return errorf("cannot make the folder of %s: %w", path, err)
 	}
 	return writePrivate(path, out.Bytes())
 }

@@ -29,7 +29,7 @@ const (
 // with done. Where both are one terminal it keeps silent.
 func (a *app) progress(what string, out io.Writer) *progress {
 	on := isTerminal(a.stderr) && !isTerminal(out) && a.env["TERM"] != "dumb" && a.env["AI_GATEWAY_ACCESSIBLE"] == ""
-	return newProgress(a.stderr, what, on)
+	return newProgress(a.stderr, a.say("%v", phrase(what)), on)
 }
 
 func newProgress(w io.Writer, what string, on bool) *progress {

@@ -47,7 +47,7 @@ func (a *app) quotaList() *cobra.Command {
 				return err
 			}
 			t := table{columns: []column{{head: "NAME", flex: true}, {head: "SCOPE", flex: true}, {head: "LIMITS", flex: true}, {head: "MODE"}, {head: "ORIGIN"}},
-				empty: "No quota policies. Make one: ai-gateway quota set team --group team --cost 50/month"}
+				empty: phrase("No quota policies. Make one: ai-gateway quota set team --group team --cost 50/month")}
 			for _, p := range policies {
 				var limits []string
 				for _, l := range p.Limits {
@@ -341,7 +341,7 @@ func (a *app) explainQuota(policies []api.Policy) error {
 // limitsTable shows limits with how far they are used.
 func limitsTable(limits []api.Limit) table {
 	t := table{columns: []column{{head: "POLICY", flex: true}, {head: "SCOPE", flex: true}, {head: "LIMIT", name: "kind"}, {head: "WINDOW"}, {head: "ALLOWED", right: true}, {head: "USED", right: true},
-		{head: "RESERVED", right: true}, {head: "LEFT", right: true}, {head: "RESETS"}}, empty: "No limits hold. Set one: ai-gateway quota set team --group team --cost 50/month"}
+		{head: "RESERVED", right: true}, {head: "LEFT", right: true}, {head: "RESETS"}}, empty: phrase("No limits hold. Set one: ai-gateway quota set team --group team --cost 50/month")}
 	for _, l := range limits {
 		t.rows = append(t.rows, []cell{str(l.Policy), str(l.Scope), str(l.Kind), str(l.Window), amount(l.Kind, l.Limit), amount(l.Kind, l.Used), amount(l.Kind, l.Reserved), amount(l.Kind, l.Remaining), momentOf(l.ResetsAt)})
 	}

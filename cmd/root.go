@@ -5,7 +5,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -112,6 +111,7 @@ Start with:
 	a.completeGlobals(root)
 	a.completeNames(root)
 	a.translate(root)
+	a.translateHelp(root)
 	a.track(root)
 	return root
 }
@@ -127,11 +127,11 @@ func (a *app) globals() error {
 		{"color", a.color, "auto always never"},
 	} {
 		if allowed := strings.Fields(f.allowed); f.value != "" && !slices.Contains(allowed, f.value) {
-			return fmt.Errorf("--%s must be one of %s, not %q", f.name, strings.Join(allowed, ", "), f.value)
+			return errorf("--%s must be one of %s, not %q", f.name, strings.Join(allowed, ", "), f.value)
 		}
 	}
 	if a.timeout < 0 {
-		return fmt.Errorf("--timeout must not be negative, not %v", a.timeout)
+		return errorf("--timeout must not be negative, not %v", a.timeout)
 	}
 	return nil
 }
@@ -161,13 +161,13 @@ func group(c *cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return nil
 		}
-		msg := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+		msg := phrase("unknown command %q for %q", args[0], c.CommandPath())
 		for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // the nearest first
 			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				return fmt.Errorf("%s, did you mean %q?", msg, near[0])
+				return errorf("%s, did you mean %q?", msg, near[0])
 			}
 		}
-		return fmt.Errorf("%s", msg)
+		return errorf("%s", msg)
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return c

@@ -47,7 +47,7 @@ func (a *app) routeList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := table{columns: []column{{head: "ALIAS"}, {head: "TARGETS", flex: true}, {head: "STRATEGY"}, {head: "FALLBACKS", flex: true}, {head: "ORIGIN"}}, empty: "No aliases. Make one: ai-gateway route set fast openai/gpt-4o-mini"}
+			t := table{columns: []column{{head: "ALIAS"}, {head: "TARGETS", flex: true}, {head: "STRATEGY"}, {head: "FALLBACKS", flex: true}, {head: "ORIGIN"}}, empty: phrase("No aliases. Make one: ai-gateway route set fast openai/gpt-4o-mini")}
 			for _, m := range mappings {
 				t.rows = append(t.rows, []cell{str(m.Alias), str(targetsText(m.Targets)), str(m.Strategy), str(fallbacksText(m.Fallbacks)), str(m.Origin)})
 			}

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -55,13 +54,13 @@ func (a *app) openOffline(o *offline) (books, *config.Config, error) {
 	}
 	found, _, err := bolt.Inspect(cfg.DataDir)
 	if errors.Is(err, store.ErrLocked) {
-		return nil, nil, fmt.Errorf("a gateway is running on %s: stop it first (%w)", cfg.DataDir, store.ErrLocked)
+		return nil, nil, errorf("a gateway is running on %s: stop it first (%w)", cfg.DataDir, store.ErrLocked)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	if found == 0 {
-		return nil, nil, &exitError{exitNotFound, &hintError{err: fmt.Errorf("there is no store in %s; the first start makes it", cfg.DataDir), next: "ai-gateway serve"}}
+		return nil, nil, &exitError{exitNotFound, &hintError{err: errorf("there is no store in %s; the first start makes it", cfg.DataDir), next: "ai-gateway serve"}}
 	}
 	st, err := bolt.Open(a.ctx, cfg.DataDir, bolt.Options{})
 	if err != nil {
@@ -105,11 +104,11 @@ func (a *app) rotateSecrets(o *offline, to string) (err error) {
 	defer func() { err = errors.Join(err, st.Close()) }()
 	snap, err := st.Load(a.ctx)
 	if err != nil {
-		return fmt.Errorf("cannot load the accounts: %w", err)
+		return errorf("cannot load the accounts: %w", err)
 	}
 	key, source, _, err := store.LoadMasterKey(cfg.MasterKeyFile, cfg.MasterKey.Reveal(), cfg.DataDir, false)
 	if err != nil {
-		return &hintError{err: err, hint: "If it is lost:", next: "ai-gateway secrets forget"}
+		return &hintError{err: err, hint: phrase("If it is lost:"), next: "ai-gateway secrets forget"}
 	}
 	old, err := store.NewSealer(key)
 	if err != nil {
@@ -117,7 +116,7 @@ func (a *app) rotateSecrets(o *offline, to string) (err error) {
 	}
 	if check := snap.Meta[store.MetaMasterKeyCheck]; len(check) > 0 {
 		if err := old.Verify(check); err != nil {
-			return fmt.Errorf("the master key from %s is not the one of this store: %w", source, err)
+			return errorf("the master key from %s is not the one of this store: %w", source, err)
 		}
 	}
 	own := filepath.Join(cfg.DataDir, store.MasterKeyFile)
@@ -141,18 +140,18 @@ func (a *app) rotateSecrets(o *offline, to string) (err error) {
 		return err
 	}
 	if _, err := st.Apply(a.ctx, changes...); err != nil {
-		return fmt.Errorf("cannot keep what was sealed anew: %w", err)
+		return errorf("cannot keep what was sealed anew: %w", err)
 	}
 	if err := resealSides(cfg.DataDir, old, next); err != nil {
-		a.line("%s Some of what is kept of conversations, bodies and answers is still sealed with the key before it, and will not be found: %v", a.paint(a.stderr, yellow, "warning:"), err)
+		a.line("%s Some of what is kept of conversations, bodies and answers is still sealed with the key before it, and will not be found: %v", a.paint(a.stderr, yellow, a.say("warning:")), err)
 	}
 	if to == "" {
 		kept := own + ".old-" + old.KeyID()
 		if err := os.Rename(own, kept); err != nil {
-			return fmt.Errorf("cannot put the old master key aside: %w", err)
+			return errorf("cannot put the old master key aside: %w", err)
 		}
 		if err := os.Rename(target, own); err != nil {
-			return fmt.Errorf("cannot put the new master key in place: %w. Rename %s to %s", err, target, own)
+			return errorf("cannot put the new master key in place: %w. Rename %s to %s", err, target, own)
 		}
 		a.line("%d provider keys are sealed with master key %s. The one before it is kept in %s: delete it when no backup needs it.", n, next.KeyID(), kept)
 		return nil
@@ -178,7 +177,7 @@ func (a *app) resealed(snap *store.Snapshot, old, next *store.Sealer) (changes [
 			aad := store.SecretAAD(c.ID, i)
 			plain, err := old.Open(s.Sealed, aad)
 			if err != nil {
-				return nil, 0, fmt.Errorf("account %q: %w", c.Name, err)
+				return nil, 0, errorf("account %q: %w", c.Name, err)
 			}
 			if c.Secrets[i].Sealed, err = next.Seal(plain, aad); err != nil {
 				return nil, 0, err
@@ -214,7 +213,7 @@ func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
 	defer func() { err = errors.Join(err, st.Close()) }()
 	snap, err := st.Load(a.ctx)
 	if err != nil {
-		return fmt.Errorf("cannot load the accounts: %w", err)
+		return errorf("cannot load the accounts: %w", err)
 	}
 	var changes []store.Change
 	n := 0
@@ -244,7 +243,7 @@ func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
 		return wrongUsage("ai-gateway secrets forget --yes", "this drops %d provider keys and settings of %d accounts for good", n, len(changes))
 	}
 	if _, err := st.Apply(a.ctx, changes...); err != nil {
-		return fmt.Errorf("cannot drop the keys: %w", err)
+		return errorf("cannot drop the keys: %w", err)
 	}
 	a.line("Dropped %d provider keys and settings of %d accounts. Give each a new one: ai-gateway providers edit NAME --api-key -", n, len(changes))
 	return nil

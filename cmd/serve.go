@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -57,16 +56,16 @@ Settings come from a file, then AI_GATEWAY_… variables, then flags.`,
 		if err != nil || check {
 			return err
 		}
-		return runServe(a.ctx, cfg, load, a.stderr)
+		return a.runServe(cfg, load)
 	}
 	return c
 }
 
 // runServe is `ai-gateway serve`: it returns when the gateway has been told to
 // stop and everything is settled. load reads the configuration anew for a reload.
-func runServe(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stderr io.Writer) error {
-	terminal := isTerminal(stderr)
-	out := newLog(cfg, stderr, terminal)
+func (a *app) runServe(cfg *config.Config, load func() (*config.Config, error)) error {
+	ctx, terminal := a.ctx, isTerminal(a.stderr)
+	out := newLog(cfg, a.stderr, terminal)
 	defer out.lines.Close()
 	for _, w := range cfg.Warnings {
 		out.log.Warn(w)
@@ -108,7 +107,7 @@ func runServe(ctx context.Context, cfg *config.Config, load func() (*config.Conf
 		defer stop()
 	}
 	g.start()
-	g.greet(stderr, terminal)
+	g.greet(a, terminal)
 	notifySystemd("READY=1")
 	cause := g.wait(ctx, signals, failed)
 	notifySystemd("STOPPING=1")
@@ -133,10 +132,10 @@ func (g *gateway) wait(ctx context.Context, signals <-chan os.Signal, failed <-c
 			g.log.Info("stopping", "signal", s.String(), "in_flight", g.server.InFlight())
 			return nil
 		case err := <-failed:
-			return fmt.Errorf("a listener failed: %w", err)
+			return errorf("a listener failed: %w", err)
 		case <-g.ledger.Failed():
 			g.noticeLedger()
-			return &exitError{exitLedger, fmt.Errorf("the ledger has failed: %w", g.ledger.Err())}
+			return &exitError{exitLedger, errorf("the ledger has failed: %w", g.ledger.Err())}
 		}
 	}
 }
@@ -164,7 +163,7 @@ func (g *gateway) shutdown(terminal bool) error {
 	closing, done := context.WithTimeout(context.Background(), 30*time.Second)
 	defer done()
 	if err := g.close(closing); err != nil {
-		return fmt.Errorf("cannot close everything: %w", err)
+		return errorf("cannot close everything: %w", err)
 	}
 	g.log.Info("stopped")
 	return nil
@@ -174,7 +173,7 @@ func (g *gateway) shutdown(terminal bool) error {
 const idleGrace = time.Second
 
 // greet tells where the gateway is and what to type next.
-func (g *gateway) greet(w io.Writer, terminal bool) {
+func (g *gateway) greet(told *app, terminal bool) {
 	accounts := 0
 	for _, a := range g.server.Table().Accounts() {
 		if a.Origin != "builtin" {
@@ -184,13 +183,13 @@ func (g *gateway) greet(w io.Writer, terminal bool) {
 	g.log.Info("ai-gateway is serving", "version", Version, "url", g.local.URL, "data", g.cfg.DataDir, "accounts", accounts)
 	if g.first.key != "" {
 		if terminal {
-			fmt.Fprintf(w, "\nAdmin key (shown once, also in %s until you delete it):\n\n    %s\n\n", g.first.file, g.first.key)
+			told.line("\nAdmin key (shown once, also in %s until you delete it):\n\n    %s\n", g.first.file, g.first.key)
 		} else {
 			g.log.Info("the first admin key is in a file: read it, keep it, delete the file", "file", g.first.file)
 		}
 	}
 	if terminal {
-		fmt.Fprintf(w, "Try it in another terminal:\n    ai-gateway chat \"Hello\"\n    ai-gateway providers add openai --api-key sk-...\n\n")
+		told.line("Try it in another terminal:\n    ai-gateway chat \"Hello\"\n    ai-gateway providers add openai --api-key sk-...\n")
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,7 +25,7 @@ const (
 // makeDataDir makes the data directory, open to its owner only.
 func makeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the data directory: %w", err)
+		return errorf("cannot make the data directory: %w", err)
 	}
 	return nil
 }
@@ -55,11 +54,11 @@ func openStore(ctx context.Context, dir string, successor bool, log *slog.Logger
 func storeError(dir string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		return fmt.Errorf("the data directory %s is in use by another ai-gateway: stop it, or give --data-dir another one", dir)
+		return errorf("the data directory %s is in use by another ai-gateway: stop it, or give --data-dir another one", dir)
 	case errors.Is(err, store.ErrNewer):
-		return &exitError{exitConfig, fmt.Errorf("%w: start the version that wrote %s, or restore its copy", err, dir)}
+		return &exitError{exitConfig, errorf("%w: start the version that wrote %s, or restore its copy", err, dir)}
 	}
-	return fmt.Errorf("cannot open the store in %s: %w", dir, err)
+	return errorf("cannot open the store in %s: %w", dir, err)
 }
 
 // openSealer finds the master key and makes sure that it is the one the stored
@@ -73,16 +72,16 @@ func openSealer(ctx context.Context, cfg *config.Config, st store.Store, snap *s
 	key, source, created, err := store.LoadMasterKey(cfg.MasterKeyFile, cfg.MasterKey.Reveal(), cfg.DataDir, !sealed && !(shared && len(check) > 0))
 	if err != nil {
 		if shared && errors.Is(err, store.ErrNoMasterKey) {
-			return nil, fmt.Errorf("%w: gateways on one database share master key %s. Copy it from another one to %s, or set AI_GATEWAY_MASTER_KEY on all", err, snap.Meta[store.MetaMasterKeyID], source)
+			return nil, errorf("%w: gateways on one database share master key %s. Copy it from another one to %s, or set AI_GATEWAY_MASTER_KEY on all", err, snap.Meta[store.MetaMasterKeyID], source)
 		}
 		if sealed && errors.Is(err, store.ErrNoMasterKey) {
-			return nil, fmt.Errorf("%w: the provider keys in this store are sealed with master key %s, expected at %s. Put it back there, or set AI_GATEWAY_MASTER_KEY", err, snap.Meta[store.MetaMasterKeyID], source)
+			return nil, errorf("%w: the provider keys in this store are sealed with master key %s, expected at %s. Put it back there, or set AI_GATEWAY_MASTER_KEY", err, snap.Meta[store.MetaMasterKeyID], source)
 		}
 		return nil, err
 	}
 	sealer, err := store.NewSealer(key)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use the master key from %s: %w", source, err)
+		return nil, errorf("cannot use the master key from %s: %w", source, err)
 	}
 	if len(check) > 0 {
 		err := sealer.Verify(check)
@@ -93,7 +92,7 @@ func openSealer(ctx context.Context, cfg *config.Config, st store.Store, snap *s
 			return next, nil
 		}
 		if sealed || shared {
-			return nil, fmt.Errorf("the master key from %s is not the one of this store: %w. Put the right one there", source, err)
+			return nil, errorf("the master key from %s is not the one of this store: %w. Put the right one there", source, err)
 		}
 	}
 	if created {
@@ -106,7 +105,7 @@ func openSealer(ctx context.Context, cfg *config.Config, st store.Store, snap *s
 	_, err = st.Apply(ctx, store.Change{Create: shared, Meta: &store.MetaValue{Name: store.MetaMasterKeyCheck, Value: value}},
 		store.Change{Meta: &store.MetaValue{Name: store.MetaMasterKeyID, Value: []byte(sealer.KeyID())}})
 	if err != nil {
-		return nil, fmt.Errorf("cannot record the master key's id: %w", err)
+		return nil, errorf("cannot record the master key's id: %w", err)
 	}
 	return sealer, nil
 }
@@ -140,11 +139,11 @@ func ensureAdmin(ctx context.Context, cfg *config.Config, st store.Store, rev ui
 	}
 	full, id, hash, err := store.MintKey(rand.Reader)
 	if err != nil {
-		return firstKey{}, fmt.Errorf("cannot make the first admin key: %w", err)
+		return firstKey{}, errorf("cannot make the first admin key: %w", err)
 	}
 	prefix, err := store.ParseKey(full)
 	if err != nil {
-		return firstKey{}, fmt.Errorf("BUG: the key just made is not valid: %w", err)
+		return firstKey{}, errorf("BUG: the key just made is not valid: %w", err)
 	}
 	f := firstKey{key: full, file: filepath.Join(cfg.DataDir, firstKeyFile)}
 	if err := writePrivate(f.file, []byte(full+"\n")); err != nil {
@@ -161,7 +160,7 @@ func ensureAdmin(ctx context.Context, cfg *config.Config, st store.Store, rev ui
 		err = errors.Join(err, lerr)
 	}
 	if err != nil {
-		return firstKey{}, fmt.Errorf("cannot keep the first admin key: %w", err)
+		return firstKey{}, errorf("cannot keep the first admin key: %w", err)
 	}
 	keys.Put(k)
 	return f, nil
@@ -177,7 +176,7 @@ type localCredential struct {
 func newLocalCredential() (localCredential, error) {
 	b := make([]byte, 32)
 	if _, err := rand.Read(b); err != nil {
-		return localCredential{}, fmt.Errorf("cannot make the local credential: %w", err)
+		return localCredential{}, errorf("cannot make the local credential: %w", err)
 	}
 	return localCredential{Token: "local-" + base64.RawURLEncoding.EncodeToString(b)}, nil
 }
@@ -204,7 +203,7 @@ func (c localCredential) withdraw(dir string) {
 func writePrivate(path string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return errorf("cannot write %s: %w", path, err)
 	}
 	_, err = tmp.Write(data)
 	if err == nil {
@@ -218,7 +217,7 @@ func writePrivate(path string, data []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(tmp.Name())
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return errorf("cannot write %s: %w", path, err)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func webhookPost(client *upstream.Client) func(context.Context, string, []byte) 
 
 func late(err error) error {
 	if errors.Is(err, upstream.ErrTick) {
-		return errors.New("the webhook did not answer in time")
+		return errorf("the webhook did not answer in time")
 	}
 	return err
 }

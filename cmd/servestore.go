@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -54,9 +53,9 @@ func openBooksFor(ctx context.Context, cfg *config.Config, successor bool, log *
 func databaseError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrNewer):
-		return &exitError{exitConfig, fmt.Errorf("%w: start the version that made it, or take its migration back with that version: ai-gateway migrate down", err)}
+		return &exitError{exitConfig, errorf("%w: start the version that made it, or take its migration back with that version: ai-gateway migrate down", err)}
 	case errors.Is(err, store.ErrAway):
-		return fmt.Errorf("%w: start it, or set database_url to where it is", err)
+		return errorf("%w: start it, or set database_url to where it is", err)
 	}
 	return &exitError{exitConfig, err}
 }
@@ -216,7 +215,7 @@ func (a *app) openStored(cfg *config.Config) (books, error) {
 	case err != nil:
 		return nil, storeError(cfg.DataDir, err)
 	case found == 0:
-		return nil, &exitError{exitNotFound, fmt.Errorf("there is no store in %s", cfg.DataDir)}
+		return nil, &exitError{exitNotFound, errorf("there is no store in %s", cfg.DataDir)}
 	}
 	st, err := bolt.Open(a.ctx, cfg.DataDir, bolt.Options{})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -108,13 +107,13 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 	}
 	snap, err := g.store.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot load the configuration: %w", err)
+		return nil, errorf("cannot load the configuration: %w", err)
 	}
 	if g.sealer, err = openSealer(ctx, cfg, g.store, snap, log); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
 	if snap, err = g.store.Load(ctx); err != nil { // with what openSealer recorded
-		return nil, fmt.Errorf("cannot load the configuration: %w", err)
+		return nil, errorf("cannot load the configuration: %w", err)
 	}
 	now := time.Now
 	if g.replay, err = replay.Open(replay.Options{Dir: filepath.Join(cfg.DataDir, "replay"), Sealer: g.sealer, Now: now}); err != nil {
@@ -122,7 +121,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 	}
 	boot := ulid.MustNew(ulid.Timestamp(now()), rand.Reader).String()
 	if g.holder, err = holderOf(cfg.DataDir, boot); err != nil {
-		return nil, fmt.Errorf("cannot name the data folder: %w", err)
+		return nil, errorf("cannot name the data folder: %w", err)
 	}
 	if cfg.DatabaseURL != "" {
 		g.holder.Name, g.holder.URL = doors.reachedAt(cfg.DatabaseURL)
@@ -131,7 +130,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 		Dir: filepath.Join(cfg.DataDir, "wal"), Store: g.store, Now: now, Boot: boot, Log: log,
 		Durability: cfg.Ledger.Durability, OnCrash: cfg.Ledger.OnCrash, Ballast: -1,
 	}); err != nil {
-		return nil, &exitError{exitLedger, fmt.Errorf("cannot open the ledger: %w", err)}
+		return nil, &exitError{exitLedger, errorf("cannot open the ledger: %w", err)}
 	}
 	g.keys = store.NewKeyIndex(snap.Keys)
 	newID := server.NewULID()

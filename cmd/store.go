@@ -56,7 +56,7 @@ func (a *app) backup(o *offline, file string, force bool) error {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".backup-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("cannot write the backup: %w", err)
+		return errorf("cannot write the backup: %w", err)
 	}
 	err = errors.Join(a.backupTo(o, tmp), tmp.Sync())
 	if err == nil {
@@ -113,20 +113,20 @@ func (a *app) restore(o *offline, file string) error {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return fmt.Errorf("cannot read the backup: %w", err)
+			return errorf("cannot read the backup: %w", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	_, err = os.Stat(filepath.Join(dir, "gateway.db"))
 	if logs, _ := filepath.Glob(filepath.Join(dir, "wal", "*")); err != nil && len(logs) > 0 {
-		return fmt.Errorf("%s holds the log of another store: move it away first", filepath.Join(dir, "wal"))
+		return errorf("%s holds the log of another store: move it away first", filepath.Join(dir, "wal"))
 	}
 	p := a.progress("restoring", nil)
 	at, err := bolt.Restore(a.ctx, &counted{p: p, r: in}, dir)
 	p.done()
 	if errors.Is(err, store.ErrConflict) {
-		return &hintError{err: err, hint: "Move the old store away first: gateway.db, usage and wal."}
+		return &hintError{err: err, hint: phrase("Move the old store away first: gateway.db, usage and wal.")}
 	}
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func (a *app) compact(o *offline) error {
 	if a.output == "json" || a.output == "jsonl" {
 		return a.writeJSON(map[string]int64{"bytes_before": before, "bytes_after": after})
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s became %s\n", megabytes(before), megabytes(after))
+	_, err = a.out("%s became %s\n", megabytes(before), megabytes(after))
 	return err
 }
 

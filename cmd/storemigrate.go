@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -90,7 +89,7 @@ func (m *move) configuration(ctx context.Context) error {
 		return err
 	}
 	if there.Rev != 0 && string(there.Meta[metaStoreID]) != string(id) {
-		return &hintError{err: errors.New("the database holds another store: give an empty one"), hint: "createdb makes one; to look at this one:", next: "ai-gateway migrate status --database-url …"}
+		return &hintError{err: errorf("the database holds another store: give an empty one"), hint: phrase("createdb makes one; to look at this one:"), next: "ai-gateway migrate status --database-url …"}
 	}
 	if there.Rev == 0 { // from here on it is known whose copy it is
 		if _, err := m.dst.Apply(ctx, store.Change{Meta: &store.MetaValue{Name: metaStoreID, Value: id}}); err != nil {
@@ -177,7 +176,7 @@ func (m *move) usage(ctx context.Context) error {
 		}
 		n, err := m.day(ctx, day, applied)
 		if err != nil {
-			return fmt.Errorf("cannot copy %s: %w", day.Format(time.DateOnly), err)
+			return errorf("cannot copy %s: %w", day.Format(time.DateOnly), err)
 		}
 		if n == 0 { // its rows are not kept any more
 			sums, err := m.src.Totals(ctx, store.TotalsQuery{Since: day, Until: day.AddDate(0, 0, 1), GroupBy: postgres.AdoptBy})
@@ -271,7 +270,7 @@ func (m *move) compare(ctx context.Context, day time.Time) error {
 		return true
 	})
 	if !same {
-		return fmt.Errorf("the database's sums of %s differ from the store's", day.Format(time.DateOnly))
+		return errorf("the database's sums of %s differ from the store's", day.Format(time.DateOnly))
 	}
 	return nil
 }
@@ -283,10 +282,10 @@ func (m *move) prove(ctx context.Context) error {
 		return err
 	}
 	if is.Fault != "" {
-		return fmt.Errorf("the copy does not add up on %s: %s: %s", is.FaultDay, is.FaultRows, is.Fault)
+		return errorf("the copy does not add up on %s: %s: %s", is.FaultDay, is.FaultRows, is.Fault)
 	}
 	if is.Rows != m.rows {
-		return fmt.Errorf("the database holds %d rows, the store %d: has a gateway used it meanwhile?", is.Rows, m.rows)
+		return errorf("the database holds %d rows, the store %d: has a gateway used it meanwhile?", is.Rows, m.rows)
 	}
 	m.a.line("proven: %s rows of %d days, %s roll-ups, %s USD charged", thousands(is.Rows), is.Days, thousands(is.RollUps), store.FormatUSD(is.Charged))
 	m.a.line("Set AI_GATEWAY_DATABASE_URL and start: keep the data folder, which has the master key and the log.")

@@ -3,13 +3,14 @@ package cmd
 import (
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // A cell is one value of a table: as people read it, and as programs do (CSV).
@@ -34,7 +35,7 @@ type table struct {
 	columns []column
 	rows    [][]cell
 	total   []cell
-	empty   string // what to say, on standard error, when there are no rows
+	empty   locales.Phrase // what to say, on standard error, when there are no rows
 
 	fixed    bool // columns are as wide as their least, so that tables fit below each other
 	headless bool
@@ -51,15 +52,15 @@ func show[T any](a *app, whole any, items []T, t table) error {
 		enc.SetEscapeHTML(false)
 		for _, item := range items {
 			if err := enc.Encode(item); err != nil {
-				return fmt.Errorf("cannot write the output: %w", err)
+				return errorf("cannot write the output: %w", err)
 			}
 		}
 		return nil
 	case "csv":
 		return t.csv(a.stdout)
 	}
-	if len(t.rows) == 0 && t.empty != "" {
-		a.line("%s", t.empty)
+	if len(t.rows) == 0 && t.empty.Format != "" {
+		a.line(t.empty.Format, t.empty.Args...)
 		return nil
 	}
 	return a.writeTable(t)
@@ -72,7 +73,7 @@ func (a *app) writeJSON(v any) error {
 		enc.SetIndent("", "  ")
 	}
 	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
 	return nil
 }
@@ -101,7 +102,7 @@ func (t table) csv(w io.Writer) error {
 	}
 	out.Flush()
 	if err := out.Error(); err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ const gap = "  "
 func (a *app) writeTable(t table) error {
 	head := make([]cell, len(t.columns))
 	for i, c := range t.columns {
-		head[i] = cell{text: c.head, sgr: dim}
+		head[i] = cell{text: a.head(c.head), sgr: dim}
 	}
 	lines := append([][]cell{head}, t.rows...)
 	if t.headless {
@@ -152,7 +153,7 @@ func (a *app) writeTable(t table) error {
 	}
 	_, err := io.WriteString(a.stdout, b.String())
 	if err != nil {
-		return fmt.Errorf("cannot write the output: %w", err)
+		return errorf("cannot write the output: %w", err)
 	}
 	return nil
 }

@@ -27,34 +27,34 @@ func (a *app) piped() bool {
 	return err == nil && info.Mode()&os.ModeCharDevice == 0
 }
 
-func (a *app) askSecret(f *os.File, what string) (string, error) {
-	fmt.Fprintf(a.stderr, "%s: ", what)
+func (a *app) askSecret(f *os.File, what locales.Phrase) (string, error) {
+	fmt.Fprintf(a.stderr, "%s: ", a.say(what.Format, what.Args...))
 	secret, err := term.ReadPassword(int(f.Fd()))
 	fmt.Fprintln(a.stderr)
 	if err != nil {
-		return "", fmt.Errorf("cannot read the key: %w", err)
+		return "", errorf("cannot read the key: %w", err)
 	}
 	return strings.TrimSpace(string(secret)), nil
 }
 
 // confirm asks whether to go on. Where nobody can be asked, yes must have been given.
-func (a *app) confirm(yes bool, question string) error {
+func (a *app) confirm(yes bool, question locales.Phrase) error {
 	if yes {
 		return nil
 	}
 	if a.noInput || !stdinTerminal(a.stdin) {
 		return wrongUsage("", "%s Nobody can be asked here: add --yes", question)
 	}
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	fmt.Fprintf(a.stderr, "%s [y/N] ", a.say(question.Format, question.Args...))
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if err != nil && err != io.EOF {
-		return fmt.Errorf("cannot read the answer: %w", err)
+		return errorf("cannot read the answer: %w", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes", "是":
 		return nil
 	}
-	return &exitError{exitUsage, fmt.Errorf("nothing was done")}
+	return &exitError{exitUsage, errorf("nothing was done")}
 }
 
 // Colours, as SGR parameters.

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -98,21 +97,21 @@ func (a *app) usage(f *usageFlags) error {
 	if f.top > 0 && f.top < len(r.Data) {
 		r.Data = r.Data[:f.top]
 	}
-	if err := show(a, r, r.Data, usageTable(r, f.by)); err != nil || a.output != "table" {
+	if err := show(a, r, r.Data, a.usageTable(r, f.by)); err != nil || a.output != "table" {
 		return err
 	}
-	notes := []string{r.Since.Local().Format("2006-01-02 15:04") + " to " + r.Until.Local().Format("2006-01-02 15:04")}
+	notes := []string{a.say("%s to %s", r.Since.Local().Format("2006-01-02 15:04"), r.Until.Local().Format("2006-01-02 15:04"))}
 	if r.Key != "" {
-		notes = append(notes, "of the key "+cleanText(r.Key)+" alone")
+		notes = append(notes, a.say("of the key %s alone", cleanText(r.Key)))
 	}
 	if rest > len(r.Data) {
-		notes = append(notes, fmt.Sprintf("%d more groups", rest-len(r.Data)))
+		notes = append(notes, a.say("%d more groups", rest-len(r.Data)))
 	}
 	if r.Partial {
-		notes = append(notes, "only a part of the requests was read: ask for less time")
+		notes = append(notes, a.say("only a part of the requests was read: ask for less time"))
 	}
 	if r.Total.Estimated > 0 {
-		notes = append(notes, thousands(r.Total.Estimated)+" requests estimated (the upstream sent no full usage)")
+		notes = append(notes, a.say("%s requests estimated (the upstream sent no full usage)", thousands(r.Total.Estimated)))
 	}
 	a.line("%s", strings.Join(notes, " · "))
 	return nil
@@ -152,8 +151,8 @@ func sortGroups(groups []api.UsageGroup, f *usageFlags) {
 	})
 }
 
-func usageTable(r *api.UsageReply, by []string) table {
-	t := table{empty: "No requests in this time."}
+func (a *app) usageTable(r *api.UsageReply, by []string) table {
+	t := table{empty: phrase("No requests in this time.")}
 	for _, g := range by {
 		t.columns = append(t.columns, column{head: strings.ToUpper(strings.ReplaceAll(g, "_", " ")), name: g, flex: true})
 	}
@@ -172,14 +171,14 @@ func usageTable(r *api.UsageReply, by []string) table {
 				c.text = "–"
 			}
 			if i == 0 && g.Requests > 0 && g.Estimated == g.Requests {
-				c.text = "(est.) " + c.text
+				c.text = a.word("(est.)") + " " + c.text
 			}
 			row = append(row, c)
 		}
 		t.rows = append(t.rows, append(row, sums(&g.UsageSums)...))
 	}
 	if len(r.Data) > 0 {
-		t.total = append(t.total, str("TOTAL"))
+		t.total = append(t.total, cell{text: a.head("TOTAL")})
 		for range by[1:] {
 			t.total = append(t.total, cell{})
 		}

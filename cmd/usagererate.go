@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +79,7 @@ func (a *app) rerate(f *rerateFlags) error {
 			return err
 		}
 	}
-	if err := a.confirm(f.yes, fmt.Sprintf("Correct %s requests?", thousands(int64(total.Changed)))); err != nil {
+	if err := a.confirm(f.yes, phrase("Correct %s requests?", thousands(int64(total.Changed)))); err != nil {
 		return err
 	}
 	if total, err = a.rerateAll(client, ask); err != nil {
@@ -105,7 +104,7 @@ func (a *app) rerateAll(client *api.Client, ask api.Rerate) (*api.RerateReply, e
 		}
 		total.Rows += r.Rows
 		total.Changed += r.Changed
-		p.at("%s requests", thousands(int64(total.Rows)))
+		p.at("%s", a.say("%s requests", thousands(int64(total.Rows))))
 		total.Version, total.Applied = r.Version, total.Applied || r.Applied
 		for _, g := range r.Data {
 			name := g.Provider + "\x00" + g.Model
@@ -134,7 +133,7 @@ func (a *app) rerateAll(client *api.Client, ask api.Rerate) (*api.RerateReply, e
 func (a *app) showRerated(r *api.RerateReply) error {
 	t := table{columns: []column{{head: "PROVIDER"}, {head: "MODEL", flex: true}, {head: "REQUESTS", name: "rows", right: true}, {head: "CHANGED", right: true},
 		{head: "WAS", name: "old_usd", right: true}, {head: "IS", name: "new_usd", right: true}, {head: "DIFFERENCE", name: "delta_usd", right: true}, {head: "PRICE", name: "price_version"}},
-		empty: "No requests in this time are priced by the gateway."}
+		empty: phrase("No requests in this time are priced by the gateway.")}
 	for _, g := range r.Data {
 		t.rows = append(t.rows, []cell{str(g.Provider), str(g.Model), count(int64(g.Rows)), count(int64(g.Changed)), money(g.OldUSD), money(g.NewUSD), money(g.NewUSD - g.OldUSD), str(g.PriceSource + " " + g.PriceVersion)})
 	}

@@ -27,10 +27,7 @@ func (a *app) language(args []string) string {
 
 // t is the text of key in the language of messages.
 func (a *app) t(key string, args ...any) string {
-	if a.words == nil {
-		a.words = locales.Load(locales.Languages[0])
-	}
-	return a.words.T(key, args...)
+	return a.catalogue().T(key, args...)
 }
 
 // translate gives every command its short text in the language of messages. The
@@ -45,6 +42,24 @@ func (a *app) translate(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		a.translate(sub)
 	}
+}
+
+// helpWords are those of cobra's own in a page of help.
+var helpWords = []locales.Phrase{
+	phrase("Usage:"), phrase("Aliases:"), phrase("Examples:"), phrase("Available Commands:"), phrase("Additional Commands:"),
+	phrase("Global Flags:"), phrase("Flags:"), phrase("Additional help topics:"), phrase("for more information about a command."),
+}
+
+// translateHelp puts the headings of help into the language of messages.
+func (a *app) translateHelp(root *cobra.Command) {
+	if a.catalogue().Lang == locales.Languages[0] {
+		return
+	}
+	page := root.UsageTemplate()
+	for _, w := range helpWords {
+		page = strings.ReplaceAll(page, w.Format, a.say("%v", w))
+	}
+	root.SetUsageTemplate(strings.ReplaceAll(page, "Use \"", "\""))
 }
 
 // wordsKey is the key of a command's short text: cli.short.api_key.create.
