@@ -13,7 +13,7 @@ import (
 
 func (a *app) apiKeyCommand() *cobra.Command {
 	c := newGroup("api-key", "API keys of callers", "api-keys", "token")
-	c.AddCommand(a.keyCreate(), a.keyList(), a.keyShow(), a.keyUpdate(), a.keyRotate(), a.keyRevoke())
+	c.AddCommand(a.keyCreate(), a.keyList(), a.keyShow(), a.keyUpdate(), a.keyRotate(), a.keyPause("pause", "Refuse a key until it is resumed", true), a.keyPause("resume", "Accept a paused key again", false), a.keyRevoke())
 	return c
 }
 
@@ -113,6 +113,8 @@ func (a *app) keyState(s string) cell {
 	switch s {
 	case api.KeyActive:
 		return cell{text: "● " + a.head(s), raw: s, sgr: green}
+	case api.KeyPaused:
+		return cell{text: "‖ " + a.head(s), raw: s, sgr: yellow}
 	case api.KeyExpired:
 		return cell{text: "▲ " + a.head(s), raw: s, sgr: yellow}
 	}
@@ -265,6 +267,25 @@ func (a *app) keyRotate() *cobra.Command {
 	})
 	c.Flags().StringVar(&grace, "grace", "", "how long the old key is still accepted: 24h, 7d")
 	return c
+}
+
+// keyPause refuses a key's requests from now on, or no more; what runs ends as it would.
+func (a *app) keyPause(use, short string, on bool) *cobra.Command {
+	return a.onKey(use, short, func(client *api.Client, k *api.Key) error {
+		k, err := client.UpdateKey(a.ctx, k.ID, api.KeyPatch{Paused: &on})
+		if err != nil {
+			return err
+		}
+		if a.output != "table" {
+			return a.showKey(k)
+		}
+		if on {
+			a.line("Paused %q (%s): its requests are refused with 403. Go on with:\n  ai-gateway api-key resume %s", cleanText(k.Name), k.ID, quoteArg(k.Name))
+		} else {
+			a.line("%q (%s) is accepted again.", cleanText(k.Name), k.ID)
+		}
+		return nil
+	})
 }
 
 func (a *app) keyRevoke() *cobra.Command {

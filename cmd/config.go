@@ -126,7 +126,7 @@ func (a *app) configList() error {
 	if err != nil {
 		return err
 	}
-	t := table{columns: []column{{head: "KEY"}, {head: "VALUE", flex: true}}, empty: phrase("Nothing is set. Start with: ai-gateway config set base_url %s", defaultURL)}
+	t := table{columns: []column{{head: "SETTING", name: "key"}, {head: "VALUE", flex: true}}, empty: phrase("Nothing is set. Start with: ai-gateway config set base_url %s", defaultURL)}
 	values := map[string]string{}
 	for _, key := range profileKeys {
 		value := p.get(key)

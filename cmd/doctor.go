@@ -228,7 +228,11 @@ func (p *patient) key() {
 	self, err := p.client.Self(ctx)
 	if err != nil {
 		hint, next := p.remedy(err)
-		p.tell("key", stateProblem, next, "%s. %s", err, hint)
+		if errors.Is(err, context.DeadlineExceeded) {
+			p.tell("key", stateProblem, "ai-gateway logs --errors --last 5m", "the gateway does not say within %s whose the key is: what it records is held up", doctorPatience)
+			return
+		}
+		p.tell("key", stateProblem, next, "%s. %s", unreached(err), hint)
 		return
 	}
 	for _, s := range self.Scopes {

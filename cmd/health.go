@@ -16,7 +16,7 @@ const healthTimeout = 5 * time.Second
 
 func (a *app) healthCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "Ask whether the gateway serves; the exit code says it", Args: cobra.NoArgs,
+		Use: "health", Short: "Ask whether the gateway serves; the exit code says it", Args: cobra.NoArgs, Aliases: []string{"status"},
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.client()
 			if err != nil {

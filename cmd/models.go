@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -45,7 +46,7 @@ func (a *app) listModels(provider string, refresh bool) error {
 		}
 	}
 	t := table{
-		columns: []column{{head: "MODEL", flex: true}, {head: "PROVIDER"}, {head: "ACCOUNTS", flex: true}, {head: "CONTEXT", right: true}, {head: "MAX OUT", right: true}, {head: "IN $/1M", name: "input_usd_per_1m", right: true}, {head: "OUT $/1M", name: "output_usd_per_1m", right: true}},
+		columns: []column{{head: "MODEL", flex: true}, {head: "PROVIDER"}, {head: "ACCOUNTS", flex: true}, {head: "CONTEXT", right: true}, {head: "MAX OUT", right: true}, {head: "IN $/1M", name: "input_usd_per_1m", right: true}, {head: "OUT $/1M", name: "output_usd_per_1m", right: true}, {head: "FOR", name: "operation"}},
 		empty:   phrase("No models. Add a provider: ai-gateway providers add openai"),
 	}
 	for _, m := range models {
@@ -53,7 +54,7 @@ func (a *app) listModels(provider string, refresh bool) error {
 		if m.Priced && m.Price != nil {
 			in, out = money(m.Price.Input), money(m.Price.Output)
 		}
-		t.rows = append(t.rows, []cell{str(m.ID), str(m.Provider), str(strings.Join(m.Accounts, ", ")), known(m.Context), known(m.MaxOutput), in, out})
+		t.rows = append(t.rows, []cell{str(m.ID), str(m.Provider), str(strings.Join(m.Accounts, ", ")), known(m.Context), known(m.MaxOutput), in, out, str(cmp.Or(m.Operation, "chat"))})
 	}
 	r.Data = models
 	if err := show(a, r, models, t); err != nil {

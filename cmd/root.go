@@ -102,7 +102,7 @@ Start with:
 		}
 	}
 	add("use", a.chatCommand(), a.tuiCommand(), a.usageCommand(), a.logsCommand(), a.modelsCommand(), a.whoamiCommand(), a.connectCommand(), a.launchCommand())
-	add("manage", a.providersCommand(), a.apiKeyCommand(), a.quotaCommand(), a.routeCommand(), a.configCommand(), a.importCommand())
+	add("manage", a.providersCommand(), a.apiKeyCommand(), a.quotaCommand(), a.routeCommand(), a.configCommand(), a.notificationsCommand(), a.importCommand())
 	add("run", newServeCommand(a), a.initCommand(), a.healthCommand(), a.doctorCommand(), a.ledgerCommand(), a.storeCommand(), a.migrateCommand(), a.mockCommand(), a.benchCommand(), a.adminCommand(), a.secretsCommand())
 	root.AddCommand(a.versionCommand(), exitCodesTopic())
 	root.InitDefaultHelpCmd()

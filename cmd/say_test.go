@@ -19,14 +19,14 @@ import (
 // take them: the places of their arguments.
 var saying = map[string][]int{
 	"errorf": {0}, "phrase": {0}, "say": {0}, "word": {0}, "line": {0}, "out": {0}, "progress": {0},
-	"wrongUsage": {1}, "plural": {1, 2}, "tell": {3}, "step": {1},
+	"Errorf": {0}, "wrongUsage": {1}, "plural": {1, 2}, "tell": {3}, "step": {1},
 }
 
 // naming is the same for names of checks, steps and facts.
 var naming = map[string]int{"head": 0, "tell": 0, "step": 0}
 
 // states are said by variables.
-var states = []string{api.KeyActive, api.KeyExpired, api.KeyRevoked, "degraded", "cooldown", "open", "half_open", "parked"}
+var states = []string{api.KeyActive, api.KeyPaused, api.KeyExpired, api.KeyRevoked, "degraded", "cooldown", "open", "half_open", "parked"}
 
 // wordy is a literal that people would read: two words.
 var wordy = regexp.MustCompile(`[A-Za-z]{2,}[:,]? [a-z]{2,}`)
@@ -41,6 +41,9 @@ func readSpoken(t *testing.T) *spoken {
 	t.Helper()
 	s := &spoken{names: slices.Clone(states)}
 	files, err := filepath.Glob("*.go")
+	if more, e := filepath.Glob("../tui/*.go"); e == nil { // its errors; all else it says by keys
+		files = append(files, more...)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func (g *gateway) greet(told *app, terminal bool) {
 		}
 	}
 	if terminal {
-		told.line("Try it in another terminal:\n    ai-gateway chat \"Hello\"\n    ai-gateway providers add openai --api-key sk-...\n")
+		told.line("Try it in another terminal:\n    ai-gateway chat \"Hello\"\n    ai-gateway tui\n    ai-gateway providers add openai --api-key sk-...\nIn a browser, with the admin key: %s/admin/\n", g.local.URL)
 	}
 }
 

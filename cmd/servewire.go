@@ -133,6 +133,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 		return nil, &exitError{exitLedger, errorf("cannot open the ledger: %w", err)}
 	}
 	g.keys = store.NewKeyIndex(snap.Keys)
+	g.recallUse()
 	newID := server.NewULID()
 	if g.first, err = ensureAdmin(ctx, cfg, g.store, snap.Rev, g.keys, func() string { return newID(now()) }, now()); err != nil {
 		return nil, err
@@ -260,6 +261,7 @@ func (g *gateway) start() {
 	}
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "notice", g.server.Panicked, g.notice) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "notifications", g.server.Panicked, g.notify.Run) })
+	g.running.Go(func() { runGuarded(ctx, restartAfter, "use of keys", g.server.Panicked, g.keepUse) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "recount", g.server.Panicked, g.recount) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "retention", g.server.Panicked, kept.run) })
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "leases", g.server.Panicked, g.limits.Renew) })

@@ -139,6 +139,9 @@ func (a *auth) keyed(ctx *fasthttp.RequestCtx, k *store.Key, now time.Time) (*ad
 		return nil, unauthorized("the API key has been revoked")
 	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
 		return nil, unauthorized("the API key expired at " + k.ExpiresAt.UTC().Format(time.RFC3339))
+	case admin.Paused(k):
+		return nil, &providers.Error{Kind: providers.KindPermission, Code: "key_paused", NoRetry: true,
+			Message: fmt.Sprintf("this API key is paused: `ai-gateway api-key resume %s` lets it go on", k.ID)}
 	}
 	c := &admin.Caller{Key: k, Name: k.Name, Scopes: k.Scopes, IP: a.clientIP(ctx)}
 	if len(k.IPAllow) > 0 && !slices.ContainsFunc(k.IPAllow, func(cidr string) bool {

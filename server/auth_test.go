@@ -84,6 +84,16 @@ func TestKeysEnd(t *testing.T) {
 	}
 	create()
 	f("new", made.Key, 200, "")
+	for _, p := range []struct {
+		body string
+		want int
+		word string
+	}{{`{"paused":true}`, 403, "is paused: `ai-gateway api-key resume"}, {`{"paused":false}`, 200, ""}} {
+		if got := b.call("PATCH", "/v1/admin/api-keys/"+made.ID, root, p.body); got.status != 200 {
+			t.Fatal(got)
+		}
+		f("after "+p.body, made.Key, p.want, p.word)
+	}
 	if got := b.call("PATCH", "/v1/admin/api-keys/"+made.ID, root, `{"revoked":true}`); got.status != 200 {
 		t.Fatal(got)
 	}

@@ -289,5 +289,5 @@ func (a *App) words(err error) string {
 	case errors.As(err, &refused) && refused.Status == 403:
 		return clean(err.Error()) + " · " + a.t("tui.next.right")
 	}
-	return clean(err.Error())
+	return clean(a.cat.Tell(err))
 }

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 const maxAttachment = 20 << 20
@@ -23,14 +23,14 @@ func Attachment(path string) (api.ChatPart, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return api.ChatPart{}, fmt.Errorf("cannot attach %s: %w", path, err)
+		return api.ChatPart{}, locales.Errorf("cannot attach %s: %w", path, err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxAttachment {
-		return api.ChatPart{}, fmt.Errorf("cannot attach %s: it must be a file of at most %d MiB", path, maxAttachment>>20)
+		return api.ChatPart{}, locales.Errorf("cannot attach %s: it must be a file of at most %d MiB", path, maxAttachment>>20)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return api.ChatPart{}, fmt.Errorf("cannot attach %s: %w", path, err)
+		return api.ChatPart{}, locales.Errorf("cannot attach %s: %w", path, err)
 	}
 	kind, name := http.DetectContentType(b), filepath.Base(path)
 	data := func(kind string) string { return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(b) }
@@ -42,5 +42,5 @@ func Attachment(path string) (api.ChatPart, error) {
 	case utf8.Valid(b):
 		return api.ChatPart{Type: "text", Text: "File " + name + ":\n\n" + string(b)}, nil
 	}
-	return api.ChatPart{}, fmt.Errorf("cannot attach %s: it is no image, PDF or text (%s)", path, kind)
+	return api.ChatPart{}, locales.Errorf("cannot attach %s: it is no image, PDF or text (%s)", path, kind)
 }

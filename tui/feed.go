@@ -3,13 +3,13 @@ package tui
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 const (
@@ -69,7 +69,7 @@ func (f *feed) run(ctx context.Context) {
 func (f *feed) once(ctx context.Context) (err error) {
 	defer func() { // a defect of the feed must not leave the terminal as it is
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the feed broke off: %v", p)
+			err = locales.Errorf("the feed broke off: %v", p)
 		}
 	}()
 	if _, err := f.client.InFlight(ctx); err != nil {

@@ -1,12 +1,13 @@
 package tui
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 // A filter chooses requests: all of its terms must hold. The empty one chooses all.
@@ -39,7 +40,7 @@ var (
 func parseFilter(s string) (filter, error) {
 	f := filter{text: strings.TrimSpace(s)}
 	if len(f.text) > maxFilter {
-		return filter{}, fmt.Errorf("a filter has at most %d characters", maxFilter)
+		return filter{}, locales.Errorf("a filter has at most %d characters", maxFilter)
 	}
 	words, err := splitWords(f.text)
 	if err != nil {
@@ -76,7 +77,7 @@ func splitWords(s string) ([]string, error) {
 		}
 	}
 	if quoted {
-		return nil, fmt.Errorf("a quote is open: close it with \"")
+		return nil, locales.Errorf("a quote is open: close it with \"")
 	}
 	if any {
 		out = append(out, b.String())
@@ -102,22 +103,22 @@ func parseTerm(w string) (term, error) {
 	t.text = strings.ToLower(rest)
 	if slices.Contains(textFields, t.field) {
 		if t.op != ":" && t.op != "=" && t.op != "!=" {
-			return t, fmt.Errorf("%s is text: write %s:%s", t.field, t.field, rest)
+			return t, locales.Errorf("%s is text: write %s:%s", t.field, t.field, rest)
 		}
 		if _, err := path.Match(t.text, ""); err != nil {
-			return t, fmt.Errorf("%q is no pattern", rest)
+			return t, locales.Errorf("%q is no pattern", rest)
 		}
 		return t, nil
 	}
 	if !slices.Contains(numberFields, t.field) {
-		return t, fmt.Errorf("no field %q; there are %s, %s", t.field, strings.Join(textFields, ", "), strings.Join(numberFields, ", "))
+		return t, locales.Errorf("no field %q; there are %s, %s", t.field, strings.Join(textFields, ", "), strings.Join(numberFields, ", "))
 	}
 	if t.op == "!" {
-		return t, fmt.Errorf("write %s!=%s", t.field, rest)
+		return t, locales.Errorf("write %s!=%s", t.field, rest)
 	}
 	n, err := number(t.text)
 	if err != nil {
-		return t, fmt.Errorf("%s is a number: write %s>=500, not %q", t.field, t.field, w)
+		return t, locales.Errorf("%s is a number: write %s>=500, not %q", t.field, t.field, w)
 	}
 	t.num = n
 	return t, nil

@@ -51,7 +51,7 @@ func (p *healthPage) open() tea.Cmd {
 		}
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		if v.metrics, err = parser.TextToMetricFamilies(strings.NewReader(text)); err != nil {
-			return v, fmt.Errorf("cannot read the metrics: %w", err)
+			return v, locales.Errorf("cannot read the metrics: %w", err)
 		}
 		if v.accounts, err = p.a.accounts(ctx); err != nil {
 			return v, err
@@ -164,7 +164,7 @@ func (p *healthPage) backup() tea.Cmd {
 		return call(a, func(ctx context.Context) (struct{}, error) {
 			f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 			if err != nil {
-				return struct{}{}, fmt.Errorf("cannot write the backup: %w", err)
+				return struct{}{}, errors.New(a.t("tui.health.no_backup", err))
 			}
 			err = a.o.Client.Backup(ctx, f)
 			if cerr := f.Close(); err == nil {
@@ -233,6 +233,12 @@ func (p *healthPage) lines() []string {
 	out = append(out, p.check(a.connected, t("tui.health.serves"), t("tui.health.serves_detail", version, up, p.number("ai_gateway_inflight_requests"))),
 		p.check(shed == 0, t("tui.health.load"), t("tui.health.load_detail", bytesOf(rss), p.number("go_goroutines"), p.number("process_open_fds"), short(int64(shed)))),
 		p.check(panics == 0, t("tui.health.panics"), t("tui.health.panics_detail", short(int64(panics)))))
+	if ends, ok := p.value("ai_gateway_tls_certificate_not_after_seconds"); ok && ends > 0 {
+		const worry = 14 // days
+		at := time.Unix(int64(ends), 0)
+		left := int(at.Sub(a.o.Now()).Hours() / 24)
+		out = append(out, p.check(left >= worry, t("tui.health.tls"), t("tui.health.tls_detail", at.Format(time.DateOnly), left)))
+	}
 	ledger, _ := p.value("ai_gateway_ledger_up")
 	failures, _ := p.value("ai_gateway_ledger_failures_total")
 	reserved, _ := p.value("ai_gateway_ledger_reserved_usd")
@@ -255,7 +261,7 @@ func (p *healthPage) lines() []string {
 		}
 		detail := ""
 		if acc.Health != nil && acc.Health.LastError != "" {
-			detail = a.ago(acc.Health.LastErrorAt) + ": " + clean(acc.Health.LastError)
+			detail = a.lastError(acc.Health)
 		}
 		out = append(out, " "+look.Render(pad(word, 14, false))+" "+pad(clean(acc.Name), 18, false)+" "+a.th.muted.Render(detail))
 	}
@@ -305,4 +311,12 @@ func (p *healthPage) view(w, h int) string {
 	lines := append(p.doctorLines(), p.lines()...)
 	p.top = max(0, min(p.top, len(lines)-h))
 	return strings.Join(lines[p.top:], "\n")
+}
+
+// lastError is what went wrong last with an account, and when, if that is known.
+func (a *App) lastError(h *api.AccountHealth) string {
+	if h.LastErrorAt == nil {
+		return clean(h.LastError)
+	}
+	return a.ago(h.LastErrorAt) + ": " + clean(h.LastError)
 }

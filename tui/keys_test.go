@@ -69,6 +69,7 @@ var keyCases = map[string]map[string]keyCase{
 		"create":    {press: "n", write: "new", after: "enter enter enter enter enter", asks: []string{`POST /v1/admin/api-keys {"name":"new"}`}, sees: []string{"sk-gw-secret", "shown this once"}},
 		"detail":    {press: "enter", sees: []string{"sk-gw-ab12", "team", "88%", "$17.50 / $20.00 a month"}},
 		"rotate":    {press: "O", after: "enter", asks: []string{`POST /v1/admin/api-keys/k1/rotate {"grace":"24h"}`}, sees: []string{"sk-gw-rotated"}},
+		"pause_key": {press: "p", asks: []string{`PATCH /v1/admin/api-keys/k1 {"paused":true}`}},
 		"revoke":    {press: "R", write: "研发", after: "enter", asks: []string{`PATCH /v1/admin/api-keys/k1 {"revoked":true}`}},
 		"quota":     {press: "Q", write: "0", after: "enter enter", asks: []string{`PATCH /v1/admin/quota-policies/p1 {"limits":[{"kind":"tokens","limit":5000,"window":"day"},{"kind":"cost_usd","limit":200,"window":"month"}]}`}},
 		"usage":     {press: "u", asks: []string{"GET /v1/admin/usage?compare=true&group_by=model&key=k1"}, sees: []string{"of key 研发 alone"}},

@@ -92,6 +92,7 @@ func (k *keysPage) binds() []bind {
 		a.on("O", "O", "rotate", k.with(true, k.rotate)),
 		a.on("R", "R", "revoke", k.with(true, k.revoke)),
 		a.on("Q", "Q", "quota", k.with(true, k.quota)),
+		a.on("p", "p", "pause_key", k.with(true, k.pause)),
 		a.on("u", "u", "usage", k.with(false, func(key api.Key) tea.Cmd { return a.usage.forKey(key.ID, key.Name) })),
 		a.on("v", "v", "requests", k.with(false, func(key api.Key) tea.Cmd {
 			a.live.setFilter(`key:"` + key.Name + `"`)
@@ -189,6 +190,17 @@ func (k *keysPage) revoke(key api.Key) tea.Cmd {
 	return nil
 }
 
+// pause refuses a key's requests, or accepts them again.
+func (k *keysPage) pause(key api.Key) tea.Cmd {
+	on, said := key.Status != api.KeyPaused, "tui.keys.paused"
+	if !on {
+		said = "tui.keys.resumed"
+	}
+	return call(k.a, func(ctx context.Context) (*api.Key, error) {
+		return k.a.o.Client.UpdateKey(ctx, key.ID, api.KeyPatch{Paused: &on})
+	}, changed[*api.Key](k.a, k, k.a.t(said, clean(key.Name))))
+}
+
 // own is the policy of a key alone that this page edits: the first, which the form makes.
 func (k *keysPage) own(id string) *api.Policy {
 	for i, p := range k.policies[id] {
@@ -259,6 +271,8 @@ func (k *keysPage) statusOf(key *api.Key) cell {
 	switch {
 	case key.Status == api.KeyRevoked:
 		return cell{"✗ " + word, &th.muted}
+	case key.Status == api.KeyPaused:
+		return cell{"‖ " + word, &th.warn}
 	case key.Status == api.KeyExpired:
 		return cell{"▲ " + word, &th.warn}
 	case key.PreviousUntil != nil && key.PreviousUntil.After(k.a.o.Now()):
@@ -348,7 +362,7 @@ func (k *keysPage) view(w, h int) string {
 		return "\n" + indent(wrapped(t("tui.keys.empty"), w-4))
 	}
 	cols := []column{{title: t("tui.col.name"), least: 10, most: 28}, {title: t("tui.col.prefix"), least: 12, drop: 4}, {title: t("tui.col.state"), least: 10},
-		{title: t("tui.fact.group"), least: 6, most: 16, drop: 5}, {title: t("tui.col.models"), least: 6, most: 24, drop: 6}, {title: t("tui.col.quota"), least: 10, drop: 2}, {title: t("tui.col.used"), least: 24, most: 36},
+		{title: t("tui.by.group"), least: 6, most: 16, drop: 5}, {title: t("tui.col.models"), least: 6, most: 24, drop: 6}, {title: t("tui.col.quota"), least: 10, drop: 2}, {title: t("tui.col.used"), least: 24, most: 36},
 		{title: t("tui.col.last_used"), least: 9, drop: 3}, {title: t("tui.col.expires"), least: 10, drop: 7}}
 	return k.g.view(th, cols, len(k.list), func(i int) []cell {
 		key := &k.list[i]

@@ -403,7 +403,7 @@ func (p *providersPage) view(w, h int) string {
 		}
 		last := ""
 		if acc.Health != nil && acc.Health.LastError != "" {
-			last = p.a.ago(acc.Health.LastErrorAt) + ": " + clean(acc.Health.LastError)
+			last = p.a.lastError(acc.Health)
 		}
 		return []cell{{text: clean(acc.Name)}, {text: clean(acc.Provider), look: &th.muted}, {word, look}, {text: strconv.Itoa(len(acc.Keys))}, {text: acc.Origin, look: &th.muted},
 			{text: strconv.FormatInt(p.flying(acc.Name), 10)}, avg, errs, {text: spark(all), look: &th.accent}, {text: last, look: &th.warn}}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 const (
@@ -47,7 +47,7 @@ func (s Sessions) Save(c *Session) error {
 	}
 	b, err := json.Marshal(c)
 	if err == nil && len(b) > maxSessionFile {
-		err = fmt.Errorf("it is larger than %d MiB", maxSessionFile>>20)
+		err = locales.Errorf("it is larger than %d MiB", maxSessionFile>>20)
 	}
 	if err == nil {
 		err = os.MkdirAll(s.Dir, 0o700)
@@ -60,7 +60,7 @@ func (s Sessions) Save(c *Session) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep the conversation: %w", err)
+		return locales.Errorf("cannot keep the conversation: %w", err)
 	}
 	return s.prune()
 }
@@ -83,7 +83,7 @@ func (s Sessions) List() ([]Session, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot list conversations: %w", err)
+		return nil, locales.Errorf("cannot list conversations: %w", err)
 	}
 	var out []Session
 	for _, n := range names {
@@ -107,7 +107,7 @@ func (s Sessions) Load(id string) (*Session, error) {
 	path := filepath.Join(s.Dir, filepath.Base(id)+".json")
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxSessionFile {
-		err = errors.New("it is too large")
+		err = locales.Errorf("it is too large")
 	}
 	var b []byte
 	if err == nil {
@@ -118,7 +118,7 @@ func (s Sessions) Load(id string) (*Session, error) {
 		err = json.Unmarshal(b, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the conversation %s: %w", id, err)
+		return nil, locales.Errorf("cannot read the conversation %s: %w", id, err)
 	}
 	c.ID = id
 	return c, nil

@@ -189,7 +189,7 @@ func (u *usagePage) export() tea.Cmd {
 	return call(u.a, func(context.Context) (string, error) {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
-			return "", fmt.Errorf("cannot export: %w", err)
+			return "", locales.Errorf("cannot export: %w", err)
 		}
 		w := csv.NewWriter(f)
 		err = cmp.Or(w.WriteAll(table), f.Close())

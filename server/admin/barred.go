@@ -39,6 +39,8 @@ func (a *Admin) barred(k *store.Key, ask *routing.Ask, now time.Time) *api.Error
 		return refusedWith("invalid_api_key", "key %q has been revoked: `ai-gateway api-key create` makes another", k.Name)
 	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
 		return refusedWith("invalid_api_key", "key %q expired at %s: `ai-gateway api-key update %s --expires 90d` prolongs it", k.Name, k.ExpiresAt.UTC().Format(time.RFC3339), k.ID)
+	case Paused(k):
+		return refusedWith("key_paused", "key %q is paused: `ai-gateway api-key resume %s` lets it go on", k.Name, k.ID)
 	case len(k.Scopes) > 0 && !who.May(scope):
 		return refusedWith("missing_scope", "key %q lacks the scope %q: `ai-gateway api-key update %s --scopes %s` gives it", k.Name, scope, k.ID, strings.Join(append(slices.Clone(k.Scopes), scope), ","))
 	case ask.Allow != nil && !ask.Allow(ask.Model):

@@ -135,6 +135,7 @@ func modelRow(t *routing.Table, m routing.ModelInfo) api.CatalogueModel {
 	row.Provider = plan.Targets[0].Account.Provider.Name
 	e := plan.Targets[0].Entry
 	if e == nil {
+		row.Operation = namedFor(m.ID)
 		if plan.Targets[0].Account.Provider.Local {
 			row.Priced, row.Price, row.Source = true, &api.Price{}, "local"
 		}
@@ -150,6 +151,18 @@ func modelRow(t *routing.Table, m routing.ModelInfo) api.CatalogueModel {
 		}
 	}
 	return row
+}
+
+// namedFor is the operation that a model nobody has facts of is for, as far as its
+// name tells; "" where it does not.
+func namedFor(model string) string {
+	model = strings.ToLower(model)
+	for _, sign := range [...]struct{ part, op string }{{"embed", "embeddings"}, {"rerank", "rerank"}, {"moderation", "moderations"}, {"whisper", "audio"}, {"tts", "audio"}, {"dall-e", "images"}} {
+		if strings.Contains(model, sign.part) {
+			return sign.op
+		}
+	}
+	return ""
 }
 
 func priceView(p providers.Price) api.Price {

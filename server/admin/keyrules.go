@@ -63,10 +63,13 @@ func checkKey(k *store.Key) error {
 	if !factor(k.Markup) {
 		return invalid("markup", `must be a decimal factor on the cost from 0 to 1000 with at most 6 decimals, such as "1.2"`)
 	}
-	if len(k.Metadata) > 32 {
+	if len(ownMetadata(k)) > 32 {
 		return invalid("metadata", "may have at most 32 members")
 	}
 	for name, v := range k.Metadata {
+		if name == pauseMark {
+			continue
+		}
 		if name == "" || !printable(name, 64) || !printable(v, 512) {
 			return invalid("metadata", "must have names of at most 64 and values of at most 512 printable characters")
 		}

@@ -22,7 +22,7 @@ const maxGrace = 90 * 24 * time.Hour
 func (a *Admin) keyView(k *store.Key, now time.Time) api.Key {
 	v := api.Key{
 		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: list(k.Scopes), Models: list(k.Models), IPAllow: list(k.IPAllow),
-		Group: k.Group, Metadata: k.Metadata, OnDisconnect: k.OnDisconnect, LogBodies: k.LogBodies, Markup: k.Markup, Status: api.KeyActive,
+		Group: k.Group, Metadata: ownMetadata(k), OnDisconnect: k.OnDisconnect, LogBodies: k.LogBodies, Markup: k.Markup, Status: api.KeyActive,
 		CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy, ExpiresAt: timePtr(k.ExpiresAt), RevokedAt: timePtr(k.RevokedAt),
 		LastUsedAt: timePtr(a.d.Keys.LastUsed(k.ID)), Weak: k.Weak,
 	}
@@ -31,7 +31,10 @@ func (a *Admin) keyView(k *store.Key, now time.Time) api.Key {
 		v.Status = api.KeyRevoked
 	case expired(k, now):
 		v.Status = api.KeyExpired
+	case Paused(k):
+		v.Status = api.KeyPaused
 	}
+	v.PausedAt = pausedAt(k)
 	if now.Before(k.PrevUntil) {
 		v.PreviousUntil = timePtr(k.PrevUntil)
 	}
@@ -59,6 +62,9 @@ func (a *Admin) createKey(c *Call) error {
 		OnDisconnect: in.OnDisconnect, LogBodies: in.LogBodies, Markup: in.Markup, CreatedAt: c.Now.UTC(), CreatedBy: c.Who.actor(),
 	}
 	if k.ExpiresAt, err = expiry(in.ExpiresAt, c.Now); err != nil {
+		return err
+	}
+	if err := notOurs(k.Metadata); err != nil {
 		return err
 	}
 	if err := checkKey(k); err != nil {
@@ -135,8 +141,8 @@ func (a *Admin) listKeys(c *Call) error {
 		return err
 	}
 	status := get("status")
-	if status != "" && !slices.Contains([]string{api.KeyActive, api.KeyExpired, api.KeyRevoked}, status) {
-		return invalid("status", "must be active, expired or revoked, not %q", clip(status))
+	if status != "" && !slices.Contains([]string{api.KeyActive, api.KeyPaused, api.KeyExpired, api.KeyRevoked}, status) {
+		return invalid("status", "must be active, paused, expired or revoked, not %q", clip(status))
 	}
 	q, group := strings.ToLower(get("q")), get("group")
 	fits := func(k *store.Key) bool {
@@ -237,8 +243,13 @@ func (a *Admin) updateKey(c *Call) error {
 		return err
 	}
 	action := "api_key.update"
-	if in.Revoked != nil {
+	switch {
+	case in.Revoked != nil:
 		action = "api_key.revoke"
+	case in.Paused != nil && *in.Paused:
+		action = "api_key.pause"
+	case in.Paused != nil:
+		action = "api_key.resume"
 	}
 	ctx, cancel := bounded()
 	defer cancel()
@@ -262,7 +273,15 @@ func patchKey(k *store.Key, in *api.KeyPatch, now time.Time) error {
 	set(&k.Models, in.Models)
 	set(&k.IPAllow, in.IPAllow)
 	set(&k.Group, in.Group)
-	set(&k.Metadata, in.Metadata)
+	if in.Metadata != nil {
+		if err := notOurs(*in.Metadata); err != nil {
+			return err
+		}
+		k.Metadata = withPause(*in.Metadata, k.Metadata[pauseMark])
+	}
+	if in.Paused != nil {
+		k.Metadata = pause(k, *in.Paused, now)
+	}
 	set(&k.OnDisconnect, in.OnDisconnect)
 	set(&k.LogBodies, in.LogBodies)
 	set(&k.Markup, in.Markup)
@@ -375,7 +394,7 @@ func another(all iter.Seq[*store.Key], fits func(*store.Key) bool) bool {
 // AI_GATEWAY_ADMIN_KEY may, since they can make another.
 func (a *Admin) keepsAdmin(c *Call, changed *store.Key) error {
 	rules := func(k *store.Key) bool {
-		return slices.Contains(k.Scopes, "admin") && k.RevokedAt.IsZero() && !expired(k, c.Now)
+		return slices.Contains(k.Scopes, "admin") && k.RevokedAt.IsZero() && !expired(k, c.Now) && !Paused(k)
 	}
 	if c.Who.Key == nil || rules(changed) {
 		return nil

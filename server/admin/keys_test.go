@@ -235,3 +235,28 @@ func TestLastAdminKey(t *testing.T) {
 		t.Errorf("the local CLI can make another: %d %s", status, body)
 	}
 }
+
+// TestPauseKey: a paused key is refused with the way back until it is resumed; its
+// metadata stays its own, and nobody sets the mark of a pause by hand.
+func TestPauseKey(t *testing.T) {
+	h := newHarness(t)
+	ctx, c := context.Background(), h.client(h.admin)
+	k := must[*api.KeyCreated](t)(c.CreateKey(ctx, api.KeyCreate{Name: "ci", Metadata: map[string]string{"a": "b"}}))
+	on, off := true, false
+	paused := must[*api.Key](t)(c.UpdateKey(ctx, k.ID, api.KeyPatch{Paused: &on}))
+	if paused.Status != api.KeyPaused || paused.PausedAt == nil || !paused.PausedAt.Equal(noon) || len(paused.Metadata) != 1 {
+		t.Errorf("paused: %+v", paused)
+	}
+	if r := must[*api.ExplainReply](t)(c.Explain(ctx, api.ExplainAsk{Model: "demo", Key: k.ID})); r.Error == nil || r.Error.Code == nil || *r.Error.Code != "key_paused" {
+		t.Errorf("explain: %+v", r.Error)
+	}
+	other := map[string]string{"c": "d"}
+	if got := must[*api.Key](t)(c.UpdateKey(ctx, k.ID, api.KeyPatch{Metadata: &other})); got.Status != api.KeyPaused || !reflect.DeepEqual(got.Metadata, other) {
+		t.Errorf("metadata of a paused key: %+v", got)
+	}
+	h.refused(h.admin, "PATCH", "/v1/admin/api-keys/"+k.ID, `{"metadata": {"ai-gateway.paused_at": ""}}`, 400, "invalid_value", "metadata")
+	h.refused(h.admin, "POST", "/v1/admin/api-keys", `{"name": "x", "metadata": {"ai-gateway.paused_at": "now"}}`, 400, "invalid_value", "metadata")
+	if got := must[*api.Key](t)(c.UpdateKey(ctx, k.ID, api.KeyPatch{Paused: &off})); got.Status != api.KeyActive || got.PausedAt != nil || !reflect.DeepEqual(got.Metadata, other) {
+		t.Errorf("resumed: %+v", got)
+	}
+}

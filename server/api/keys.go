@@ -15,11 +15,12 @@ type Key struct {
 	OnDisconnect string            `json:"on_disconnect,omitempty"` // "cancel" or "drain"
 	LogBodies    string            `json:"log_bodies,omitempty"`    // "errors", "all"; empty: off
 	Markup       string            `json:"markup,omitempty"`        // decimal factor on cost; empty: 1
-	Status       string            `json:"status"`                  // KeyActive, KeyExpired, KeyRevoked
+	Status       string            `json:"status"`                  // KeyActive, KeyPaused, KeyExpired, KeyRevoked
 	CreatedAt    time.Time         `json:"created_at"`
 	CreatedBy    string            `json:"created_by,omitempty"` // id of the key that made it
 	ExpiresAt    *time.Time        `json:"expires_at"`           // null: never
 	RevokedAt    *time.Time        `json:"revoked_at,omitempty"`
+	PausedAt     *time.Time        `json:"paused_at,omitempty"`
 	LastUsedAt   *time.Time        `json:"last_used_at,omitempty"`
 	// PreviousUntil is until when the key from before a rotation is accepted.
 	PreviousUntil *time.Time `json:"previous_until,omitempty"`
@@ -33,6 +34,7 @@ type Key struct {
 // States of a key.
 const (
 	KeyActive  = "active"
+	KeyPaused  = "paused" // refused with 403 until it is resumed
 	KeyExpired = "expired"
 	KeyRevoked = "revoked"
 )
@@ -72,6 +74,7 @@ type KeyPatch struct {
 	OnDisconnect *string            `json:"on_disconnect,omitempty"`
 	LogBodies    *string            `json:"log_bodies,omitempty"`
 	Markup       *string            `json:"markup,omitempty"`
+	Paused       *bool              `json:"paused,omitempty"`
 	Revoked      *bool              `json:"revoked,omitempty"` // true only: a revoked key stays revoked
 }
 
