@@ -86,7 +86,7 @@ func (a *app) unused(o *offline) (books, *config.Config, error) {
 	}
 	n, err := db.Alive(a.ctx)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("gateways run on this database (%d): stop all of them first; one that was killed counts for 15 seconds", n)
+		err = errorf("gateways run on this database (%d): stop all of them first; one that was killed counts for 15 seconds", n)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
