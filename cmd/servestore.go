@@ -182,25 +182,27 @@ func (g *gateway) follow(ctx context.Context) {
 		return
 	}
 	first := true
-	db.Watch(ctx, func(ctx context.Context) error {
+	db.Watch(ctx, func(ctx context.Context) (uint64, error) {
+		// Not what was seen last: that may lack a key that was just made here.
 		since := g.keys.Changes()
-		snap, err := db.Load(ctx)
+		snap, err := db.Current(ctx)
 		for err == nil && !g.keys.Replace(since, snap.Keys) { // a key was changed here meanwhile
 			since = g.keys.Changes()
-			snap, err = db.Load(ctx)
+			snap, err = db.Current(ctx)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := g.runtime.Reload(ctx); err != nil {
 			g.log.Error("cannot put the configuration of the database into force, trying on", "revision", snap.Rev, "error", err)
-			return err
+			return 0, err
 		}
+		rev := min(snap.Rev, g.runtime.Revision())
 		if !first {
-			g.log.Info("configuration of the database is in force", "revision", snap.Rev)
+			g.log.Info("configuration of the database is in force", "revision", rev)
 		}
 		first = false
-		return nil
+		return rev, nil
 	})
 }
 

@@ -41,7 +41,10 @@ type Runtime struct {
 	Swap     func(*routing.Table) // puts a new table in force
 	Table    func() *routing.Table
 
+	reloads sync.Mutex // one at a time, so that no older state follows a newer one
+
 	mu       sync.Mutex
+	rev      uint64 // of the configuration in force
 	inForce  []*store.Mapping
 	policies []*store.Policy
 	listed   map[string]listing // by account id
@@ -56,6 +59,8 @@ type listing struct {
 // Reload reads the configuration and swaps a new table in. On an error the old
 // one stays.
 func (r *Runtime) Reload(ctx context.Context) error {
+	r.reloads.Lock()
+	defer r.reloads.Unlock()
 	snap, err := r.Store.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot load the configuration: %w", err)
@@ -99,6 +104,7 @@ func (r *Runtime) Reload(ctx context.Context) error {
 	if err := r.limit(ctx, snap.Policies); err != nil {
 		return err
 	}
+	r.rev = snap.Rev
 	if r.kick != nil {
 		select {
 		case r.kick <- struct{}{}:
@@ -154,6 +160,14 @@ func (r *Runtime) limit(ctx context.Context, stored []*store.Policy) error {
 		return nil
 	}
 	return r.Limits.Set(ctx, all)
+}
+
+// Revision returns that of the stored configuration that is in force; a store that is
+// away may have given an older one than it holds.
+func (r *Runtime) Revision() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rev
 }
 
 // PoliciesInForce returns the quota policies in force, those of the file included.

@@ -42,12 +42,18 @@ func (r *keyRecord) key() (*store.Key, error) {
 // Load returns all configuration; while the database is away, the one seen last, if
 // there is one.
 func (s *Store) Load(ctx context.Context) (*store.Snapshot, error) {
-	snap, err := s.load(ctx)
+	snap, err := s.Current(ctx)
 	if errors.Is(err, store.ErrAway) {
 		if last := s.last.Load(); last != nil {
 			return last, nil
 		}
 	}
+	return snap, err
+}
+
+// Current returns all configuration as the database has it now, or store.ErrAway.
+func (s *Store) Current(ctx context.Context) (*store.Snapshot, error) {
+	snap, err := s.load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot load configuration: %w", err)
 	}

@@ -207,12 +207,17 @@ func TestMirror(t *testing.T) {
 		t.Errorf("without a mirror: %v", err)
 	}
 	var heard atomic.Uint64
-	go s.Watch(ctx, func(ctx context.Context) error {
+	older := atomic.Bool{} // once it is said that an older one is in force, which is then not left so
+	go s.Watch(ctx, func(ctx context.Context) (uint64, error) {
 		snap, err := s.Load(ctx)
-		if err == nil {
-			heard.Store(snap.Rev)
+		if err != nil {
+			return 0, err
 		}
-		return err
+		if snap.Rev == 2 && older.CompareAndSwap(false, true) {
+			return 1, nil
+		}
+		heard.Store(snap.Rev)
+		return snap.Rev, nil
 	})
 	if err := server.Run(); err != nil {
 		t.Fatal(err)

@@ -13,12 +13,15 @@ const (
 	retryAfter   = time.Second
 )
 
+const never = ^uint64(0) // no revision
+
 // Watch calls changed for each revision of the configuration that it sees, the
 // first included, until ctx ends: within a moment after a change by any gateway, or
-// within pollEvery if the notice of it was lost. What changed fails to do is tried
-// again. Calls do not overlap.
-func (s *Store) Watch(ctx context.Context, changed func(context.Context) error) {
-	seen := ^uint64(0)
+// within pollEvery if the notice of it was lost. changed returns the revision that it
+// put into force; while that is another one than the database has, as when it fails,
+// it is called again. Calls do not overlap.
+func (s *Store) Watch(ctx context.Context, changed func(context.Context) (uint64, error)) {
+	seen := never
 	for ctx.Err() == nil {
 		err := s.listen(ctx, &seen, changed)
 		if ctx.Err() == nil && err != nil {
@@ -32,7 +35,7 @@ func (s *Store) Watch(ctx context.Context, changed func(context.Context) error) 
 }
 
 // listen watches on one connection until that breaks.
-func (s *Store) listen(ctx context.Context, seen *uint64, changed func(context.Context) error) error {
+func (s *Store) listen(ctx context.Context, seen *uint64, changed func(context.Context) (uint64, error)) error {
 	bounded := func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, answerWithin) }
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -62,10 +65,10 @@ func (s *Store) listen(ctx context.Context, seen *uint64, changed func(context.C
 		}
 		_ = s.noted(nil)
 		if rev != *seen {
-			if err := changed(ctx); err != nil {
+			if *seen, err = changed(ctx); err != nil {
+				*seen = never
 				return err
 			}
-			*seen = rev
 		}
 		wait, cancel := context.WithTimeout(ctx, pollEvery)
 		_, err = conn.WaitForNotification(wait)
