@@ -21,14 +21,14 @@ import (
 // AI_GATEWAY_TEST_ROWS_DIR names a data directory that is kept and used again.
 func TestAdminPageScale(t *testing.T) {
 	web, chromium := browserTools(t)
-	rows, call, draw := 40_000, 5*time.Second, 20*time.Second // the short form only shows that it works
+	rows, times, call, draw := 20_000, "1", 5*time.Second, 20*time.Second // the short form only shows that it works
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
-		rows, call, draw = 10_000_000, 100*time.Millisecond, time.Second
+		rows, times, call, draw = 10_000_000, "5", 100*time.Millisecond, time.Second
 	}
 	g := serve(t, manyRows(t, rows), nil)
 	script := exec.Command("node", "e2e/scale.mjs")
 	script.Dir = web
-	script.Env = append(os.Environ(), "BASE="+g.url, "ADMIN_KEY="+g.admin, "CHROMIUM="+chromium, "PID="+strconv.Itoa(g.cmd.Process.Pid),
+	script.Env = append(os.Environ(), "BASE="+g.url, "ADMIN_KEY="+g.admin, "CHROMIUM="+chromium, "TIMES="+times, "PID="+strconv.Itoa(g.cmd.Process.Pid),
 		"MOST_CALL_MS="+strconv.FormatInt(call.Milliseconds(), 10), "MOST_DRAW_MS="+strconv.FormatInt(draw.Milliseconds(), 10))
 	out, errs, err := finish(script, 8*time.Minute)
 	t.Logf("%d rows\n%s", rows, out)

@@ -114,17 +114,17 @@ func TestMonitoring(t *testing.T) {
 			Rules []struct{ Name, State, Health, LastError string }
 		}
 	}
-	evaluated := func() bool {
+	type rule = struct{ Name, State, Health, LastError string }
+	evaluated := func() bool { // again after the first look at the gateway: the test's certificate has an hour left
 		prom.get("/api/v1/rules", &rules)
-		return len(rules.Groups) == 1 && !slices.ContainsFunc(rules.Groups[0].Rules, func(r struct{ Name, State, Health, LastError string }) bool { return r.Health == "unknown" })
+		return len(rules.Groups) == 1 && !slices.ContainsFunc(rules.Groups[0].Rules, func(r rule) bool {
+			return r.Health == "unknown" || r.Name == "CertificateEnds" && r.Health == "ok" && r.State != "firing"
+		})
 	}
-	awaited(t, 30*time.Second, "the rules are not evaluated", evaluated)
+	awaited(t, 30*time.Second, "the rules are not evaluated, or CertificateEnds does not fire", evaluated)
 	for _, r := range rules.Groups[0].Rules {
 		if r.Health != "ok" {
 			t.Errorf("alert %s: %s %s", r.Name, r.Health, r.LastError)
-		}
-		if r.Name == "CertificateEnds" && r.State != "firing" { // the test's own has an hour left
-			t.Errorf("alert %s is %s", r.Name, r.State)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import { chromium } from "playwright-core";
 
 const { BASE: base, ADMIN_KEY: adminKey, CHROMIUM: executablePath } = process.env;
 const mostCall = Number(process.env.MOST_CALL_MS), mostDraw = Number(process.env.MOST_DRAW_MS);
-const times = 5; // each page is opened and each call made as often; the least counts, for others may be at work here
+const times = Number(process.env.TIMES); // each page is opened and each call made as often; the least counts, for others may be at work here
 
 const overview = () => document.querySelectorAll(".tile .value").length === 6 && document.querySelectorAll(".u-wrap canvas").length === 4 && document.querySelectorAll("tbody tr").length >= 7;
 const usage = () => document.querySelectorAll("tbody tr").length >= 7 && document.querySelectorAll(".u-wrap canvas").length === 1;
