@@ -31,7 +31,7 @@ export function Audit() {
                     <tr key={r.id}>
                       <td class="nowrap"><Time at={r.time} /></td>
                       <td class="clip cap"><button type="button" class="linklike" title={r.actor} onClick={() => setQuery({ actor: r.actor })}>{r.actor_name || r.actor}</button></td>
-                      <td><button type="button" class={"linklike mono" + (r.action.startsWith("denied") ? " bad" : "")} onClick={() => setQuery({ action: r.action })}>{r.action}</button></td>
+                      <td class="nowrap"><button type="button" class={"linklike mono" + (r.action.startsWith("denied") ? " bad" : "")} onClick={() => setQuery({ action: r.action })}>{r.action}</button></td>
                       <td class="clip cap" title={r.object}>{objectOf(r) ? <>{objectOf(r)} <span class="muted small mono">{r.object.length > 12 ? "…" + r.object.slice(-6) : r.object}</span></> : <span class="mono">{r.object}</span>}</td>
                       <td class="only-wide mono">{r.ip}</td>
                       <td class="num">{(r.before !== undefined || r.after !== undefined) && <Button small kind="quiet" pressed={open === r.id} onClick={() => set(open === r.id ? "" : r.id)}>{t("audit.change")}</Button>}</td>
