@@ -168,25 +168,42 @@ func (n *Notifier) Run(ctx context.Context) {
 	for {
 		select {
 		case e := <-n.queue:
-			n.deliver(ctx, n.gather(e))
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)
-			defer cancel()
-			for {
-				select {
-				case e := <-n.queue:
-					n.send(last, n.gather(e), 1)
-				default:
-					return
+			// What the end interrupts, or select hands out after it (it takes either when both are
+			// ready), shares the one deadline of the flush.
+			batch := []Event{e}
+			if ctx.Err() == nil {
+				batch = n.gather(batch)
+				err := n.send(ctx, batch, tries)
+				if err == nil || ctx.Err() == nil {
+					n.settle(batch, err)
+					continue
 				}
 			}
+			n.flush(ctx, batch)
+			return
+		case <-ctx.Done():
+			n.flush(ctx, nil)
+			return
 		}
 	}
 }
 
+// flush tells first and all that waits, once each, within flushFor.
+func (n *Notifier) flush(ended context.Context, first []Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), flushFor)
+	defer cancel()
+	for {
+		batch := n.gather(first)
+		if len(batch) == 0 {
+			return
+		}
+		n.settle(batch, n.send(ctx, batch, 1))
+		first = nil
+	}
+}
+
 // gather takes what else waits: chats bound the messages of a minute.
-func (n *Notifier) gather(first Event) []Event {
-	batch := []Event{first}
+func (n *Notifier) gather(batch []Event) []Event {
 	for len(batch) < maxBatch {
 		select {
 		case e := <-n.queue:
@@ -198,31 +215,30 @@ func (n *Notifier) gather(first Event) []Event {
 	return batch
 }
 
-func (n *Notifier) deliver(ctx context.Context, batch []Event) {
-	if ctx.Err() != nil {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)
-		defer cancel()
-		n.send(last, batch, 1)
-		return
-	}
-	n.send(ctx, batch, tries)
-}
-
-// send tries to tell a batch, and notes what became of it.
-func (n *Notifier) send(ctx context.Context, batch []Event, attempts int) {
-	pause, err := n.o.Pause, error(nil)
+// send tries to tell a batch, with growing pauses between its attempts.
+func (n *Notifier) send(ctx context.Context, batch []Event, attempts int) (err error) {
+	pause := n.o.Pause
 	for i := range attempts {
 		if i > 0 {
 			select {
 			case <-ctx.Done():
+				return err
 			case <-time.After(pause):
 			}
 			pause *= 3
 		}
 		if err = n.once(ctx, batch); err == nil {
-			n.note("sent", len(batch), nil)
-			return
+			return nil
 		}
+	}
+	return err
+}
+
+// settle notes what became of a batch.
+func (n *Notifier) settle(batch []Event, err error) {
+	if err == nil {
+		n.note("sent", len(batch), nil)
+		return
 	}
 	n.note("failed", len(batch), err)
 	n.o.Log.Error("cannot notify", "error", err, "events", len(batch))

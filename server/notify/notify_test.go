@@ -131,6 +131,22 @@ func TestTries(t *testing.T) {
 	})
 }
 
+// TestEndInterrupts: what is being told when the process ends is told once more.
+func TestEndInterrupts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hook{hang: true}
+		n, cancel := running(t, h, Settings{URL: store.NewSecret(address), Template: "json"})
+		n.Tell(Ledger, "x", "one")
+		synctest.Wait()
+		h.hang = false
+		cancel()
+		synctest.Wait()
+		if got, s := h.take(), n.State(); len(got) != 1 || s.Sent != 1 || s.Failed != 0 {
+			t.Errorf("%q, %+v", got, s)
+		}
+	})
+}
+
 func TestTemplates(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	batch := []Event{{Kind: Breaker, Object: "a/m", Message: "it fails:\n\"reset\"", Time: at}}
