@@ -232,14 +232,20 @@ func (m *move) day(ctx context.Context, day time.Time, applied map[string]uint64
 	}
 }
 
-// entriesOf are the entries that make a row: how it was settled, and how it was
-// corrected since.
+// entriesOf are the entries that make a row: how it was settled, and how each part of
+// it was corrected since.
 func entriesOf(row *store.UsageRow, day time.Time) []store.Entry {
-	delta := row.AdjustedNano
-	row.CostNano, row.AdjustedNano = store.AddNano(row.CostNano, -delta), 0
 	out := []store.Entry{{Kind: store.EntrySettle, Time: row.Time, RequestID: row.RequestID, Row: row}}
-	if delta != 0 {
-		out = append(out, store.Entry{Kind: store.EntryAdjust, Time: row.Time, RequestID: row.RequestID, DeltaNano: delta, Day: day})
+	row.Shares(func(s store.Share) {
+		if s.AdjustedNano != 0 {
+			out = append(out, store.Entry{Kind: store.EntryAdjust, Time: row.Time, RequestID: row.RequestID, DeltaNano: s.AdjustedNano, Attempt: s.Attempt, Day: day})
+		}
+	})
+	row.CostNano, row.AdjustedNano = store.AddNano(row.CostNano, -row.AdjustedNano), 0
+	for i := range row.Attempts {
+		if s := row.Attempts[i].Spent; s != nil {
+			s.AdjustedNano = 0
+		}
 	}
 	return out
 }

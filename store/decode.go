@@ -20,7 +20,7 @@ func DecodeEntry(b []byte, e *Entry) error {
 	if len(b) == 0 {
 		return fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
 	}
-	if b[0] != entryVersion {
+	if !known(b[0]) {
 		return fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
 	}
 	*e = Entry{}
@@ -59,6 +59,8 @@ func DecodeEntry(b []byte, e *Entry) error {
 			e.UnconfirmedNano = r.int()
 		case entryUnconfirmedTokens:
 			e.UnconfirmedTokens = r.int()
+		case entryAttempt:
+			e.Attempt = int(r.uintMax(MaxAttempts))
 		case entryPriceVersion:
 			e.PriceVersion = r.text()
 		case entryPriceSource:
@@ -88,6 +90,10 @@ func DecodeRow(b []byte, row *UsageRow) error {
 	}
 	return nil
 }
+
+// known reports whether a record's version is one that is read here: the same fields
+// mean the same in both.
+func known(version byte) bool { return version == rowVersion || version == spentVersion }
 
 // A reader walks the fields of one message. b and s are the same bytes: numbers
 // are read from b, text is cut from s without another copy. The first error
@@ -234,7 +240,7 @@ func (r *reader) versionedRow(row *UsageRow) {
 	case len(r.b) == 0:
 		r.fail(fmt.Errorf("empty row: %w", ErrCorrupt))
 		return
-	case r.b[0] != rowVersion:
+	case !known(r.b[0]):
 		r.fail(fmt.Errorf("row of version %d: %w", r.b[0], ErrNewer))
 		return
 	}
@@ -379,9 +385,37 @@ func (r *reader) attempt(a *Attempt) {
 			a.Error = r.text()
 		case attemptCost:
 			a.CostNano = r.int()
+		case attemptAccountID, attemptTokens, attemptUsageSource, attemptMarkup, attemptAdjusted, attemptPriceVersion, attemptPriceSource, attemptPriceKind:
+			if a.Spent == nil {
+				a.Spent = new(Spent)
+			}
+			r.spent(a.Spent)
 		default:
 			r.skip()
 		}
+	}
+}
+
+func (r *reader) spent(s *Spent) {
+	switch r.num {
+	case attemptAccountID:
+		s.AccountID = r.text()
+	case attemptTokens:
+		m := r.message()
+		m.tokens(&s.Tokens)
+		r.fail(m.err)
+	case attemptUsageSource:
+		s.UsageSource = r.text()
+	case attemptMarkup:
+		s.MarkupNano = r.int()
+	case attemptAdjusted:
+		s.AdjustedNano = r.int()
+	case attemptPriceVersion:
+		s.PriceVersion = r.text()
+	case attemptPriceSource:
+		s.PriceSource = r.text()
+	case attemptPriceKind:
+		s.PriceKind = r.text()
 	}
 }
 
@@ -416,7 +450,7 @@ func PeekEntry(b []byte) (seq uint64, kind EntryKind, err error) {
 	if len(b) == 0 {
 		return 0, 0, fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
 	}
-	if b[0] != entryVersion {
+	if !known(b[0]) {
 		return 0, 0, fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
 	}
 	for b = b[1:]; len(b) > 0 && (seq == 0 || kind == 0); {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -15,6 +16,9 @@ import (
 const (
 	entryVersion = 1
 	rowVersion   = 1
+	// spentVersion is of rows with attempts that have Spent, and of corrections of such:
+	// who does not know of it would count all of the money where the last attempt went.
+	spentVersion = 2
 )
 
 // Bounds of what is recorded. Longer text is cut at a rune's border, so that a
@@ -45,6 +49,7 @@ const (
 	entryPriceSource  protowire.Number = 14
 
 	entryUnconfirmedTokens protowire.Number = 15
+	entryAttempt           protowire.Number = 16
 )
 
 const (
@@ -116,12 +121,26 @@ const (
 	attemptDuration protowire.Number = 7
 	attemptError    protowire.Number = 8
 	attemptCost     protowire.Number = 9
+
+	// Of its Spent, which is there where one of these is.
+	attemptAccountID    protowire.Number = 10
+	attemptTokens       protowire.Number = 11
+	attemptUsageSource  protowire.Number = 12 // always written
+	attemptMarkup       protowire.Number = 13
+	attemptAdjusted     protowire.Number = 14
+	attemptPriceVersion protowire.Number = 15
+	attemptPriceSource  protowire.Number = 16
+	attemptPriceKind    protowire.Number = 17
 )
 
 // AppendEntry appends the stored form of e to dst. Text is bounded (MaxText,
 // MaxMetadata, MaxAttempts) and cleaned: invalid UTF-8 and NUL become U+FFFD.
 func AppendEntry(dst []byte, e *Entry) []byte {
-	dst = append(dst, entryVersion)
+	version := byte(entryVersion)
+	if e.Attempt != 0 {
+		version = spentVersion
+	}
+	dst = append(dst, version)
 	dst = appendText(dst, entryBoot, e.Boot)
 	dst = appendUint(dst, entrySeq, e.Seq)
 	dst = appendUint(dst, entryKind, uint64(e.Kind))
@@ -145,6 +164,7 @@ func AppendEntry(dst []byte, e *Entry) []byte {
 	dst = appendUint(dst, entryMarkup, uint64(e.MarkupNano))
 	dst = appendUint(dst, entryUnconfirmed, uint64(e.UnconfirmedNano))
 	dst = appendUint(dst, entryUnconfirmedTokens, uint64(e.UnconfirmedTokens))
+	dst = appendUint(dst, entryAttempt, uint64(e.Attempt))
 	dst = appendText(dst, entryPriceVersion, e.PriceVersion)
 	return appendText(dst, entryPriceSource, e.PriceSource)
 }
@@ -168,7 +188,13 @@ func appendHold(dst []byte, h *Hold) []byte {
 
 // AppendRow appends the stored form of r to dst, bounded and cleaned as AppendEntry says.
 func AppendRow(dst []byte, r *UsageRow) []byte {
-	dst = append(dst, rowVersion)
+	version := byte(rowVersion)
+	for i := range r.kept() {
+		if r.Attempts[i].Spent != nil {
+			version = spentVersion
+		}
+	}
+	dst = append(dst, version)
 	dst = appendText(dst, rowRequestID, r.RequestID)
 	dst = appendText(dst, rowClientRequestID, r.ClientRequestID)
 	dst = appendTime(dst, rowTime, r.Time)
@@ -187,23 +213,13 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 	dst = appendUint(dst, rowStatus, uint64(r.Status))
 	dst = appendUint(dst, rowStream, flag(r.Stream))
 	dst = appendText(dst, rowEndReason, r.EndReason)
-	for i := range r.Attempts {
-		if i == MaxAttempts {
-			break
-		}
+	for i := range r.kept() {
 		var at int
 		dst, at = open(dst, rowAttempt)
 		dst = appendAttempt(dst, &r.Attempts[i])
 		closeAt(dst, at)
 	}
-	if r.Tokens != (Tokens{}) {
-		var at int
-		dst, at = open(dst, rowTokens)
-		for i, n := range r.Tokens.fields() {
-			dst = appendUint(dst, protowire.Number(i+1), uint64(*n))
-		}
-		closeAt(dst, at)
-	}
+	dst = appendTokens(dst, rowTokens, &r.Tokens)
 	dst = appendText(dst, rowUsageSource, r.UsageSource)
 	dst = appendUint(dst, rowCost, uint64(r.CostNano))
 	dst = appendUint(dst, rowMarkup, uint64(r.MarkupNano))
@@ -236,7 +252,31 @@ func appendAttempt(dst []byte, a *Attempt) []byte {
 	dst = appendUint(dst, attemptStart, uint64(a.Start))
 	dst = appendUint(dst, attemptDuration, uint64(a.Duration))
 	dst = appendText(dst, attemptError, a.Error)
-	return appendUint(dst, attemptCost, uint64(a.CostNano))
+	dst = appendUint(dst, attemptCost, uint64(a.CostNano))
+	s := a.Spent
+	if s == nil {
+		return dst
+	}
+	dst = appendText(dst, attemptAccountID, s.AccountID)
+	dst = appendTokens(dst, attemptTokens, &s.Tokens)
+	dst = appendText(dst, attemptUsageSource, cmp.Or(s.UsageSource, SourceNone))
+	dst = appendUint(dst, attemptMarkup, uint64(s.MarkupNano))
+	dst = appendUint(dst, attemptAdjusted, uint64(s.AdjustedNano))
+	dst = appendText(dst, attemptPriceVersion, s.PriceVersion)
+	dst = appendText(dst, attemptPriceSource, s.PriceSource)
+	return appendText(dst, attemptPriceKind, s.PriceKind)
+}
+
+func appendTokens(dst []byte, num protowire.Number, t *Tokens) []byte {
+	if *t == (Tokens{}) {
+		return dst
+	}
+	dst, at := open(dst, num)
+	for i, n := range t.fields() {
+		dst = appendUint(dst, protowire.Number(i+1), uint64(*n))
+	}
+	closeAt(dst, at)
+	return dst
 }
 
 // appendMetadata writes pairs in the order of their names, so that equal rows

@@ -38,7 +38,8 @@ func fullRow() *UsageRow {
 	r.Metadata = map[string]string{"b": "2", "a": "1", "empty": ""}
 	r.Tokens = Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 	r.Trace = []string{"found by alias", "went on to b"}
-	r.Attempts = append(r.Attempts, Attempt{"p", "a", "m", 500, "http_error", 1, 2, "e", 3})
+	r.Attempts = append(r.Attempts, Attempt{"p", "a", "m", 500, "http_error", 1, 2, "e", 3,
+		&Spent{"id", Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, SourceProviderPartial, -4, 5, "v", "catalogue", "flex"}})
 	return r
 }
 
@@ -55,12 +56,15 @@ func TestEncodeEveryField(t *testing.T) {
 	}
 	row := fullRow()
 	everySet(t, reflect.ValueOf(*row))
+	everySet(t, reflect.ValueOf(row.Attempts[1]))
+	everySet(t, reflect.ValueOf(*row.Attempts[1].Spent))
 	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7, 3, 5, 4}
 	everySet(t, reflect.ValueOf(*hold))
 	f(Entry{Boot: "B", Seq: math.MaxUint64, Kind: EntrySettle, Time: when, RequestID: "r", Row: row})
 	f(Entry{Boot: "B", Seq: 1, Kind: EntryHold, Time: when, RequestID: "r", Hold: hold})
 	f(Entry{Boot: "B", Seq: 2, Kind: EntryVoid, Time: when, RequestID: "r", Note: "nothing was sent"})
 	f(Entry{Boot: "B", Seq: 3, Kind: EntryAdjust, Time: when, RequestID: "r", DeltaNano: -5, MarkupNano: -6, UnconfirmedNano: -7, UnconfirmedTokens: -8, Day: when.Truncate(24 * time.Hour), PriceVersion: "v", PriceSource: "s"})
+	f(Entry{Kind: EntryAdjust, DeltaNano: 5, Attempt: 1, RequestID: "r"})
 	f(Entry{Kind: EntryAdjust, DeltaNano: math.MinInt64})
 	f(Entry{Kind: EntrySettle, Row: &UsageRow{}})
 	f(Entry{Kind: EntryHold, Hold: &Hold{}})
@@ -104,7 +108,8 @@ func TestEncodeBoundsAndCleans(t *testing.T) {
 	// The largest record there can be still has a length its header can say.
 	long := strings.Repeat("x", 4*MaxText)
 	for i := range r.Attempts {
-		r.Attempts[i] = Attempt{Provider: long, Account: long, Model: long, Outcome: long, Error: long}
+		r.Attempts[i] = Attempt{Provider: long, Account: long, Model: long, Outcome: long, Error: long,
+			Spent: &Spent{AccountID: long, UsageSource: long, PriceVersion: long, PriceSource: long, PriceKind: long}}
 	}
 	if err := DecodeEntry(AppendEntry(nil, &Entry{Kind: EntrySettle, Row: r}), new(Entry)); err != nil {
 		t.Fatal(err)
@@ -138,12 +143,12 @@ func TestDecodeVersionsAndUnknownFields(t *testing.T) {
 	if err := DecodeEntry(b, &e); err != nil || e.Seq != 9 {
 		t.Fatalf("unknown field: %v, %+v", err, e)
 	}
-	b[0] = entryVersion + 1
+	b[0] = spentVersion + 1
 	if err := DecodeEntry(b, &e); !errors.Is(err, ErrNewer) {
 		t.Fatalf("newer version: %v", err)
 	}
 	row := AppendRow(nil, typicalRow())
-	row[0] = rowVersion + 1
+	row[0] = spentVersion + 1
 	if err := DecodeRow(row, new(UsageRow)); !errors.Is(err, ErrNewer) {
 		t.Fatalf("newer row: %v", err)
 	}
@@ -285,5 +290,78 @@ func TestOldRecords(t *testing.T) {
 	}
 	if fix.UnconfirmedTokens = 0; !reflect.DeepEqual(read, fix) {
 		t.Errorf("got  %+v\nwant %+v", read, fix)
+	}
+}
+
+// A row says that some of its money went elsewhere by its version, so that a program
+// which does not know of that refuses it; all others are as they were.
+func TestEncodeSpentVersion(t *testing.T) {
+	r := typicalRow()
+	plain := AppendRow(nil, r)
+	r.Attempts[0].Spent = &Spent{}
+	spent := AppendRow(nil, r)
+	if plain[0] != 1 || spent[0] != 2 {
+		t.Errorf("versions %d and %d", plain[0], spent[0])
+	}
+	var got UsageRow
+	if err := DecodeRow(spent, &got); err != nil || got.Attempts[0].Spent == nil || got.Attempts[0].Spent.UsageSource != SourceNone {
+		t.Errorf("%v %+v", err, got.Attempts[0])
+	}
+	if e := AppendEntry(nil, &Entry{Kind: EntryAdjust}); e[0] != 1 {
+		t.Errorf("a correction of a row has version %d", e[0])
+	}
+	if e := AppendEntry(nil, &Entry{Kind: EntryAdjust, Attempt: 2}); e[0] != 2 {
+		t.Errorf("a correction of an attempt has version %d", e[0])
+	}
+	spent[0] = 3
+	if err := DecodeRow(spent, &got); !errors.Is(err, ErrNewer) {
+		t.Errorf("version 3: %v", err)
+	}
+}
+
+// The parts of a row come to the row, whatever was corrected of them.
+func TestShares(t *testing.T) {
+	r := typicalRow()
+	r.CostNano, r.MarkupNano = 1000, 100
+	r.Attempts = []Attempt{
+		{Provider: "anthropic", Account: "first", Model: "claude", CostNano: 300, Spent: &Spent{AccountID: "id1", Tokens: Tokens{Input: 25}, UsageSource: SourceProviderPartial, MarkupNano: 30}},
+		{Provider: "x", Account: "silent"},
+		{Provider: "openai", Account: "openai", CostNano: 700},
+	}
+	f := func(cost, markup int64, want ...int64) {
+		t.Helper()
+		var got []int64
+		var sum Total
+		r.Shares(func(s Share) {
+			got = append(got, int64(s.Attempt), s.Sum.CostNano, s.Sum.MarkupNano)
+			sum.Add(&s.Sum)
+		})
+		if !slices.Equal(got, want) || r.CostNano != cost || r.MarkupNano != markup || sum.CostNano != cost || sum.MarkupNano != markup || sum.Requests != 1 ||
+			sum.Tokens.Input != r.Tokens.Input+25 {
+			t.Errorf("%v, want %v; %d and %d of %d and %d, %+v", got, want, sum.CostNano, sum.MarkupNano, r.CostNano, r.MarkupNano, sum)
+		}
+	}
+	f(1000, 100, 0, 700, 70, 1, 300, 30)
+	r.Correct(&Entry{Attempt: 1, DeltaNano: 50, MarkupNano: 5, PriceVersion: "v9", PriceSource: "override"})
+	f(1050, 105, 0, 700, 70, 1, 350, 35)
+	if s := r.Attempts[0].Spent; s.PriceVersion != "v9" || s.AdjustedNano != 50 || r.PriceVersion == "v9" || r.AdjustedNano != 50 {
+		t.Errorf("corrected %+v of %+v", s, r)
+	}
+	r.Correct(&Entry{DeltaNano: -200, MarkupNano: -20})
+	f(850, 85, 0, 500, 50, 1, 350, 35)
+	c := Corrections{}
+	c.Add(&Entry{RequestID: r.RequestID, Attempt: 1, DeltaNano: 50})
+	c.Add(&Entry{RequestID: r.RequestID, DeltaNano: -200})
+	if fault := c.Row(r); fault != "" || len(c) != 0 {
+		t.Errorf("%s, %v", fault, c)
+	}
+	c.Add(&Entry{RequestID: r.RequestID, Attempt: 1, DeltaNano: -200}) // what was made of another part
+	c.Add(&Entry{RequestID: r.RequestID, DeltaNano: 50})
+	if fault := c.Row(r); !strings.Contains(fault, "corrections of") {
+		t.Errorf("corrections at the wrong parts: %q", fault)
+	}
+	r.Attempts[0].CostNano++
+	if fault := (Corrections{}).Row(r); !strings.Contains(fault, "its attempts cost") {
+		t.Errorf("an attempt that costs more: %q", fault)
 	}
 }

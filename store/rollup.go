@@ -2,23 +2,6 @@ package store
 
 import "time"
 
-// AddRow counts r in t.
-func (t *Total) AddRow(r *UsageRow) {
-	t.Requests++
-	if r.Failed() {
-		t.Errors++
-	}
-	if r.Uncertain() {
-		t.Estimated++
-	}
-	t.CostNano = AddNano(t.CostNano, r.CostNano)
-	t.MarkupNano = AddNano(t.MarkupNano, r.MarkupNano)
-	t.UnconfirmedNano = AddNano(t.UnconfirmedNano, r.Unconfirmed())
-	t.UnconfirmedTokens = AddNano(t.UnconfirmedTokens, r.UnconfirmedTokens)
-	t.Duration = time.Duration(AddNano(int64(t.Duration), int64(r.Duration)))
-	t.Tokens.Add(&r.Tokens)
-}
-
 // Add adds the sums of u to t; they stop at the largest int64.
 func (t *Total) Add(u *Total) {
 	to, from := t.Numbers(), u.Numbers()

@@ -35,8 +35,11 @@ type Entry struct {
 	UnconfirmedNano int64
 	// UnconfirmedTokens is a change of the row's number of that name.
 	UnconfirmedTokens int64
-	Day               time.Time
-	Note              string
+	// Attempt is the number, from 1, of the attempt whose Spent is corrected; 0: what the
+	// row itself is of.
+	Attempt int
+	Day     time.Time
+	Note    string
 	// PriceVersion and PriceSource, where set, say what the row is priced by now.
 	PriceVersion, PriceSource string
 }
@@ -98,6 +101,8 @@ type UsageRow struct {
 	EndReason       string
 	Attempts        []Attempt
 
+	// What is said here of a target, of tokens and of prices is of the last attempt; what
+	// those before it used, if they reported it, is their Spent. The money is of all.
 	Tokens       Tokens
 	UsageSource  string
 	CostNano     int64 // nano-USD, what the upstreams charge; sum over attempts, corrections included
@@ -145,8 +150,14 @@ func (r *UsageRow) Correct(e *Entry) {
 	if e.UnconfirmedNano != 0 || e.PriceSource == PriceResolved {
 		r.Flags |= FlagResolved
 	}
+	version, source := &r.PriceVersion, &r.PriceSource
+	if a := r.spent(e.Attempt); a != nil {
+		a.Spent.AdjustedNano = AddNano(a.Spent.AdjustedNano, e.DeltaNano)
+		a.Spent.MarkupNano = AddNano(a.Spent.MarkupNano, e.MarkupNano)
+		version, source = &a.Spent.PriceVersion, &a.Spent.PriceSource
+	}
 	if e.PriceVersion != "" {
-		r.PriceVersion, r.PriceSource = e.PriceVersion, e.PriceSource
+		*version, *source = e.PriceVersion, e.PriceSource
 	}
 }
 
@@ -164,9 +175,15 @@ func failed(status int, end string) bool {
 	return true
 }
 
-// Uncertain reports whether the row's counts are not wholly the provider's.
-// A row without any usage (SourceNone) is certain, unless a crash hid its end.
+// Uncertain reports whether the row's counts, or those of an attempt before the last,
+// are not wholly the provider's. A row without any usage (SourceNone) is certain,
+// unless a crash hid its end.
 func (r *UsageRow) Uncertain() bool {
+	for i := range r.Attempts {
+		if s := r.Attempts[i].Spent; s != nil && s.UsageSource != SourceProvider {
+			return true
+		}
+	}
 	switch r.UsageSource {
 	case SourceProvider:
 		return false
@@ -212,15 +229,4 @@ func (t Tokens) Prompt() int64 {
 // Completion returns all output tokens, reasoning included.
 func (t Tokens) Completion() int64 {
 	return t.Output + t.OutputAudio + t.OutputImage + t.Reasoning
-}
-
-// An Attempt is one try at one target.
-type Attempt struct {
-	Provider, Account, Model string
-	Status                   int           // the upstream's; 0: no answer
-	Outcome                  string        // "ok", "connect", "timeout", "rate_limited", "quota", "auth", "region_blocked", "overloaded", "http_error", "bad_response", "stream_error", "cut", "cancelled"
-	Start                    time.Duration // since admission
-	Duration                 time.Duration
-	Error                    string
-	CostNano                 int64
 }

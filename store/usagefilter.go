@@ -110,7 +110,7 @@ func (q *UsageQuery) Sieve() func(raw []byte) bool {
 // glimpse reads of a stored row the status, how it ended and what Text is looked for
 // in. What it cannot read it lets pass, for the decoder to judge.
 func (q *UsageQuery) glimpse(raw []byte, lower string) bool {
-	if len(raw) == 0 || raw[0] != rowVersion {
+	if len(raw) == 0 || !known(raw[0]) {
 		return true
 	}
 	found, status, end := lower == "", uint64(0), ""

@@ -36,7 +36,7 @@ func TestSieve(t *testing.T) {
 	}
 	q := UsageQuery{Text: "anything"}
 	sieve := q.Sieve()
-	for _, raw := range [][]byte{nil, {rowVersion + 1}, {rowVersion, 0xff}, {rowVersion, 0x0a, 0x7f}} {
+	for _, raw := range [][]byte{nil, {spentVersion + 1}, {rowVersion, 0xff}, {rowVersion, 0x0a, 0x7f}} {
 		if !sieve(raw) {
 			t.Errorf("%x is unreadable, which is for the decoder to say", raw)
 		}

@@ -30,34 +30,56 @@ func (v *Verification) Fail(day, what, msg string, args ...any) error {
 	return ErrFault
 }
 
-// Corrections are those made in a day, in nano-USD by request. A row that holds its
-// own is taken out; what is left then is in no row.
-type Corrections map[string]int64
+// Corrections are those made in a day, in nano-USD by what they correct. A row that
+// holds its own is taken out; what is left then is in no row.
+type Corrections map[corrected]int64
+
+// corrected is what a correction is of: a row's own cost, or that of an attempt.
+type corrected struct {
+	requestID string
+	attempt   int // as of Entry.Attempt
+}
+
+// Add counts a correction.
+func (c Corrections) Add(e *Entry) {
+	of := corrected{e.RequestID, e.Attempt}
+	c[of] = AddNano(c[of], e.DeltaNano)
+}
 
 // Row reports what of a row's money does not add up: its attempts, or its corrections.
 func (c Corrections) Row(row *UsageRow) (fault string) {
 	var attempts int64
+	spent := false
 	for i := range row.Attempts {
 		attempts = AddNano(attempts, row.Attempts[i].CostNano)
+		spent = spent || row.Attempts[i].Spent != nil
 	}
 	settled := AddNano(row.CostNano, -row.AdjustedNano)
-	if attempts != 0 && attempts != settled {
+	if (attempts != 0 || spent) && attempts != settled {
 		return fmt.Sprintf("it was settled at %s USD, its attempts cost %s", FormatUSD(settled), FormatUSD(attempts))
 	}
-	if row.AdjustedNano != 0 {
-		if made := c[row.RequestID]; made != row.AdjustedNano {
-			return fmt.Sprintf("its row holds corrections of %s USD, those made come to %s", FormatUSD(row.AdjustedNano), FormatUSD(made))
+	row.Shares(func(s Share) {
+		if fault != "" || s.AdjustedNano == 0 {
+			return
 		}
-		delete(c, row.RequestID)
-	}
-	return ""
+		of := corrected{row.RequestID, s.Attempt}
+		if made := c[of]; made != s.AdjustedNano {
+			what := "row"
+			if s.Attempt > 0 {
+				what = fmt.Sprintf("attempt %d", s.Attempt)
+			}
+			fault = fmt.Sprintf("its %s holds corrections of %s USD, those made come to %s", what, FormatUSD(s.AdjustedNano), FormatUSD(made))
+		}
+		delete(c, of)
+	})
+	return fault
 }
 
 // Left reports a correction that is in no row.
 func (c Corrections) Left() (requestID, fault string) {
-	for id, left := range c {
+	for of, left := range c {
 		if left != 0 {
-			return id, fmt.Sprintf("corrections of %s USD are not in any row", FormatUSD(left))
+			return of.requestID, fmt.Sprintf("corrections of %s USD are not in any row", FormatUSD(left))
 		}
 	}
 	return "", ""

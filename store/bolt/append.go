@@ -304,7 +304,7 @@ func (w *dayWriter) adjust(e *store.Entry, st *bootState, b *batch, again bool) 
 	}
 	for _, a := range b.adjusts {
 		if a.entry == e {
-			a.time, a.dims, a.found = row.Time, dimsOf(row), true
+			a.time, a.dims, a.found = row.Time, dimsOf(row).at(row.Corrected(e)), true
 		}
 	}
 	if again {

@@ -27,6 +27,12 @@ func dimsOf(r *store.UsageRow) dims {
 	}
 }
 
+// at returns the dims of a part of the row that d is of.
+func (d dims) at(provider, account string) dims {
+	d.provider, d.account = text(provider), text(account)
+	return d
+}
+
 func text(s string) string { return store.CleanText(s, store.MaxText) }
 
 // encode joins the dims; cleaned text has no NUL.
@@ -83,20 +89,17 @@ func (s *sums) add(o *sums) {
 	}
 }
 
-func (s *sums) addRow(r *store.UsageRow) {
-	s.requests++
-	if r.Failed() {
-		s.errors++
-	}
-	if r.Uncertain() {
-		s.estimated++
-	}
-	s.cost = store.AddNano(s.cost, r.CostNano)
-	s.markup = store.AddNano(s.markup, r.MarkupNano)
-	s.unconfirmed = store.AddNano(s.unconfirmed, r.Unconfirmed())
-	s.heldTokens = store.AddNano(s.heldTokens, r.UnconfirmedTokens)
-	s.duration = store.AddNano(s.duration, int64(r.Duration))
-	s.tokens.Add(&r.Tokens)
+// addTotal counts what a part of a row comes to.
+func (s *sums) addTotal(t *store.Total) {
+	s.requests = store.AddNano(s.requests, t.Requests)
+	s.errors = store.AddNano(s.errors, t.Errors)
+	s.estimated = store.AddNano(s.estimated, t.Estimated)
+	s.cost = store.AddNano(s.cost, t.CostNano)
+	s.markup = store.AddNano(s.markup, t.MarkupNano)
+	s.unconfirmed = store.AddNano(s.unconfirmed, t.UnconfirmedNano)
+	s.heldTokens = store.AddNano(s.heldTokens, t.UnconfirmedTokens)
+	s.duration = store.AddNano(s.duration, int64(t.Duration))
+	s.tokens.Add(&t.Tokens)
 }
 
 // append writes the numbers as varints; zeros at the end are left out.
@@ -255,7 +258,7 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 	}
 	for i, r := range b.rows {
 		d := dimsOf(r)
-		at(cell{slotOf(b.times[i]), d}).addRow(r)
+		r.Shares(func(s store.Share) { at(cell{slotOf(b.times[i]), d.at(s.Provider, s.Account)}).addTotal(&s.Sum) })
 		if d.key != "" {
 			names[d.key] = text(r.KeyName)
 		}

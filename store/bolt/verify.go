@@ -125,7 +125,7 @@ func (p *proof) readFixes(tx *bbolt.Tx) error {
 			return p.fault(fmt.Sprintf("correction %x", k), "a correction cannot be read: %v", err)
 		}
 		p.out.Corrections++
-		p.fixes[e.RequestID] = store.AddNano(p.fixes[e.RequestID], e.DeltaNano)
+		p.fixes.Add(&e)
 		return nil
 	})
 }
@@ -167,14 +167,16 @@ func (p *proof) readRow(key []byte, row *store.UsageRow) error {
 	}
 	p.hashes = append(p.hashes, wordOf(row.RequestID))
 	p.out.Charged = store.AddNano(p.out.Charged, row.Charged())
-	at := cell{slotOf(row.Time), dimsOf(row)}
-	sum := p.cells[at]
-	if sum == nil {
-		sum = new(sums)
-		at.dims = at.dims.clone()
-		p.cells[at] = sum
-	}
-	sum.addRow(row)
+	row.Shares(func(s store.Share) {
+		at := cell{slotOf(row.Time), dimsOf(row).at(s.Provider, s.Account)}
+		sum := p.cells[at]
+		if sum == nil {
+			sum = new(sums)
+			at.dims = at.dims.clone()
+			p.cells[at] = sum
+		}
+		sum.addTotal(&s.Sum)
+	})
 	p.timings.add(row)
 	return nil
 }

@@ -327,7 +327,7 @@ func (b *batch) correct(ctx context.Context, tx pgx.Tx, e *store.Entry) error {
 		b.s.known.boots[e.Boot].num, int64(e.Seq), at, text(e.RequestID), e.DeltaNano, store.AppendEntry(nil, e)); err != nil {
 		return err
 	}
-	s := seriesOf(&row)
+	s := seriesOf(&row).at(row.Corrected(e))
 	if as != nil {
 		s.model = *as
 	}

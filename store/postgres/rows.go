@@ -42,9 +42,7 @@ func (b *batch) values(dst []any, e *store.Entry) {
 	if sum.model != text(r.Model) {
 		as = &sum.model
 	}
-	one := store.Total{}
-	one.AddRow(r)
-	b.add(slotOf(t), sum, &one)
+	r.Shares(func(x store.Share) { b.add(slotOf(t), sum.at(x.Provider, x.Account), &x.Sum) })
 	if b.s.known.boots[e.Boot].timed {
 		b.observe(slotOf(t), sum, r)
 	}

@@ -42,6 +42,12 @@ func seriesOf(r *store.UsageRow) series {
 	return series{levelFull, text(r.KeyID), text(r.Model), text(r.Provider), text(r.Account), text(r.EndReason), text(r.Group)}
 }
 
+// at is the series of a part of the row that s is of.
+func (s series) at(provider, account string) series {
+	s.provider, s.account = text(provider), text(account)
+	return s
+}
+
 // seriesOf is what r is summed up as.
 func (b *batch) seriesOf(r *store.UsageRow) series {
 	s := seriesOf(r)
@@ -57,9 +63,12 @@ func (b *batch) series(entries []store.Entry) map[series]bool {
 	for i := range entries {
 		if e := &entries[i]; e.Kind == store.EntrySettle {
 			s := b.seriesOf(e.Row)
-			for level := int16(levelFull); level <= levelTimed; level++ {
-				out[s.reduced(level)] = true
-			}
+			out[s.reduced(levelTimed)] = true
+			e.Row.Shares(func(x store.Share) {
+				for level := int16(levelFull); level <= levelKeyed; level++ {
+					out[s.at(x.Provider, x.Account).reduced(level)] = true
+				}
+			})
 		}
 	}
 	return out

@@ -83,15 +83,21 @@ func (p *proof) oneDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
 }
 
 func (p *proof) readFixes(ctx context.Context, tx pgx.Tx, day time.Time) error {
-	rows, err := tx.Query(ctx, "SELECT request_id, delta_nano FROM usage_corrections WHERE row_time >= $1 AND row_time < $2", day, day.AddDate(0, 0, 1))
+	rows, err := tx.Query(ctx, "SELECT request_id, delta_nano, entry FROM usage_corrections WHERE row_time >= $1 AND row_time < $2", day, day.AddDate(0, 0, 1))
 	if err != nil {
 		return err
 	}
 	var id string
 	var delta int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &delta}, func() error {
+	var entry []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &delta, &entry}, func() error {
+		var e store.Entry
+		if err := store.DecodeEntry(entry, &e); err != nil {
+			return p.fault("request "+id, "a correction of it cannot be read: %v", err)
+		}
+		e.RequestID, e.DeltaNano = id, delta
 		p.out.Corrections++
-		p.fixes[id] = store.AddNano(p.fixes[id], delta)
+		p.fixes.Add(&e)
 		return nil
 	})
 	return err
@@ -144,9 +150,7 @@ func (p *proof) readRow(row *store.UsageRow, as *string, timed bool) error {
 	if as != nil {
 		sum.model = *as
 	}
-	one := store.Total{}
-	one.AddRow(row)
-	p.add(slotOf(row.Time), sum, &one)
+	row.Shares(func(x store.Share) { p.add(slotOf(row.Time), sum.at(x.Provider, x.Account), &x.Sum) })
 	if timed {
 		p.observe(slotOf(row.Time), sum, row)
 	}

@@ -200,6 +200,67 @@ func appendResolve(t *testing.T, s store.Store) {
 	}
 }
 
+// appendSpent: what an attempt used that another followed counts where it went, and the
+// request once; corrections of either part find their place.
+func appendSpent(t *testing.T, s store.Store) {
+	e := settle("A", 1, 0, func(r *store.UsageRow) {
+		r.CostNano, r.MarkupNano = 1_000_000, 10_000
+		r.Attempts = []store.Attempt{
+			{Provider: "anthropic", Account: "first", Model: "claude", Outcome: "cut", CostNano: 300_000,
+				Spent: &store.Spent{AccountID: "id1", Tokens: store.Tokens{Input: 25, Output: 1}, UsageSource: store.SourceProviderPartial, MarkupNano: 3_000, PriceVersion: "v1", PriceSource: "catalogue"}},
+			{Provider: "openai", Account: "openai", Model: "gpt-4o-2024", Outcome: "timeout"},
+			{Provider: "openai", Account: "openai", Model: "gpt-4o-2024", Outcome: "ok", CostNano: 700_000},
+		}
+	})
+	want := *e.Row
+	appendAll(t, s, e)
+	appendAll(t, s, e)
+	if got := page(t, s, store.UsageQuery{}).Rows; len(got) != 1 || !reflect.DeepEqual(got[0], want) {
+		t.Errorf("got  %s\nwant %s", dump(got), dump(want))
+	}
+	expect(t, s, 1, 1_000_000)
+	f := func(first, last, markup int64) {
+		t.Helper()
+		var got []string
+		for _, x := range totals(t, s, store.TotalsQuery{GroupBy: []string{"provider", "account"}}) {
+			got = append(got, fmt.Sprintf("%s %s %d %d %d %d %d %d", x.Group["provider"], x.Group["account"], x.Requests, x.Estimated, x.CostNano, x.MarkupNano, x.Tokens.Input, x.Tokens.Output))
+		}
+		want := []string{fmt.Sprintf("anthropic first 0 0 %d 3000 25 1", first), fmt.Sprintf("openai openai 1 1 %d %d 100 10", last, markup)}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+		verified(t, s)
+	}
+	f(300_000, 700_000, 7_000)
+	if x := totals(t, s, store.TotalsQuery{Account: "first"}); len(x) != 1 || x[0].CostNano != 300_000 {
+		t.Errorf("of the first account alone: %+v", x)
+	}
+	fixes := []store.Entry{
+		{Boot: "A", Seq: 2, Kind: store.EntryAdjust, Time: start, RequestID: e.RequestID, Day: start, Attempt: 1, DeltaNano: 50_000, PriceVersion: "v2", PriceSource: "override"},
+		{Boot: "A", Seq: 3, Kind: store.EntryAdjust, Time: start, RequestID: e.RequestID, Day: start, DeltaNano: -100_000, MarkupNano: -1_000},
+	}
+	appendAll(t, s, fixes...)
+	appendAll(t, s, fixes...)
+	expect(t, s, 1, 950_000)
+	f(350_000, 600_000, 6_000)
+	row := page(t, s, store.UsageQuery{}).Rows[0]
+	if a := row.Attempts[0]; a.Cost() != 350_000 || a.Spent.PriceVersion != "v2" || a.Spent.PriceSource != "override" || row.PriceVersion != want.PriceVersion || row.AdjustedNano != -50_000 {
+		t.Errorf("the corrected row is %+v", row)
+	}
+}
+
+// verified asserts that a store that can prove its sums does.
+func verified(t *testing.T, s store.Store) {
+	t.Helper()
+	if p, ok := s.(interface {
+		Verify(context.Context) (store.Verification, error)
+	}); ok {
+		if v, err := p.Verify(context.Background()); err != nil || v.Fault != "" || v.Rows == 0 {
+			t.Errorf("%v, %+v", err, v)
+		}
+	}
+}
+
 func appendBadText(t *testing.T, s store.Store) {
 	// One row a text column would refuse must not take its batch with it.
 	bad := settle("A", 1, 0, func(r *store.UsageRow) {

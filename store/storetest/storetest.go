@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"AppendHoldsAndVoids", appendHoldsAndVoids},
 		{"AppendAdjust", appendAdjust},
 		{"AppendResolve", appendResolve},
+		{"AppendSpent", appendSpent},
 		{"AppendBadText", appendBadText},
 		{"RowsRoundTrip", rowsRoundTrip},
 		{"RowsPages", rowsPages},

@@ -24,7 +24,7 @@ func naive(rows []*store.UsageRow, q store.TotalsQuery) []store.Total {
 	}
 	const quarter = 15 * time.Minute
 	groups := map[string]*store.Total{}
-	for _, r := range rows {
+	for _, r := range parts(rows) {
 		at := r.Time.Truncate(quarter)
 		if !q.Since.IsZero() && at.Before(q.Since.Truncate(quarter)) || !q.Until.IsZero() && !at.Before(q.Until) {
 			continue
@@ -50,12 +50,14 @@ func naive(rows []*store.UsageRow, q store.TotalsQuery) []store.Total {
 		if _, byKey := group["key"]; byKey {
 			x.KeyName = r.KeyName
 		}
-		x.Requests++
-		if r.Failed() {
-			x.Errors++
-		}
-		if r.Uncertain() {
-			x.Estimated++
+		if r.RequestID != "" {
+			x.Requests++
+			if r.Failed() {
+				x.Errors++
+			}
+			if r.Uncertain() {
+				x.Estimated++
+			}
 		}
 		x.Tokens.Add(&r.Tokens)
 		x.CostNano += r.CostNano
@@ -76,6 +78,24 @@ func naive(rows []*store.UsageRow, q store.TotalsQuery) []store.Total {
 	return out
 }
 
+// parts takes from each row what attempts before its last have spent, as a row of its
+// own without an id that is where that went.
+func parts(rows []*store.UsageRow) (out []*store.UsageRow) {
+	for _, r := range rows {
+		own := *r
+		for _, a := range r.Attempts {
+			if a.Spent == nil {
+				continue
+			}
+			out = append(out, &store.UsageRow{Time: r.Time, KeyID: r.KeyID, KeyName: r.KeyName, Group: r.Group, Model: r.Model, EndReason: r.EndReason,
+				Provider: a.Provider, Account: a.Account, CostNano: a.CostNano, Tokens: a.Spent.Tokens})
+			own.CostNano -= a.CostNano
+		}
+		out = append(out, &own)
+	}
+	return out
+}
+
 func pick(rnd *rand.Rand, of ...string) string { return of[rnd.IntN(len(of))] }
 
 // random makes n rows within the given time.
@@ -93,10 +113,28 @@ func random(rnd *rand.Rand, n int, from time.Time, within time.Duration) ([]stor
 			Tokens: store.Tokens{Input: rnd.Int64N(1e6), CacheRead: rnd.Int64N(1000), CacheWrite5m: rnd.Int64N(3), CacheWrite1h: rnd.Int64N(9), InputAudio: rnd.Int64N(2),
 				InputImage: rnd.Int64N(2), Output: rnd.Int64N(5000), Reasoning: rnd.Int64N(700), OutputAudio: rnd.Int64N(2), OutputImage: rnd.Int64N(2)},
 		}
+		if i%5 == 0 {
+			spend(rnd, r)
+		}
 		rows = append(rows, r)
 		entries = append(entries, store.Entry{Boot: "R", Seq: uint64(i + 1), Kind: store.EntrySettle, Time: r.Time, RequestID: r.RequestID, Row: r})
 	}
 	return entries, rows
+}
+
+// spend gives r attempts before its last, some of which have used something.
+func spend(rnd *rand.Rand, r *store.UsageRow) {
+	last := r.CostNano
+	for range 1 + rnd.IntN(2) {
+		a := store.Attempt{Provider: pick(rnd, "openai", "anthropic", "third"), Account: pick(rnd, "a", "b", "c"), Model: "m", Outcome: "cut"}
+		if rnd.IntN(3) > 0 {
+			a.CostNano = rnd.Int64N(1e6)
+			a.Spent = &store.Spent{AccountID: "id", Tokens: store.Tokens{Input: rnd.Int64N(1000), Output: rnd.Int64N(9)}, UsageSource: store.SourceProviderPartial, PriceVersion: "v", PriceSource: "catalogue"}
+			r.CostNano += a.CostNano
+		}
+		r.Attempts = append(r.Attempts, a)
+	}
+	r.Attempts = append(r.Attempts, store.Attempt{Provider: r.Provider, Account: r.Account, Outcome: "ok", CostNano: last})
 }
 
 func zone(t *testing.T, name string) *time.Location {
@@ -135,6 +173,7 @@ func totalsAgainstRows(t *testing.T, s store.Store) {
 			compare(t, s, rows, store.TotalsQuery{GroupBy: by, Zone: z, Since: since, Until: since.Add(time.Duration(rnd.Int64N(int64(24 * time.Hour))))})
 		}
 	}
+	verified(t, s)
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"model"}, KeyID: "key1"})
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"key"}, Model: "模型", Provider: "openai"})
 	compare(t, s, rows, store.TotalsQuery{KeyID: "nobody"})
