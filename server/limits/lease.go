@@ -27,6 +27,8 @@ type Lease struct {
 	at   time.Time // admission
 	held []holding
 	own  int // held[own:] is of the attempt in flight
+	// parts counts the attempts before it that have used something.
+	parts int
 }
 
 // A holding is what a lease has of one rule.
@@ -35,6 +37,8 @@ type holding struct {
 	period *period // of a window
 	n      int64
 	tat    int64 // of a minute
+	// part is the number, from 1, of the attempt that used n; 0: n is reserved.
+	part int
 }
 
 var leases = sync.Pool{New: func() any { return &Lease{held: make([]holding, 0, 8)} }}
@@ -256,6 +260,69 @@ func (s *set) placed(dst []*rule, w *Who, p *Place) []*rule {
 		return true
 	})
 	return dst
+}
+
+// Spend ends an attempt that has used something and that another is to follow. It
+// stays counted where it went, and is reserved of the limits of the whole request
+// beside what the next attempt may use. A denial says which strict budget has no room
+// for that: there must be no other attempt. The request goes on either way, and is
+// settled with what all attempts used.
+func (a *Lease) Spend(used Amount, now time.Time) *Denial {
+	a.parts++
+	kept := a.held[:a.own]
+	for i := a.own; i < len(a.held); i++ {
+		h := a.held[i]
+		switch r := h.rule; {
+		case r.lim.Kind == store.LimitTokens && r.minute():
+			a.l.corrected(r, h.n, used.Tokens, h.tat, a.l.ticks(now))
+		case r.lim.Kind == store.LimitRequests && r.minute(): // the call was made
+		case r.lim.Kind == store.LimitRequests || !r.window():
+			a.undo(&h, now)
+		default:
+			r.mu.Lock()
+			h.period.reserved += r.of(used) - h.n
+			r.mu.Unlock()
+			h.n, h.part = r.of(used), a.parts
+			kept = append(kept, h)
+		}
+	}
+	whole := a.held[:a.own]
+	clear(a.held[len(kept):])
+	a.held, a.own = kept, len(kept)
+	var denied *Denial
+	for i := range whole {
+		if h := &whole[i]; h.part == 0 && h.rule.window() && h.rule.lim.Kind != store.LimitRequests {
+			if d := a.l.raise(h, h.rule.of(used), now); denied == nil {
+				denied = d
+			}
+		}
+	}
+	return denied
+}
+
+// raise reserves n more, also where it does not fit; then a strict budget denies that
+// anything else is used of it.
+func (l *Limiter) raise(h *holding, n int64, now time.Time) (d *Denial) {
+	r := h.rule
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.policy.Mode == store.ModeStrict {
+		if l.o.Lease == nil {
+			d = r.check(h.period, n, now)
+		}
+		for try := 0; l.o.Lease != nil && d == nil && !h.period.fits(n); try++ {
+			if try == 4 { // others were faster, again and again
+				d = &Denial{Policy: r.policy, Limit: r.lim, Need: n, RetryAfter: time.Second}
+				break
+			}
+			r.mu.Unlock()
+			d = l.more(r, n, now)
+			r.mu.Lock()
+		}
+	}
+	h.period.reserved += n
+	h.n += n
+	return d
 }
 
 // Leave gives back what an attempt took that did not end the request. The call was

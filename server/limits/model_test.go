@@ -29,6 +29,16 @@ type job struct {
 	periods []time.Time
 	there   []*plain // of the attempt
 	thereAt []time.Time
+	entered bool
+	parts   []spentPart // attempts before it that have used something
+	raised  Amount      // what they used, reserved beside need
+}
+
+// A spentPart is an attempt that was not the last, with what the model keeps of it.
+type spentPart struct {
+	Part
+	held    []*plain
+	periods []time.Time
 }
 
 // A world runs the limiter beside the model.
@@ -41,6 +51,7 @@ type world struct {
 	running  []*job
 	admitted int
 	refused  int
+	spent    int
 }
 
 // TestModel interleaves 100,000 steps at random and holds the limiter against a
@@ -70,8 +81,8 @@ func TestModel(t *testing.T) {
 				t.Errorf("seed %d: %+v is left", seed, p)
 			}
 		}
-		if w.admitted < 1000 || w.refused < 1000 {
-			t.Errorf("seed %d: %d admitted, %d refused: the run shows too little", seed, w.admitted, w.refused)
+		if w.admitted < 1000 || w.refused < 1000 || w.spent < 50 {
+			t.Errorf("seed %d: %d admitted, %d refused, %d attempts: the run shows too little", seed, w.admitted, w.refused, w.spent)
 		}
 	}
 }
@@ -92,8 +103,10 @@ func (w *world) step() {
 			f := w.rnd.Int64N(101)
 			w.end(i, Amount{Tokens: need.Tokens * f / 100, Nano: need.Nano * f / 100, Cost: need.Cost * f / 100})
 		}
-	case n < 90 && len(w.running) > 0:
+	case n < 85 && len(w.running) > 0:
 		w.enter(w.running[w.rnd.IntN(len(w.running))])
+	case n < 90 && len(w.running) > 0:
+		w.spend(w.running[w.rnd.IntN(len(w.running))])
 	case n < 95:
 		w.d.tick(time.Duration(w.rnd.Int64N(int64(2 * time.Hour))))
 	case n < 96:
@@ -215,41 +228,88 @@ func (w *world) enter(j *job) {
 	back(j.there, j.thereAt, j.need)
 	there, fits := w.take(j.who, &j.place, j.need)
 	j.there, j.thereAt = there, starts(there)
-	if no := j.lease.Enter(j.place, j.need, w.d.clock()); fits != (no == nil) {
+	no := j.lease.Enter(j.place, j.need, w.d.clock())
+	if fits != (no == nil) {
 		w.t.Errorf("%+v at %+v: the model says %v, the limiter %+v", j.need, j.place, fits, no)
 	}
+	j.entered = no == nil
+}
+
+// spend ends an attempt that has used something.
+func (w *world) spend(j *job) {
+	if j.lease == nil || !j.entered || len(j.parts) == 3 {
+		return
+	}
+	part := spentPart{Part: Part{j.place, Amount{Tokens: w.rnd.Int64N(200), Nano: w.rnd.Int64N(200), Cost: w.rnd.Int64N(200)}}}
+	back(j.there, j.thereAt, j.need)
+	for i, p := range j.there {
+		if p.lim.Kind == store.LimitRequests {
+			continue
+		}
+		part.held, part.periods = append(part.held, p), append(part.periods, j.thereAt[i])
+		if p.period.Equal(j.thereAt[i]) {
+			p.reserved += p.amount(part.Used)
+			p.running++
+		}
+	}
+	for i, p := range j.held {
+		if p.lim.Kind != store.LimitRequests && p.period.Equal(j.periods[i]) {
+			p.reserved += p.amount(part.Used)
+		}
+	}
+	j.raised = j.raised.plus(part.Used)
+	j.there, j.thereAt, j.entered = nil, nil, false
+	j.parts = append(j.parts, part)
+	if d := j.lease.Spend(part.Used, w.d.clock()); d != nil {
+		w.t.Errorf("a budget that is not strict denies what was used: %+v", d)
+	}
+	w.spent++
 }
 
 func (w *world) end(i int, used Amount) {
 	j := w.running[i]
 	w.running = slices.Delete(w.running, i, i+1)
 	if w.rnd.IntN(10) == 0 { // it leaves no row
-		back(j.held, j.periods, j.need)
+		back(j.held, j.periods, j.need.plus(j.raised))
 		back(j.there, j.thereAt, j.need)
+		for _, part := range j.parts {
+			back(part.held, part.periods, part.Used)
+		}
 		j.lease.Cancel()
 		return
 	}
-	spend := func(held []*plain, periods []time.Time) {
-		back(held, periods, j.need)
+	spend := func(held []*plain, periods []time.Time, need, used Amount) {
+		back(held, periods, need)
 		for k, p := range held {
 			if p.period.Equal(periods[k]) {
 				p.spent += p.amount(used)
 			}
 		}
 	}
-	spend(j.held, j.periods)
-	spend(j.there, j.thereAt)
-	for _, p := range w.model { // made, or met, since it was admitted
-		if slices.Contains(j.held, p) || slices.Contains(j.there, p) {
-			continue
-		}
-		if p.concerns(j.who, nil) || j.place != (Place{}) && p.concerns(j.who, &j.place) {
+	whole := used.plus(j.raised)
+	spend(j.held, j.periods, j.need.plus(j.raised), whole)
+	spend(j.there, j.thereAt, j.need, used)
+	met := func(held []*plain, used Amount, concerns func(p *plain) bool) { // policies made, or met, since it was admitted
+		for _, p := range w.model {
+			if slices.Contains(held, p) || !concerns(p) {
+				continue
+			}
 			if p.at(j.at); !j.at.Before(p.period) {
 				p.spent += p.amount(used)
 			}
 		}
 	}
-	w.d.l.Settle(j.lease, j.who, j.place, j.at, used, w.d.clock())
+	met(j.held, whole, func(p *plain) bool { return p.concerns(j.who, nil) })
+	if j.place != (Place{}) {
+		met(j.there, used, func(p *plain) bool { return p.concerns(j.who, &j.place) })
+	}
+	var before []Part
+	for _, part := range j.parts {
+		spend(part.held, part.periods, part.Used, part.Used)
+		met(part.held, part.Used, func(p *plain) bool { return p.lim.Kind != store.LimitRequests && p.concerns(j.who, &part.Place) })
+		before = append(before, part.Part)
+	}
+	w.d.l.Settle(j.lease, j.who, j.place, j.at, used, w.d.clock(), before...)
 }
 
 // change makes, raises, lowers or removes a policy.
