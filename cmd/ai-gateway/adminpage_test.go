@@ -24,6 +24,7 @@ const hostileName = `"><img src=x onerror=alert(1)>'${alert(2)}`
 // removed is, and the checks of accessibility find nothing. web/e2e/admin.mjs says
 // what is looked at. AI_GATEWAY_TEST_SHOTS names a folder for pictures of all pages.
 func TestAdminPage(t *testing.T) {
+	t.Parallel()
 	web, chromium := browserTools(t)
 	g := serve(t, "", nil)
 	mock := freePort(t)

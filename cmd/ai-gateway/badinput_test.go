@@ -50,6 +50,7 @@ func raw(t *testing.T, addr, send string, patience time.Duration) (statuses []in
 // TestBadInput is the table of inputs that must be refused, each row by its
 // number in the project's list of faults, with what is required.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	up := startUpstream(t)
 	g := serve(t, "", []string{"OPENAI_API_KEY=sk-upstream", "AI_GATEWAY_PROVIDER_OPENAI_BASE_URL=" + up.url + "/v1", "ANTHROPIC_API_KEY=sk-up-ant", "AI_GATEWAY_PROVIDER_ANTHROPIC_BASE_URL=" + up.url})
 	key := g.newKey(`{"name":"t"}`)

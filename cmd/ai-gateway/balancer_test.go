@@ -169,6 +169,7 @@ func (c *crowd) streamOnce(client *http.Client, url, key string, words int) {
 // with the files that are shipped, under load: no request fails, each has its row,
 // and streams come through as they are written.
 func TestBalancers(t *testing.T) {
+	t.Parallel()
 	rounds, words := 2, 20
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
 		rounds = 20

@@ -61,6 +61,7 @@ func fdsOf(t *testing.T, g *gateway) int {
 // TestIdleConnections (row 15): 5,000 connections that say nothing are taken, others
 // are served meanwhile, and all is given back.
 func TestIdleConnections(t *testing.T) {
+	t.Parallel()
 	n := 5000
 	if testing.Short() {
 		n = 500

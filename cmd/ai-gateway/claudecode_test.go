@@ -318,6 +318,7 @@ func ccEvents(payloads ...string) string {
 
 // TestClaudeCodeRelayed: with an Anthropic account every byte passes, both ways.
 func TestClaudeCodeRelayed(t *testing.T) {
+	t.Parallel()
 	up := startCCVendor(t, ccStream(ccOwn(1)), ccStream(ccOwn(2)), ccStream(ccOwn(3)))
 	g := ccGateway(t, fmt.Sprintf("  - {provider: anthropic, account_name: ant, api_key: sk-vendor-secret, base_url: %q}\n", up.url))
 	c := newClaudeCode(t, g, ccModel)
@@ -384,6 +385,7 @@ func ccFinish(reason string, prompt, completion, cached int) string {
 // that thinks in reasoning_content: a tool loop of three turns, then the same
 // conversation goes on with Anthropic.
 func TestClaudeCodeTranslated(t *testing.T) {
+	t.Parallel()
 	up := startCCVendor(t,
 		ccStream(ccChunk(`{"role":"assistant","content":null,"reasoning_content":""}`), ccChunk(`{"reasoning_content":"Two "}`), ccChunk(`{"reasoning_content":"files."}`), ccChunk(`{"content":"I look."}`),
 			ccChunk(`{"tool_calls":[{"index":0,"id":"call_a","type":"function","function":{"name":"Tool00","arguments":""}}]}`),
@@ -523,6 +525,7 @@ func ccCheckChat(t *testing.T, got ccReceived, sent, shape string) {
 // TestClaudeCodeSilence: the client gets its 200 and pings while a model thinks
 // for long, before its first word and between two.
 func TestClaudeCodeSilence(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes 24 s")
 	}

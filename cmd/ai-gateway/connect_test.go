@@ -67,6 +67,7 @@ func agentPath(t *testing.T, program string) string {
 // TestConnectAgents connects real programs with one command, lets each do its work
 // over the gateway, and takes the settings back; then each is launched without any.
 func TestConnectAgents(t *testing.T) {
+	t.Parallel()
 	for _, agent := range connectedAgents {
 		t.Run(agent.tool, func(t *testing.T) { agent.run(t) })
 	}

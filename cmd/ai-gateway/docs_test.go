@@ -55,6 +55,7 @@ var linesNotRun = []struct {
 // page's own whose vendors are the demo engine. Only the address, the folder of the
 // data and the placeholders of keys are filled in. The quick start runs under zsh, too.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	ran, left := 0, map[string]int{}
 	for _, page := range globbed(t, pages) {
 		md, err := os.ReadFile(page)

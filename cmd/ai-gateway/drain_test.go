@@ -79,6 +79,7 @@ func talker(t *testing.T, words int) string {
 // way lets all end; a second one cuts streams with an error event and buffered
 // requests with an error. Each request has its one row either way.
 func TestTermination(t *testing.T) {
+	t.Parallel()
 	const streamed, buffered = 200, 50
 	f := func(name string, words int, twice bool) {
 		t.Run(name, func(t *testing.T) {

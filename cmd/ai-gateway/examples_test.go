@@ -20,6 +20,7 @@ var exampleUsage = regexp.MustCompile(`\n\[[1-9]\d* in, [1-9]\d* out\]\s*$`)
 // TestExamples runs the program of each SDK as examples/README.md says: it streams an
 // answer, prints what it used, and the gateway has a row of it with the same key.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	g := serve(t, "", nil)
 	key := g.newKey(`{"name":"examples"}`)
 	env := append(os.Environ(), "OPENAI_BASE_URL="+g.url+"/v1", "ANTHROPIC_BASE_URL="+g.url, "GOOGLE_GEMINI_BASE_URL="+g.url,

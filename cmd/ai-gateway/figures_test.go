@@ -73,7 +73,7 @@ func TestFigures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes two minutes")
 	}
-	rounds, length, streams, held := 1, 2*time.Second, 1000, 5*time.Second
+	rounds, length, streams, held := 1, time.Second, 1000, 3*time.Second
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
 		rounds, length, streams, held = 3, 10*time.Second, 10_000, time.Minute
 	}
@@ -112,7 +112,7 @@ func TestFigures(t *testing.T) {
 	async.stop()
 	b.memoryRow(t, &table, streams/10)
 	b.heldRow(t, &table, streams, held)
-	idleRow(t, &table)
+	idleRow(t, &table, rounds)
 	t.Log(table.String())
 }
 
@@ -197,14 +197,14 @@ func (b *benchmarks) heldRow(t *testing.T, table *strings.Builder, streams int, 
 }
 
 // idleRow adds the memory of a gateway that does nothing, its start and its size.
-func idleRow(t *testing.T, table *strings.Builder) {
+func idleRow(t *testing.T, table *strings.Builder, rounds int) {
 	t.Helper()
 	size := "–"
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
 		size = fmt.Sprintf("%.1f MB", float64(released(t))/1e6)
 	}
 	var idle, start []float64
-	for range 3 {
+	for range rounds {
 		g, took := firstAnswer(t)
 		time.Sleep(2 * time.Second)
 		idle, start = append(idle, float64(rss(t, g))/1e6), append(start, ms(took))

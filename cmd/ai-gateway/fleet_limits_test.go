@@ -18,6 +18,7 @@ import (
 // gateways together, as for one, also when one of them dies; without the database each
 // has its part.
 func TestFleetShortLimits(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	db := server.Database(t)
 	var mu sync.Mutex

@@ -21,6 +21,7 @@ import (
 // TestFleetLive: what is in flight at any of three gateways is seen, followed and ended
 // at each of them, also while the database is away; one that is gone is left out.
 func TestFleetLive(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	db := server.Database(t)
 	up := talker(t, 300)

@@ -24,7 +24,8 @@ var (
 	buildErr  error
 )
 
-// TestMain removes what the tests built.
+// TestMain removes what the tests built. Tests that mostly wait run beside each other
+// (t.Parallel), after all others: those that measure are alone in this package.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	tellLooked()

@@ -88,6 +88,7 @@ type matrixRun struct {
 // scenario, buffered and streamed: each passes or is refused by name. What came of
 // it stands in docs/compatibility.md: `go test ./cmd/ai-gateway -run TestMatrix -update`.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	up := startMatrixUpstream(t)
 	g := serve(t, "", nil, "--config", matrixConfig(t, up.url))
 	m := &matrixRun{t, g, up, g.newKey(`{"name":"matrix"}`)}

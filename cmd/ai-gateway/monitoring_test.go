@@ -60,6 +60,7 @@ func TestPromtool(t *testing.T) {
 // with its file but for the addresses, scrapes the gateway, and answers what the
 // dashboards and alerts ask.
 func TestMonitoring(t *testing.T) {
+	t.Parallel()
 	tool := program(t, "prometheus")
 	cert, key, _, _ := writeCertificate(t, t.TempDir(), "localhost")
 	metrics, second := freeAddress(t), freeAddress(t)

@@ -128,6 +128,7 @@ func TestPostgresServe(t *testing.T) {
 // TestPostgresMigrate goes up and down, tells a newer schema from its own, and
 // keeps a gateway with --no-migrate from a schema that is not there.
 func TestPostgresMigrate(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	db := server.Database(t)
 	g := &gateway{t: t, home: t.TempDir(), env: append(os.Environ(), "PATH="+binary(t)+":"+os.Getenv("PATH"), "AI_GATEWAY_DATABASE_URL="+db)}

@@ -49,6 +49,7 @@ func commands(block string) []string {
 // written: only the address, the keys' placeholders and what the product's own
 // page openly changes are replaced.
 func TestQuickStart(t *testing.T) {
+	t.Parallel()
 	md, err := os.ReadFile(filepath.Join(shared(t, "seed"), "quickstart.zh.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -142,6 +142,7 @@ func TestGzipBomb(t *testing.T) {
 
 // TestSlowBody (row 14): a body that drips is ended with 408.
 func TestSlowBody(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes 10 s or more")
 	}

@@ -101,7 +101,7 @@ func TestManyKeys(t *testing.T) {
 // lookUps measures the CPU of requests with one key and with a different one of all each time.
 func lookUps(t *testing.T, few, many *scaled, long bool) {
 	t.Helper()
-	length, rounds, most := time.Second, 3, 2.0
+	length, rounds, most := time.Second, 1, 3.0
 	if long {
 		length, rounds, most = 10*time.Second, 5, 1.25
 	}
@@ -186,7 +186,7 @@ func listings(t *testing.T, s *scaled, long bool) {
 // accounts change ten times a second, and without.
 func pauses(t *testing.T, s *scaled, long bool) {
 	t.Helper()
-	length, rounds, most := 5*time.Second, 2, 1000.0
+	length, rounds, most := 4*time.Second, 1, 1000.0
 	if long {
 		length, rounds, most = 30*time.Second, 3, 10
 	}

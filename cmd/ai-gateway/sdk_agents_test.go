@@ -15,6 +15,7 @@ import (
 
 // TestSDKVercelGoogle runs the AI SDK with google(), which speaks Gemini's format.
 func TestSDKVercelGoogle(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{
 		name: "ai + @ai-sdk/google",
 		command: func(t *testing.T) *exec.Cmd {
@@ -29,6 +30,7 @@ func TestSDKVercelGoogle(t *testing.T) {
 
 // TestSDKVercel runs the AI SDK with each of its providers that speak the two formats.
 func TestSDKVercel(t *testing.T) {
+	t.Parallel()
 	for _, provider := range []string{"openai", "openai-compatible", "anthropic"} {
 		t.Run(provider, func(t *testing.T) {
 			runSDK(t, sdkRun{
@@ -71,6 +73,7 @@ func opencode(t *testing.T) string {
 // TestAgentOpencode runs the agent without a terminal: in two rounds of tool calls
 // it reads a file, runs a command, and writes a file.
 func TestAgentOpencode(t *testing.T) {
+	t.Parallel()
 	bin := opencode(t)
 	for _, speaks := range []string{"openai-compatible", "anthropic"} {
 		for _, format := range []string{"openai", "anthropic"} {

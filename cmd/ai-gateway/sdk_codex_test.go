@@ -40,6 +40,7 @@ exporter = "none"
 // reads a file, runs a command, and writes a file, with an upstream of its own
 // format and of the two others.
 func TestAgentCodex(t *testing.T) {
+	t.Parallel()
 	modules := tool(t, "AI_GATEWAY_TEST_NODE", "a folder whose node_modules has the packages of .ci/package.json")
 	bin := filepath.Join(modules, "node_modules", ".bin", "codex")
 	version := exec.Command(bin, "--version")

@@ -18,21 +18,25 @@ var geminiUpstreams = []string{"gemini", "openai", "anthropic"}
 const sdkGemini = "chat stream image tool_loop tool_loop_streamed parallel_tools parallel_tools_streamed no_arguments two_steps count_tokens wrong_key unknown_model rate_limited mid_stream_error context_length"
 
 func TestSDKGeminiPython(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "google-genai (Python)", command: pythonClient("gemini_sdk.py"),
 		scenarios: sdkGemini + " history async_stream length structured automatic_tools tool_choice models other_model lost_connection", more: []string{"gemini"}})
 }
 
 func TestSDKGeminiNode(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "@google/genai (Node)", command: nodeClient("gemini_sdk.mjs"), scenarios: sdkGemini + " chat_object", more: []string{"gemini"}})
 }
 
 func TestSDKGeminiGo(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "genai (Go)", command: goClient("gemini"), scenarios: "chat stream tool_loop tool_loop_streamed parallel_tools no_arguments count_tokens wrong_key unknown_model rate_limited mid_stream_error", more: []string{"gemini"}})
 }
 
 // TestAgentGeminiCLI runs Google's agent without a terminal: it runs a command, and
 // writes a file, in two rounds of tool calls.
 func TestAgentGeminiCLI(t *testing.T) {
+	t.Parallel()
 	modules := tool(t, "AI_GATEWAY_TEST_NODE", "a folder whose node_modules has the packages of .ci/package.json")
 	bin := filepath.Join(modules, "node_modules", ".bin", "gemini")
 	if _, err := os.Stat(bin); err != nil {

@@ -18,9 +18,11 @@ func sdkLangChain() string {
 }
 
 func TestSDKLangChainPython(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "langchain-openai, langchain-anthropic (Python)", command: pythonClient("langchain_sdk.py"), scenarios: sdkLangChain()})
 }
 
 func TestSDKLangChainNode(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "@langchain/openai, @langchain/anthropic (Node)", command: nodeClient("langchain_sdk.mjs"), scenarios: sdkLangChain()})
 }

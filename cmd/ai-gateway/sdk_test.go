@@ -273,25 +273,31 @@ const (
 )
 
 func TestSDKOpenAIPython(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "openai (Python)", command: pythonClient("openai_sdk.py"), scenarios: sdkChat + " async_stream parse_tools thinking_kept thinking_dropped other_model refused retried", more: []string{"bedrock", "azure"}})
 }
 
 func TestSDKAnthropicPython(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "anthropic (Python)", command: pythonClient("anthropic_sdk.py"), scenarios: sdkChat + " async_stream thinking thinking_streamed other_model refused retried count_tokens", more: []string{"bedrock", "azure"}})
 }
 
 func TestSDKOpenAINode(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "openai (Node)", command: nodeClient("openai_sdk.mjs"), scenarios: sdkChat + " run_tools thinking_kept thinking_dropped"})
 }
 
 func TestSDKAnthropicNode(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "@anthropic-ai/sdk (Node)", command: nodeClient("anthropic_sdk.mjs"), scenarios: sdkChat + " thinking thinking_streamed count_tokens"})
 }
 
 func TestSDKOpenAIGo(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "openai-go", command: goClient("openai"), scenarios: sdkChat})
 }
 
 func TestSDKAnthropicGo(t *testing.T) {
+	t.Parallel()
 	runSDK(t, sdkRun{name: "anthropic-sdk-go", command: goClient("anthropic"), scenarios: sdkChat + " thinking thinking_streamed count_tokens"})
 }

@@ -120,6 +120,7 @@ func (g *gateway) ask(client *http.Client) int {
 // TestRetryStorm (row 51): the only target answers nothing but 503, at 500 requests a
 // second: it gets at most 1.2 attempts a request and 3, with the breaker and without.
 func TestRetryStorm(t *testing.T) {
+	t.Parallel()
 	for name, env := range map[string][]string{"breaker": nil, "no breaker": {"AI_GATEWAY_ROUTING_BREAKER_WINDOW=1ms"}} {
 		t.Run(name, func(t *testing.T) {
 			m := startMended(t, 0)
@@ -216,6 +217,7 @@ func TestRepairedTarget(t *testing.T) {
 // TestRepairedOneAtATime: three targets are down and are repaired one after the other,
 // under the load of 24 callers: each sees one request at a time until it has answered.
 func TestRepairedOneAtATime(t *testing.T) {
+	t.Parallel()
 	all := []*mended{startMended(t, 300*time.Millisecond), startMended(t, 300*time.Millisecond), startMended(t, 300*time.Millisecond)}
 	g := before(t, []string{"AI_GATEWAY_ROUTING_BREAKER_OPEN=1s", "AI_GATEWAY_ROUTING_PROBE_EVERY=200ms"}, all...)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 24}, Timeout: 30 * time.Second}

@@ -84,6 +84,7 @@ func always(d time.Duration) func() time.Duration { return func() time.Duration 
 // what is not is another target's to answer, else 502 or 504, and never a part of an
 // answer as if it were whole. Nothing stays behind.
 func TestToxicConnections(t *testing.T) {
+	t.Parallel()
 	up := startUpstream(t)
 	toxics := []struct {
 		name  string

@@ -160,6 +160,7 @@ func used(v *inventory, tool string) bool {
 // upstream gets passes strict checks, decodes with AWS's own types, and loses
 // nothing but what the answer's header names.
 func TestBedrockRequests(t *testing.T) {
+	t.Parallel()
 	recs := requests(t)
 	up := startStage(t)
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
