@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	"server/upstream":        {"providers", "providers/wire"},
 	"server/threads":         {"server/vault", "providers/wire"},
 	"server/vault":           {"store"},
-	"server/config":          {"server/notify", "providers", "store"},
+	"server/config":          {"server/notify", "server/upstream", "providers", "store"},
 	"server/notify":          {"store"},
 	"server/telemetry":       {},
 	"tui":                    {"server/api", "web/locales"},

@@ -22,8 +22,8 @@ type Rule struct {
 	When   string // a condition, in words; empty: always
 }
 
-// RuleOf returns the rule of a dialect, whose last is that of "<any other>", for a
-// member of a request of that origin.
+// RuleOf returns the rule for a member without a neutral field of a request of that
+// origin. The last of the rules is that of "<any other>".
 func RuleOf(rules []Rule, origin Dialect, member string) *Rule {
 	for i := range rules {
 		if r := &rules[i]; r.Member == member && (r.Origin == "" || r.Origin == origin) {

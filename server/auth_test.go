@@ -237,6 +237,12 @@ func TestModels(t *testing.T) {
 			t.Errorf("%s: %v", path, got)
 		}
 	}
+	// but no way out of there: what looks at paths in front of the gateway sees models
+	for _, path := range []string{"..%2fadmin%2fapi-keys", "..%2F..%2fhealth", "x%2f..%2f..%2f..%2fmetrics", "a%2f.%2fb", "%2f..", "..%2f"} {
+		if got := b.call("GET", "/v1/models/"+path, key, ""); got.status != 400 || got.errorOf().Error.Code != "bad_path" {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
 	if got := b.call("GET", "/v1/models/claude-x", key, "", "anthropic-version", "2023-06-01"); !strings.Contains(got.body, `"type":"model"`) {
 		t.Errorf("in Anthropic's shape: %v", got)
 	}

@@ -38,6 +38,10 @@ func checkShape(ctx *fasthttp.RequestCtx) *providers.Error {
 	return checkHeaders(h.RawHeaders())
 }
 
+// slashes undoes the escape that names of models may have: what stands between two
+// of them is a segment to whoever resolves the path later.
+var slashes = strings.NewReplacer("%2f", "/", "%2F", "/")
+
 // checkTarget refuses a request target that is not a canonical path.
 func checkTarget(uri []byte) *providers.Error {
 	if plainPath(uri) {
@@ -57,7 +61,7 @@ func checkTarget(uri []byte) *providers.Error {
 	case bytes.IndexByte(path, '#') >= 0 || bytes.IndexByte(uri, '#') >= 0:
 		return bad("it holds a fragment")
 	}
-	for _, seg := range strings.Split(string(path), "/") {
+	for _, seg := range strings.Split(slashes.Replace(string(path)), "/") {
 		if seg == "." || seg == ".." {
 			return bad("it holds a dot segment")
 		}

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -13,7 +14,7 @@ import (
 //
 // A member of the table that is Dropped or Refused is reported or named as it is
 // spelt here; values that change nothing (false, 0, empty) are left out silently.
-func Rules() []providers.Rule { return append([]providers.Rule(nil), rules...) }
+func Rules() []providers.Rule { return slices.Concat(rules, extraRules) }
 
 var rules = []providers.Rule{
 	{Member: "model", Is: providers.Carried},
@@ -51,7 +52,11 @@ var rules = []providers.Rule{
 	{Member: "response_format", Is: providers.Carried, As: "output_config.format", When: "json_schema; json_object becomes an instruction and is reported"},
 	{Member: "reasoning_effort", Is: providers.Carried, As: "thinking or output_config.effort", When: "the model thinks, no tool is forced, and a budget fits below max_tokens; else dropped"},
 	{Member: "provider", Is: providers.Dropped},
+}
 
+// extraRules are those of members that have no neutral field: only they are looked up by
+// the name that a caller gave. A name of the others would be written twice, and unread.
+var extraRules = []providers.Rule{
 	{Member: "modalities", Is: providers.Refused, When: "it asks for audio; text alone needs no saying"},
 	{Member: "response_modalities", Is: providers.Carried, When: "needs no saying: this format answers with text"},
 	{Member: "audio", Is: providers.Refused},
@@ -75,7 +80,7 @@ var rules = []providers.Rule{
 // foreignExtra does with a member of another dialect, that has no neutral field,
 // what the rules say.
 func (w *requestWriter) foreignExtra(m providers.Member) {
-	r := providers.RuleOf(rules, w.r.Origin, m.Name)
+	r := providers.RuleOf(extraRules, w.r.Origin, m.Name)
 	switch {
 	case r.Is == providers.Refused && (r.When == "" || strings.Contains(string(m.Value), `"audio"`)):
 		w.fail(m.Name, "this model cannot answer with audio")

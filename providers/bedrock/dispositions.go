@@ -1,9 +1,13 @@
 package bedrock
 
-import "github.com/your-org/ai-api-gateway/providers"
+import (
+	"slices"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
 
 // Rules returns the disposition of every member that a request of another dialect may have.
-func Rules() []providers.Rule { return append([]providers.Rule(nil), rules...) }
+func Rules() []providers.Rule { return slices.Concat(rules, extraRules) }
 
 var rules = []providers.Rule{
 	{Member: "model", Is: providers.Carried, When: "in the address"},
@@ -46,7 +50,11 @@ var rules = []providers.Rule{
 	{Member: "reasoning_effort", Is: providers.Carried, As: "additionalModelRequestFields or outputConfig.effort", When: "Claude, Nova 2 and OpenAI's models; else dropped"},
 	{Member: "thinking", Is: providers.Carried, As: "additionalModelRequestFields", When: "as reasoning_effort"},
 	{Member: "provider", Is: providers.Dropped},
+}
 
+// extraRules are those of members that have no neutral field: only they are looked up by
+// the name that a caller gave. A name of the others would be written twice, and unread.
+var extraRules = []providers.Rule{
 	{Member: "modalities", Is: providers.Refused, When: "it asks for audio; text alone needs no saying"},
 	{Member: "response_modalities", Is: providers.Carried, When: "needs no saying: this format answers with text"},
 	{Member: "audio", Is: providers.Refused},

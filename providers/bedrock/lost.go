@@ -25,7 +25,7 @@ func (w *requestWriter) loseExtra() {
 		w.drop("response_format")
 	}
 	for _, m := range w.r.Extra {
-		r := providers.RuleOf(rules, w.r.Origin, m.Name)
+		r := providers.RuleOf(extraRules, w.r.Origin, m.Name)
 		switch {
 		case r.Is == providers.Refused && (r.When == "" || strings.Contains(string(m.Value), `"audio"`)):
 			w.fail(m.Name, "this model cannot answer with audio")

@@ -13,7 +13,7 @@ import (
 //
 // A member of the table that is Dropped or Refused is reported or named as it is
 // spelt here; values that change nothing (false, 0, empty) are left out silently.
-func Rules() []providers.Rule { return append([]providers.Rule(nil), rules...) }
+func Rules() []providers.Rule { return slices.Concat(rules, extraRules) }
 
 var rules = []providers.Rule{
 	{Member: "model", Is: providers.Carried, As: "the address"},
@@ -56,7 +56,11 @@ var rules = []providers.Rule{
 	{Member: "reasoning_effort", Is: providers.Carried, As: "generationConfig.thinkingConfig", When: "the model thinks; none is reported where thinking cannot be switched off"},
 	{Member: "thinking", Is: providers.Carried, As: "generationConfig.thinkingConfig", When: "as reasoning_effort"},
 	{Member: "provider", Is: providers.Dropped},
+}
 
+// extraRules are those of members that have no neutral field: only they are looked up by
+// the name that a caller gave. A name of the others would be written twice, and unread.
+var extraRules = []providers.Rule{
 	{Member: "frequency_penalty", Is: providers.Carried, As: "generationConfig.frequencyPenalty"},
 	{Member: "presence_penalty", Is: providers.Carried, As: "generationConfig.presencePenalty"},
 	{Member: "logprobs", Origin: providers.Chat, Is: providers.Carried, As: "generationConfig.responseLogprobs"},
@@ -80,7 +84,7 @@ var rules = []providers.Rule{
 // foreignExtra does with a member of another dialect, that has no neutral field,
 // what the rules say; those that are carried are written with generationConfig.
 func (w *requestWriter) foreignExtra(m providers.Member) {
-	r := providers.RuleOf(rules, w.r.Origin, m.Name)
+	r := providers.RuleOf(extraRules, w.r.Origin, m.Name)
 	spoken := strings.Contains(string(m.Value), `"audio"`)
 	switch {
 	case r.Is == providers.Refused, m.Name == "modalities" && spoken:

@@ -164,7 +164,7 @@ func (w *requestWriter) configExtra() {
 			}
 			continue
 		}
-		if rule := providers.RuleOf(rules, w.r.Origin, m.Name); rule.Is == providers.Carried && !wire.Inert(m.Value) {
+		if rule := providers.RuleOf(extraRules, w.r.Origin, m.Name); rule.Is == providers.Carried && !wire.Inert(m.Value) {
 			w.carry(rule.As, m)
 		}
 	}

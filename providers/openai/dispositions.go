@@ -1,6 +1,10 @@
 package openai
 
-import "github.com/your-org/ai-api-gateway/providers"
+import (
+	"slices"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
 
 // The words of the rules are shared with the other dialects.
 type (
@@ -17,7 +21,7 @@ const (
 // Rules returns the disposition of every member that a request of another
 // dialect may have. A chat request is written back whole, apart from members that
 // the vendor's row says to drop.
-func Rules() []Rule { return append([]Rule(nil), rules...) }
+func Rules() []Rule { return slices.Concat(rules, extraRules) }
 
 const onOpenAI = "OpenAI; else dropped"
 
@@ -60,7 +64,11 @@ var rules = []Rule{
 	{Member: "thinking", Is: Carried, As: "reasoning_effort", When: "a budget or an effort is given; switched on or off without one it is dropped"},
 	{Member: "reasoning.summary", Is: Dropped},
 	{Member: "provider", Is: Dropped},
+}
 
+// extraRules are those of members that have no neutral field: only they are looked up by
+// the name that a caller gave. A name of the others would be written twice, and unread.
+var extraRules = []Rule{
 	{Member: "frequency_penalty", Is: Carried},
 	{Member: "presence_penalty", Is: Carried},
 	{Member: "logprobs", Is: Carried},
@@ -84,18 +92,12 @@ var rules = []Rule{
 // foreignExtra returns the name under which a member without a neutral field is
 // sent, "" if it is dropped.
 func foreignExtra(origin providers.Dialect, name string) string {
-	for i := range rules {
-		r := &rules[i]
-		if r.Member != name || r.Origin != "" && r.Origin != origin {
-			continue
-		}
-		switch {
-		case r.Is != Carried || r.When != "" && r.When != onOpenAI:
-			return ""
-		case r.As != "":
-			return r.As
-		}
-		return name
+	r := providers.RuleOf(extraRules, origin, name)
+	switch {
+	case r.Is != Carried || r.When != "" && r.When != onOpenAI:
+		return ""
+	case r.As != "":
+		return r.As
 	}
-	return ""
+	return name
 }

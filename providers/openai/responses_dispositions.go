@@ -1,12 +1,16 @@
 package openai
 
-import "github.com/your-org/ai-api-gateway/providers"
+import (
+	"slices"
+
+	"github.com/your-org/ai-api-gateway/providers"
+)
 
 // ResponsesRules returns the disposition of every member that a request of another
 // dialect may have when it is written as a Responses request. A request of this
 // dialect is written back whole, apart from members that the vendor's row says to
 // drop and from reasoning of another vendor's.
-func ResponsesRules() []Rule { return append([]Rule(nil), responsesRules...) }
+func ResponsesRules() []Rule { return slices.Concat(responsesRules, responsesExtraRules) }
 
 var responsesRules = []Rule{
 	{Member: "model", Is: Carried},
@@ -45,7 +49,11 @@ var responsesRules = []Rule{
 	{Member: "thinking", Is: Carried, As: "reasoning.effort", When: "a budget or an effort is given; switched on or off without one it is dropped"},
 	{Member: "reasoning.summary", Is: Carried},
 	{Member: "provider", Is: Dropped},
+}
 
+// responsesExtraRules are those of members that have no neutral field: only they are looked up by
+// the name that a caller gave. A name of the others would be written twice, and unread.
+var responsesExtraRules = []Rule{
 	{Member: "logprobs", Origin: providers.Chat, Is: Carried, As: "include"},
 	{Member: "top_logprobs", Origin: providers.Chat, Is: Carried},
 	{Member: "modalities", Is: Refused, When: "it asks for audio; text alone needs no saying"},
@@ -64,14 +72,4 @@ var responsesRules = []Rule{
 	{Member: "prediction", Is: Dropped},
 	{Member: "web_search_options", Is: Dropped},
 	{Member: "<any other>", Is: Dropped},
-}
-
-// responsesRule returns the rule of a member without a neutral field.
-func responsesRule(origin providers.Dialect, name string) *Rule {
-	for i := range responsesRules {
-		if r := &responsesRules[i]; r.Member == name && (r.Origin == "" || r.Origin == origin) {
-			return r
-		}
-	}
-	return &responsesRules[len(responsesRules)-1] // <any other>
 }

@@ -271,7 +271,7 @@ func (w *responsesWriter) writeExtra() {
 // foreignExtra does with a member of another dialect, that has no neutral field,
 // what the rules say.
 func (w *responsesWriter) foreignExtra(m providers.Member) {
-	r := responsesRule(w.r.Origin, m.Name)
+	r := providers.RuleOf(responsesExtraRules, w.r.Origin, m.Name)
 	switch {
 	case r.Is == Refused && (r.When == "" || strings.Contains(string(m.Value), `"audio"`)):
 		w.fail(m.Name, "this model cannot answer with audio")

@@ -103,10 +103,6 @@ func (a *Admin) checkBase(s *store.Account, p *providers.Provider) error {
 	if err := a.d.CheckBaseURL(s.BaseURL); err != nil {
 		return invalid("base_url", "is not usable: %v", err)
 	}
-	// Names that only clouds resolve, to their metadata.
-	if u, err := url.Parse(s.BaseURL); err == nil && slices.Contains([]string{"metadata.google.internal", "metadata", "instance-data"}, strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))) {
-		return invalid("base_url", "is a cloud's metadata service")
-	}
 	return nil
 }
 

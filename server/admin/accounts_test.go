@@ -79,7 +79,7 @@ func TestAccountRefusals(t *testing.T) {
 	bad(`"models":[""]`, "invalid_value", "models")
 	bad(`"api_keys":[{"key":"k"}]`, "invalid_value", "api_key")
 	for _, u := range []string{"ftp://h", "h:80", "//h", "https://", "https://u:p@h", "https://h/?a=b", "https://h/#f", "http://169.254.169.254/latest", "http://[fe80::1]/", "http://0.0.0.0/",
-		"http://224.0.0.1/", "http://2852039166/", "http://0x7f.1/", "http://[::ffff:169.254.169.254]/", "http://metadata.google.internal/", "http://100.100.100.200/", "https://h o/"} {
+		"http://224.0.0.1/", "http://2852039166/", "http://0x7f.1/", "http://[::ffff:169.254.169.254]/", "http://metadata.google.internal/", "http://127.0.0.1:/v1", "http://h:0/v1", "http://100.100.100.200/", "https://h o/"} {
 		bad(`"base_url":"`+u+`"`, "invalid_value", "base_url")
 	}
 	for _, name := range []string{"Authorization", "X-API-Key", "Host", "Connection", "Transfer-Encoding", "Cookie", "Proxy-Authorization", "X-Forwarded-For", "bad name", "a:b", ""} {

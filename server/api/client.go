@@ -58,6 +58,8 @@ func (c *Client) Base() (string, error) {
 		return "", errors.New("the gateway address is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return "", fmt.Errorf("the gateway address must be http:// or https:// with a host, not %q", u.Redacted())
+	case u.Port() == "" && strings.HasSuffix(u.Host, ":"), u.Port() == "0":
+		return "", fmt.Errorf("the gateway address names no port behind the colon: %q", u.Redacted())
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", errors.New("the gateway address may not hold a user, a query or a fragment")
 	}

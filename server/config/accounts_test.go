@@ -101,7 +101,7 @@ func TestAccountsRefused(t *testing.T) {
 	f("accounts: [{provider: openai, api_key: x, params: {set: [1]}}]", "must be a mapping")
 	f("accounts: [{provider: openai, api_key: x, options: {a: .nan}}]", "is no JSON value")
 	f("accounts: [{provider: openai, api_key: x, models: ['']}]", "must be a model name")
-	for _, base := range []string{"ftp://x", "x", "https://u:p@x", "https://x?y", "https://x#y", "http://169.254.169.254/v1", "http://[fe80::1%25eth0]", "http://0.0.0.0", "http://[::ffff:169.254.169.254]", "http://100.100.100.200", "http://224.0.0.1"} {
+	for _, base := range []string{"ftp://x", "x", "https://u:p@x", "https://x?y", "https://x#y", "http://169.254.169.254/v1", "http://[fe80::1%25eth0]", "http://0.0.0.0", "http://[::ffff:169.254.169.254]", "http://100.100.100.200", "http://224.0.0.1", "http://127.0.0.1:/v1", "http://h:0/v1", "http://h:65536", "http://2852039166/", "http://metadata.google.internal/v1", "https://h o/"} {
 		f("accounts: [{provider: openai, api_key: x, base_url: '"+base+"'}]", "base_url: ")
 	}
 	f("model_mappings: [{targets: [a]}]", "alias is missing")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/notify"
+	"github.com/your-org/ai-api-gateway/server/upstream"
 )
 
 var units = []struct {
@@ -212,32 +213,13 @@ func checkURL(text string) error {
 	return nil
 }
 
-// checkBaseURL accepts what an account may call: any host an administrator
-// writes, but none that only serves attacks (link-local, metadata, multicast).
+// checkBaseURL accepts what an account may call, as the admin API does: any host an
+// administrator writes, but none that only serves attacks (link-local, metadata, multicast).
 func checkBaseURL(text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return fmt.Errorf("must be a URL such as https://api.openai.com/v1, not %q", maskURL(text))
-	case u.User != nil:
-		return errors.New("must not hold a user or password")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return errors.New("must not hold a query or fragment")
-	}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		addr = addr.Unmap().WithZone("")
-		if addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() || metadata[addr] {
-			return fmt.Errorf("address %s is never called", addr)
-		}
+	if err := upstream.CheckBaseURL(text); err != nil {
+		return fmt.Errorf("must be a URL such as https://api.openai.com/v1: %w", err)
 	}
 	return nil
-}
-
-// metadata are the cloud metadata services outside the link-local range.
-var metadata = map[netip.Addr]bool{
-	netip.MustParseAddr("fd00:ec2::254"):   true,
-	netip.MustParseAddr("100.100.100.200"): true,
-	netip.MustParseAddr("168.63.129.16"):   true,
 }
 
 func atLeast(least int64) func(string) error {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -101,6 +103,9 @@ func control(_, address string, _ syscall.RawConn) error {
 	return checkAddr(ap.Addr())
 }
 
+// metadataNames resolve in clouds alone, to their metadata.
+var metadataNames = []string{"metadata.google.internal", "metadata", "instance-data"}
+
 // CheckBaseURL checks an address an administrator has written: http or https, a
 // host, no user, query or fragment, no forbidden IP address. Private addresses are allowed.
 func CheckBaseURL(raw string) error {
@@ -138,6 +143,9 @@ func checkURL(raw string, public bool, addr func(netip.Addr) error) error {
 	if a, err := netip.ParseAddr(name); err == nil {
 		return addr(a)
 	}
+	if slices.Contains(metadataNames, strings.ToLower(strings.TrimSuffix(name, "."))) {
+		return errors.New("it is a cloud's metadata service")
+	}
 	if looksNumeric(name) {
 		return fmt.Errorf("host %q is not a plain IP address", name)
 	}
@@ -166,8 +174,8 @@ func checkHost(hostport string) error {
 	name, port := hostport, ""
 	if i := strings.LastIndexByte(hostport, ':'); i >= 0 && i > strings.LastIndexByte(hostport, ']') {
 		name, port = hostport[:i], hostport[i+1:]
-		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
-			return errors.New("malformed port")
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return errors.New("the port must be a number from 1 to 65535")
 		}
 	}
 	if len(name) > 2 && name[0] == '[' && name[len(name)-1] == ']' {

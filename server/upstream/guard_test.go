@@ -70,7 +70,7 @@ func TestCheckURL(t *testing.T) {
 	for _, s := range []string{
 		"", "api.openai.com", "ftp://x.y/", "file:///etc/passwd", "https://", "https:///v1", "https://u:hunter2@x.y/", "https://u:hunter2@x.y:bad/",
 		"https://x.y/#a", "https://x.y/#", "http://169.254.169.254/", "http://[fe80::1%25eth0]/", "http://[::ffff:169.254.169.254]/", "http://0.0.0.0/",
-		"http://0/", "http://2852039166/", "http://0xa9fea9fe/", "http://0xa9.254.169.254/", "http://169.254.43518/", "http://x y/", "http://x.y:99999999/",
+		"http://0/", "http://2852039166/", "http://0xa9fea9fe/", "http://0xa9.254.169.254/", "http://169.254.43518/", "http://x y/", "http://x.y:99999999/", "http://x.y:65536/", "http://x.y:0/", "http://x.y:+1/", "http://127.0.0.1:/v1", "http://[::1]:/v1", "http://metadata.google.internal/", "http://Metadata./",
 		"http://x%2ey/", "http://é.com/", "gopher://127.0.0.1/", "http://x.y:/", "http://169.254.169.254./",
 	} {
 		f(s, false, false)
