@@ -42,7 +42,7 @@ func (s *Store) Adopt(ctx context.Context, day time.Time, totals []store.Total, 
 			return fmt.Errorf("cannot adopt the histograms of %s: %w", day.Format(time.DateOnly), err)
 		}
 		of := series{level: levelTimed, model: g["model"], provider: g["provider"], account: g["account"]}
-		b.timings[cell{slotOf(at), of}] = &store.Timing{x.Duration, x.TTFT}
+		b.timings[cell{slot: slotOf(at), series: of}] = &store.Timing{x.Duration, x.TTFT}
 	}
 	mark := "sums-of-" + day.Format(time.DateOnly)
 	err := s.tx(ctx, appendTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {

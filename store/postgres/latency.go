@@ -23,7 +23,7 @@ const maxLatencies = 10_000
 
 // observe counts the durations of a row in its histograms.
 func (b *batch) observe(slot int32, s series, r *store.UsageRow) {
-	at := cell{slot, s.reduced(levelTimed)}
+	at := cell{slot: slot, series: s.reduced(levelTimed)}
 	store.Observe(r, func(which, bucket uint8) {
 		t := b.timings[at]
 		if t == nil {

@@ -157,6 +157,8 @@ func TestVerifyFinds(t *testing.T) {
 	for _, sql := range []string{
 		"UPDATE usage_rollups SET cost_nano = cost_nano + 1 WHERE level = 2",
 		"DELETE FROM usage_rollups WHERE level = 1",
+		"UPDATE usage_spans SET cost_nano = cost_nano + 1 WHERE hours = 24 AND level = 2",
+		"DELETE FROM usage_spans WHERE hours = 1 AND level = 1",
 		"DELETE FROM usage_logs WHERE seq = 1",
 		"UPDATE usage_logs SET request_id = 'other' WHERE seq = 1",
 		"UPDATE usage_logs SET record = '\\x00' WHERE seq = 2",

@@ -44,6 +44,8 @@ const (
 	changeTimeout  = 5 * time.Second
 	readTimeout    = 30 * time.Second
 	appendTimeout  = 60 * time.Second
+	// migrateTimeout is for a start; a call that finds an old schema later has its own bound.
+	migrateTimeout = 30 * time.Minute
 	// lockTimeout is for what would wait behind a reader and make all others wait.
 	lockTimeout = 2 * time.Second
 )
@@ -156,10 +158,12 @@ func (s *Store) prepare(ctx context.Context) error {
 	if s.schemaSeen.Load() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	looking, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	found, current, err := status(ctx, s.pool)
+	found, current, err := status(looking, s.pool)
 	if err == nil && found < current && !s.opts.NoMigrate {
+		ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
+		defer cancel()
 		if err = up(ctx, s.pool); err == nil {
 			s.log.Info("database migrated", "from", found, "to", current)
 			found = current

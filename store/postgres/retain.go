@@ -69,11 +69,11 @@ func dropDay(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	return err
 }
 
-// RetainTotals removes the roll-ups and histograms from before the given time, some at
-// a time, and returns how many roll-ups with all dimensions.
+// RetainTotals removes the roll-ups and histograms of the UTC days that end at or before
+// the given time, some at a time, and returns how many roll-ups with all dimensions.
 func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int, err error) {
 	const some = 5000
-	first := slotOf(before)
+	first := slotOf(before.UTC().Truncate(24 * time.Hour)) // a span is kept or removed as a whole
 	for {
 		var n, full int64
 		err := s.tx(ctx, readTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
@@ -92,20 +92,28 @@ func (s *Store) RetainTotals(ctx context.Context, before time.Time) (removed int
 			break
 		}
 	}
-	for {
-		var n int64
+	for _, of := range [][2]string{{"histograms", "DELETE FROM usage_timings WHERE (slot, series) IN (SELECT slot, series FROM usage_timings WHERE slot < $1 LIMIT $2)"},
+		{"spans of roll-ups", "DELETE FROM usage_spans WHERE (hours, level, slot, series) IN (SELECT hours, level, slot, series FROM usage_spans WHERE slot < $1 LIMIT $2)"}} {
+		if err := s.deleteSome(ctx, of[1], first, some); err != nil {
+			return removed, fmt.Errorf("cannot remove old %s: %w", of[0], err)
+		}
+	}
+	return removed, nil
+}
+
+// deleteSome deletes some at a time what is of slots before first, until there is no more.
+func (s *Store) deleteSome(ctx context.Context, sql string, first int32, some int64) error {
+	for n := some; n == some; {
 		err := s.tx(ctx, readTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
-			tag, err := tx.Exec(ctx, "DELETE FROM usage_timings WHERE (slot, series) IN (SELECT slot, series FROM usage_timings WHERE slot < $1 LIMIT $2)", first, some)
+			tag, err := tx.Exec(ctx, sql, first, some)
 			n = tag.RowsAffected()
 			return err
 		})
 		if err != nil {
-			return removed, fmt.Errorf("cannot remove old histograms: %w", err)
-		}
-		if n < some {
-			return removed, nil
+			return err
 		}
 	}
+	return nil
 }
 
 // sizeWithin is how long Size waits; what it tells is a nicety.
@@ -117,7 +125,7 @@ func (s *Store) Size() store.Size {
 	out := store.Size{Kind: "postgres"}
 	_ = s.view(context.Background(), sizeWithin, func(ctx context.Context, tx pgx.Tx) error { // told by Err
 		var oldest *string
-		err := tx.QueryRow(ctx, `SELECT count(*), min(right(c.relname, 8)), coalesce(sum(pg_total_relation_size(c.oid)), 0) + pg_total_relation_size('usage_rollups') + pg_total_relation_size('api_keys')
+		err := tx.QueryRow(ctx, `SELECT count(*), min(right(c.relname, 8)), coalesce(sum(pg_total_relation_size(c.oid)), 0) + pg_total_relation_size('usage_rollups') + pg_total_relation_size('usage_spans') + pg_total_relation_size('api_keys')
 			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'usage_logs'::regclass`).Scan(&out.Days, &oldest, &out.Bytes)
 		if err == nil && oldest != nil {
 			if day, err := time.Parse("20060102", *oldest); err == nil {

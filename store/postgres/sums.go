@@ -94,16 +94,17 @@ func (s series) digest() []byte {
 	return sum[:16]
 }
 
-// A cell is one roll-up.
+// A cell is one roll-up, of a quarter of an hour or, in a proof, of so many hours.
 type cell struct {
 	slot   int32
+	hours  int16
 	series series
 }
 
 // add counts x in the roll-ups of all levels.
 func (b *batch) add(slot int32, s series, x *store.Total) {
 	for level := int16(levelFull); level <= levelKeyed; level++ {
-		at := cell{slot, s.reduced(level)}
+		at := cell{slot: slot, series: s.reduced(level)}
 		sum := b.cells[at]
 		if sum == nil {
 			sum = new(store.Total)

@@ -170,11 +170,12 @@ func totals(ctx context.Context, tx pgx.Tx, q store.TotalsQuery) ([]store.Total,
 // slots has the conditions hold for the slots from since, widened down, to until,
 // widened up.
 func (w *where) slots(since, until time.Time) {
-	if since.Unix() > 0 {
-		w.add("r.slot >= ?", slotOf(since))
+	from, to := slotsOf(since, until)
+	if from > 0 {
+		w.add("r.slot >= ?", from)
 	}
-	if !until.IsZero() {
-		w.add("r.slot < ?", int32(min(1<<31-1, (max(0, until.Add(-1).Unix())+slotSeconds)/slotSeconds)))
+	if to < lastSlot {
+		w.add("r.slot < ?", to)
 	}
 }
 
@@ -190,19 +191,18 @@ func (w *where) equal(values map[string]string) {
 // totalsSQL is the query of a sum.
 func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
 	w := &where{}
-	w.add("r.level = ?", levelFor(q))
-	w.slots(q.Since, q.Until)
+	level := levelFor(q)
+	w.add("s.level = ?", level)
 	w.equal(map[string]string{"s.key_id": q.KeyID, "s.model": q.Model, "s.provider": q.Provider, "s.account": q.Account})
 	if i := slices.Index(columns, "s.key_id"); i >= 0 && q.Apart != nil {
-		w.args = append(w.args, q.Apart)
 		columns = slices.Clone(columns)
-		columns[i] = fmt.Sprintf("CASE WHEN s.key_id = ANY($%d) THEN s.key_id ELSE '%s' END", len(w.args), store.OtherKey)
+		columns[i] = fmt.Sprintf("CASE WHEN s.key_id = ANY(%s) THEN s.key_id ELSE '%s' END", w.arg(q.Apart), store.OtherKey)
 	}
 	list := slices.Clone(columns)
 	for _, n := range numbers {
 		list = append(list, "least(greatest(sum(r."+n+"), -9223372036854775808), 9223372036854775807)::bigint")
 	}
-	sql := "SELECT " + strings.Join(list, ", ") + " FROM usage_rollups r JOIN usage_series s ON s.id = r.series" + w.String()
+	sql := "SELECT " + strings.Join(list, ", ") + " FROM (" + sourceSQL(w, q, level) + ") r JOIN usage_series s ON s.id = r.series" + w.String()
 	if len(columns) > 0 {
 		sql += " GROUP BY " + strings.Join(columns, ", ")
 	} else {

@@ -53,10 +53,15 @@ type where struct {
 // add adds a condition, in which each ? stands for one of args.
 func (w *where) add(sql string, args ...any) {
 	for _, a := range args {
-		w.args = append(w.args, a)
-		sql = strings.Replace(sql, "?", "$"+strconv.Itoa(len(w.args)), 1)
+		sql = strings.Replace(sql, "?", w.arg(a), 1)
 	}
 	w.parts = append(w.parts, sql)
+}
+
+// arg returns what stands for an argument of the query.
+func (w *where) arg(a any) string {
+	w.args = append(w.args, a)
+	return "$" + strconv.Itoa(len(w.args))
 }
 
 func (w *where) String() string {

@@ -157,8 +157,6 @@ func (p *proof) readRow(row *store.UsageRow, as *string, timed bool) error {
 	return nil
 }
 
-const slotsPerDay = 24 * 3600 / slotSeconds
-
 // compare takes the day's roll-ups from what its rows come to.
 func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	var from int32
@@ -166,15 +164,18 @@ func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 		return err
 	}
 	from = max(from, slotOf(day))
-	rows, err := tx.Query(ctx, "SELECT s.level, r.slot, s.key_id, s.model, s.provider, s.account, s.end_reason, s.key_group, "+strings.Join(numbers, ", ")+
-		" FROM usage_rollups r JOIN usage_series s ON s.id = r.series WHERE r.level IN (0, 1, 2) AND r.slot >= $1 AND r.slot < $2", from, slotOf(day)+slotsPerDay)
+	p.addSpans()
+	columns := "level, slot, series, " + strings.Join(numbers, ", ")
+	rows, err := tx.Query(ctx, "SELECT r.hours, s.level, r.slot, s.key_id, s.model, s.provider, s.account, s.end_reason, s.key_group, "+strings.Join(numbers, ", ")+
+		" FROM (SELECT 0 AS hours, "+columns+" FROM usage_rollups WHERE level IN (0, 1, 2) AND slot >= $1 AND slot < $2"+
+		" UNION ALL SELECT hours, "+columns+" FROM usage_spans WHERE hours IN (1, 24) AND level IN (1, 2) AND slot >= $1 AND slot < $2) r JOIN usage_series s ON s.id = r.series", from, slotOf(day)+slotsPerDay)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	var at cell
 	kept := store.Total{}
-	dst := []any{&at.series.level, &at.slot, &at.series.key, &at.series.model, &at.series.provider, &at.series.account, &at.series.end, &at.series.group}
+	dst := []any{&at.hours, &at.series.level, &at.slot, &at.series.key, &at.series.model, &at.series.provider, &at.series.account, &at.series.end, &at.series.group}
 	for _, n := range kept.Numbers() {
 		dst = append(dst, n)
 	}
@@ -281,9 +282,12 @@ func (p *proof) orphans(ctx context.Context, tx pgx.Tx) error {
 }
 
 func (c cell) String() string {
-	s := c.series
-	return fmt.Sprintf("roll-up of %s, level %d: key %q, model %q, provider %q, account %q, end %q, group %q",
-		time.Unix(int64(c.slot)*slotSeconds, 0).UTC().Format("2006-01-02T15:04Z"), s.level, s.key, s.model, s.provider, s.account, s.end, s.group)
+	s, over := c.series, ""
+	if c.hours > 0 {
+		over = fmt.Sprintf(" over %d h", c.hours)
+	}
+	return fmt.Sprintf("roll-up of %s%s, level %d: key %q, model %q, provider %q, account %q, end %q, group %q",
+		time.Unix(int64(c.slot)*slotSeconds, 0).UTC().Format("2006-01-02T15:04Z"), over, s.level, s.key, s.model, s.provider, s.account, s.end, s.group)
 }
 
 func sumText(t *store.Total) string {
