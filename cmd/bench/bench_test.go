@@ -99,6 +99,20 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestAsked: gateways write a request anew, with the wish for a stream behind the texts.
+func TestAsked(t *testing.T) {
+	text := strings.Repeat(`a \"stream\":true `, 1000)
+	for body, want := range map[string]bool{
+		`{"model":"m","stream":true,"messages":[]}`:                                          true,
+		`{"model":"m","messages":[{"role":"user","content":"` + text + `"}],"stream": true}`: true,
+		`{"model":"m","messages":[{"role":"user","content":"` + text + `"}],"stream":false}`: false,
+	} {
+		if got := streams([]byte(body)); got != want {
+			t.Errorf("%v: %.60s", got, body)
+		}
+	}
+}
+
 func TestFailures(t *testing.T) {
 	f := func(answer func(http.ResponseWriter), stream bool, want string) {
 		t.Helper()

@@ -37,7 +37,7 @@ func (m *Mock) Start(addr string) error {
 		switch {
 		case !ctx.IsPost():
 			ctx.SetBodyString(`{"object":"list","data":[{"id":"bench","object":"model","created":1,"owned_by":"bench"}]}`)
-		case bytes.Contains(ctx.PostBody()[:min(200, len(ctx.PostBody()))], []byte(`"stream":true`)):
+		case streams(ctx.PostBody()):
 			ctx.Response.Header.SetContentType("text/event-stream")
 			ctx.SetBodyStreamWriter(m.stream)
 		default:
@@ -56,6 +56,12 @@ func (m *Mock) Start(addr string) error {
 		_ = m.server.Serve(ln)
 	}()
 	return nil
+}
+
+// streams tells whether a request asks for a stream, wherever in it and in whichever of
+// the two usual spellings: gateways write requests anew. In a text the quotes are escaped.
+func streams(body []byte) bool {
+	return bytes.Contains(body, []byte(`"stream":true`)) || bytes.Contains(body, []byte(`"stream": true`))
 }
 
 // URL is the address of the mock, as a gateway's account takes it.
