@@ -323,8 +323,7 @@ func (a *app) providersRemove() *cobra.Command {
 		if err := client.DeleteAccount(a.ctx, name); err != nil {
 			return err
 		}
-		a.line("Removed %s.", cleanText(name))
-		return nil
+		return a.removed(name)
 	})
 	c.Aliases = []string{"rm", "delete"}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

@@ -298,6 +298,9 @@ func (a *app) keyRevoke() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if a.output != "table" {
+			return a.showKey(k)
+		}
 		a.line("Revoked %q (%s).", cleanText(k.Name), k.ID)
 		return nil
 	})

@@ -40,10 +40,10 @@ on this machine left for its owner. A profile named by flag precedes the variabl
 		Use: "path", Short: "Print where cli.yaml is", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			path, err := a.clientFile()
-			if err == nil {
-				_, err = fmt.Fprintln(a.stdout, path)
+			if err != nil {
+				return err
 			}
-			return err
+			return a.value("path", path)
 		},
 	}
 	c.AddCommand(set, get, list, path, newConfigServerCommand(a))
@@ -73,7 +73,10 @@ func (a *app) configSet(name, value string) error {
 	if err := checkProfileValue(key, value); err != nil {
 		return err
 	}
-	return a.setProfile(key, value)
+	if err := a.setProfile(key, value); err != nil || a.output == "table" {
+		return err
+	}
+	return a.configList()
 }
 
 func checkProfileValue(key, value string) error {
@@ -105,7 +108,15 @@ func (a *app) configGet(name string) error {
 	if value == "" {
 		return &exitError{exitNotFound, &hintError{err: errorf("%s is not set", key), next: "ai-gateway config set " + key + " <value>"}}
 	}
-	_, err = fmt.Fprintln(a.stdout, value)
+	return a.value(key, value)
+}
+
+// value writes one value: as it is, or as a member of that name.
+func (a *app) value(name, value string) error {
+	if a.output == "json" || a.output == "jsonl" {
+		return a.writeJSON(map[string]string{name: value})
+	}
+	_, err := fmt.Fprintln(a.stdout, value)
 	return err
 }
 

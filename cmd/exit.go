@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -65,53 +63,6 @@ func (e *hintError) Unwrap() error { return e.err }
 func (e *exitError) Told() error { return e.err }
 func (e *hintError) Told() error { return e.err }
 
-// wrongUsage is a mistake in how a command was called.
-func wrongUsage(next, msg string, args ...any) error {
-	return &exitError{exitUsage, &hintError{err: errorf(msg, args...), next: next}}
-}
-
-// usageOf makes what cobra says of flags and arguments an error of usage.
-func usageOf(c *cobra.Command, err error) error {
-	var e *exitError
-	if errors.As(err, &e) {
-		return err
-	}
-	var told *locales.Error
-	if errors.As(err, &told) {
-		return wrongUsage(c.CommandPath()+" --help", "%w", err)
-	}
-	return wrongUsage(c.CommandPath()+" --help", "%w", cobraSaid(strings.SplitN(err.Error(), "\n", 2)[0]))
-}
-
-// cobraSays are what cobra and pflag say of wrong usage, with places for what they name.
-var cobraSays = []struct {
-	said *regexp.Regexp
-	form string
-}{
-	{regexp.MustCompile(`^unknown flag: (.+)$`), "unknown flag: %s"},
-	{regexp.MustCompile(`^unknown shorthand flag: (.+) in (.+)$`), "unknown shorthand flag: %s in %s"},
-	{regexp.MustCompile(`^flag needs an argument: (.+)$`), "flag needs an argument: %s"},
-	{regexp.MustCompile(`^invalid argument (".*") for (".*") flag: (.+)$`), "invalid argument %s for %s flag: %s"},
-	{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)$`), "accepts %s arg(s), received %s"},
-	{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)$`), "accepts at most %s arg(s), received %s"},
-	{regexp.MustCompile(`^requires at least (\d+) arg\(s\), only received (\d+)$`), "requires at least %s arg(s), only received %s"},
-	{regexp.MustCompile(`^required flag\(s\) (.+) not set$`), "required flag(s) %s not set"},
-}
-
-// cobraSaid is a sentence of cobra's as one that can be told in every language.
-func cobraSaid(text string) error {
-	for _, c := range cobraSays {
-		if m := c.said.FindStringSubmatch(text); m != nil {
-			args := make([]any, len(m)-1)
-			for i, arg := range m[1:] {
-				args[i] = arg
-			}
-			return locales.Errorf(c.form, args...)
-		}
-	}
-	return errors.New(text)
-}
-
 // told is what err says, in the language of messages as far as it is known there.
 // What the gateway or an upstream has answered stays as they say it.
 func (a *app) told(err error) string {
@@ -150,8 +101,13 @@ func exitCode(err error) int {
 // gatewayTroubles are the 5xx codes that are the gateway's own, not an upstream's.
 var gatewayTroubles = map[string]bool{"ledger_unavailable": true, "server_shutting_down": true, "overloaded": true, "unavailable": true, "internal_error": true}
 
+// usageTroubles are the 400s of the admin API for what came from flags and arguments.
+var usageTroubles = map[string]bool{"invalid_value": true, "missing_field": true, "invalid_query": true, "too_many_groups": true}
+
 func refusalCode(e *api.Error) int {
 	switch {
+	case e.Status == 400 && usageTroubles[e.Code]:
+		return exitUsage
 	case e.Status == 401 || e.Status == 403:
 		return exitAuth
 	case e.Status == 404:
@@ -180,8 +136,23 @@ func (a *app) report(err error) int {
 	return code
 }
 
-// remedy returns what helps against err: a sentence and a command.
+// remedy returns what helps against err: a sentence and a command. There is always a
+// command, unless somebody has cancelled, or the error has a code of its own and said all.
 func (a *app) remedy(err error) (hint locales.Phrase, next string) {
+	hint, next = a.known(err)
+	var own *exitError
+	switch code := exitCode(err); {
+	case next != "" || errors.Is(err, context.Canceled):
+	case code == exitConfig || code == exitLedger:
+		return hint, "ai-gateway doctor"
+	case a.command != "" && !errors.As(err, &own):
+		return hint, a.command + " --help"
+	}
+	return hint, next
+}
+
+// known returns what is known to help against err.
+func (a *app) known(err error) (hint locales.Phrase, next string) {
 	var h *hintError
 	var refused *api.Error
 	var gone *api.Unreachable
@@ -219,6 +190,8 @@ func (a *app) remedyRefused(e *api.Error) (hint locales.Phrase, next string) {
 		return id, "ai-gateway whoami"
 	case e.RequestID != "" && refusalCode(e) == exitUpstream:
 		return hint, "ai-gateway logs show " + e.RequestID
+	case gatewayTroubles[e.Code]:
+		return id, "ai-gateway doctor"
 	}
 	return id, ""
 }

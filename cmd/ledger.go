@@ -192,7 +192,7 @@ func (a *app) openRequests(client *api.Client, id string) ([]api.LogRow, error) 
 		}
 		return []api.LogRow{r.LogRow}, nil
 	}
-	var open []api.LogRow
+	open := []api.LogRow{} // not null, for programs
 	for ask := (api.LogsAsk{EndReason: store.EndCrash, Limit: 1000}); ; {
 		r, err := client.Logs(a.ctx, ask)
 		if err != nil {

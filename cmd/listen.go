@@ -126,7 +126,7 @@ func listen(addrs []string) ([]net.Listener, error) {
 				_ = l.Close()
 			}
 			if errors.Is(err, syscall.EADDRINUSE) {
-				return nil, errorf("cannot listen on %s: the address is in use. Is a gateway running already (ai-gateway health)? Choose another with --listen 127.0.0.1:8081", addr)
+				return nil, &hintError{err: errorf("cannot listen on %s: the address is in use", addr), hint: phrase("Is a gateway running already (ai-gateway health)? Choose another address:"), next: "ai-gateway serve --listen 127.0.0.1:8081"}
 			}
 			return nil, errorf("cannot listen: %w", err)
 		}

@@ -270,8 +270,7 @@ func (a *app) quotaRemove() *cobra.Command {
 			if err := client.DeletePolicy(a.ctx, args[0]); err != nil {
 				return withNext(err, exitNotFound, "ai-gateway quota list")
 			}
-			a.line("Removed %s.", cleanText(args[0]))
-			return nil
+			return a.removed(args[0])
 		},
 	}
 }

@@ -29,6 +29,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []st
 		a.cancel()
 	}
 	if err == nil {
+		err = a.stray
+	}
+	if err == nil {
 		return exitOK
 	}
 	if !a.running {
@@ -52,7 +55,9 @@ type app struct {
 	noInput           bool
 	timeout           time.Duration
 
-	running bool // a command has begun: errors are no longer about its usage
+	running bool   // a command has begun: errors are no longer about its usage
+	command string // its path
+	stray   error  // help was asked of a command that does not exist
 	ctx     context.Context
 	cancel  context.CancelFunc
 	words   *locales.Catalogue
@@ -107,11 +112,17 @@ Start with:
 	root.AddCommand(a.versionCommand(), exitCodesTopic())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			group(c)
+		}
+	}
 	root.AddCommand(a.docsCommand())
 	a.completeGlobals(root)
 	a.completeNames(root)
 	a.translate(root)
 	a.translateHelp(root)
+	a.strictHelp(root)
 	a.track(root)
 	return root
 }
@@ -146,36 +157,11 @@ func (a *app) track(c *cobra.Command) {
 		return
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		a.running = true
+		a.running, a.command = true, c.CommandPath()
 		a.ctx = c.Context()
 		if a.timeout > 0 {
 			a.ctx, a.cancel = context.WithTimeout(a.ctx, a.timeout)
 		}
 		return run(c, args)
 	}
-}
-
-// group makes c a command that only holds others: alone it shows its help.
-func group(c *cobra.Command) *cobra.Command {
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		msg := phrase("unknown command %q for %q", args[0], c.CommandPath())
-		for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // the nearest first
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				return errorf("%s, did you mean %q?", msg, near[0])
-			}
-		}
-		return errorf("%s", msg)
-	}
-	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	return c
-}
-
-// groupMark is the annotation of commands that only hold others.
-const groupMark = "group"
-
-func newGroup(use, short string, aliases ...string) *cobra.Command {
-	return group(&cobra.Command{Use: use, Short: short, Aliases: aliases, Annotations: map[string]string{groupMark: "yes"}})
 }

@@ -250,8 +250,7 @@ func (a *app) routeRemove() *cobra.Command {
 			if err := client.DeleteMapping(a.ctx, args[0]); err != nil {
 				return withNext(err, exitNotFound, "ai-gateway route list")
 			}
-			a.line("Removed %s.", cleanText(args[0]))
-			return nil
+			return a.removed(args[0])
 		},
 	}
 }

@@ -76,8 +76,10 @@ func (a *app) backup(o *offline, file string, force bool) error {
 	if err != nil {
 		return err
 	}
-	a.line("wrote %s, %s", file, megabytes(info.Size()))
-	return nil
+	return a.did(struct {
+		File  string `json:"file"`
+		Bytes int64  `json:"bytes"`
+	}{file, info.Size()}, phrase("wrote %s, %s", file, megabytes(info.Size())))
 }
 
 func (a *app) backupTo(o *offline, w io.Writer) error {

@@ -66,6 +66,20 @@ func show[T any](a *app, whole any, items []T, t table) error {
 	return a.writeTable(t)
 }
 
+// removed tells that what is called name is no more.
+func (a *app) removed(name string) error {
+	return a.did(map[string]string{"removed": name}, phrase("Removed %s.", cleanText(name)))
+}
+
+// did tells what was done: people on standard error, programs what fact says of it.
+func (a *app) did(fact any, done locales.Phrase) error {
+	if a.output == "json" || a.output == "jsonl" {
+		return a.writeJSON(fact)
+	}
+	a.line("%v", done)
+	return nil
+}
+
 func (a *app) writeJSON(v any) error {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
