@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/server/sock"
 )
 
 // A listener hands out connections whose every write has a deadline of its own
@@ -56,7 +58,7 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 func (l listener) wrap(c net.Conn) *conn {
-	return &conn{Conn: c, set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr())}
+	return &conn{Conn: sock.Direct(c), set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr())}
 }
 
 // refuse closes a connection of a peer that has as many as it may, without an answer:

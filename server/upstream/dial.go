@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/net/proxy"
+
+	"github.com/your-org/ai-api-gateway/server/sock"
 )
 
 // connect makes a connection to the host: TCP, through a proxy if there is one, and TLS.
@@ -24,6 +26,7 @@ func (h *host) connect(ctx context.Context, t Timeouts) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	raw = sock.Direct(raw)
 	cn := &conn{Conn: raw, raw: raw}
 	for { // below the TLS of a proxy: closing that one could block
 		tc, ok := cn.raw.(*tls.Conn)
