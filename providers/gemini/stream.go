@@ -159,6 +159,7 @@ func (d *decoder) take(data []byte) {
 		data = inner
 	}
 	if at(data, "error") != nil {
+		d.report(data)
 		d.fail(egress{}.DecodeError(0, data))
 		return
 	}
@@ -170,7 +171,14 @@ func (d *decoder) take(data []byte) {
 	if feedback := at(data, "promptFeedback"); d.err == nil && stringAt(feedback, "blockReason") != "" && len(d.list) == 0 {
 		d.list = append(d.list, &candidate{open: -1, reason: stringAt(feedback, "blockReason"), extra: member(nil, "promptFeedback", feedback)})
 	}
-	if v := at(data, "usageMetadata"); v != nil && d.err == nil && readUsage(v, &d.usage) {
+	if d.err == nil {
+		d.report(data)
+	}
+}
+
+// report tells of the usage that data holds.
+func (d *decoder) report(data []byte) {
+	if v := at(data, "usageMetadata"); v != nil && readUsage(v, &d.usage) {
 		d.Emit(providers.Event{Kind: providers.EventUsage, Usage: d.usage, Extra: member(nil, "usageMetadata", v), Origin: dialect})
 	}
 }

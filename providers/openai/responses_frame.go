@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 // plainEvents are the starts of the events that come most, as vendors write them.
@@ -47,6 +48,9 @@ func (responsesEgress) Frame(event string, data []byte) providers.FrameInfo {
 	case strings.HasSuffix(typ, ".delta"), strings.HasSuffix(typ, ".partial_image"):
 		return providers.FrameDelta
 	case strings.Count(typ, ".") == 1 && at(data, "response") != nil:
+		if wire.IsObject(at(data, "response", "usage")) { // OpenAI tells none before the end, others may
+			return providers.FrameModel | providers.FrameUsage
+		}
 		return providers.FrameModel
 	}
 	return 0

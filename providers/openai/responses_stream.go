@@ -130,6 +130,7 @@ func (d *responsesDecoder) event(ev *wire.Event) {
 		}
 	case "response.created", "response.in_progress", "response.queued":
 		d.start(at(data, "response"))
+		d.usage(data) // OpenAI tells none before the end, others may
 	case "response.completed", "response.incomplete":
 		d.start(at(data, "response"))
 		d.complete(data, at(data, "response"))

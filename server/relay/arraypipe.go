@@ -65,11 +65,11 @@ func (p *arrayPipe) feed(b []byte, put func([]byte, providers.FrameInfo) bool) e
 func (p *arrayPipe) element(elem, raw []byte, put func([]byte, providers.FrameInfo) bool) bool {
 	x := p.x
 	info := x.frames.Frame("", elem)
+	if info&(providers.FrameUsage|providers.FrameError) != 0 && x.frames.Usage(elem, &x.usage) {
+		x.hasUsage = true
+	}
 	if info&providers.FrameError != 0 {
 		return put(elem, info)
-	}
-	if info&providers.FrameUsage != 0 && x.frames.Usage(elem, &x.usage) {
-		x.hasUsage = true
 	}
 	if info&providers.FrameDelta != 0 {
 		x.deltas++

@@ -46,6 +46,10 @@ func (x *exchange) nextTarget(until time.Time) error {
 			}
 			continue
 		}
+		if e := x.carry(); e != nil {
+			x.fail = e
+			return errNoTarget
+		}
 		t := x.pick.Target
 		x.key, x.pick.Target = x.pick.Key, nil
 		if err := x.attempt(t); err != nil {
@@ -132,7 +136,7 @@ func (x *exchange) awake() {
 
 // attempt builds the upstream's request and sends it.
 func (x *exchange) attempt(t *routing.Target) *providers.Error {
-	x.target, x.gotHead, x.dropped = t, false, nil
+	x.target, x.gotHead, x.dropped, x.noted = t, false, nil, false
 	x.at.Store(t)
 	x.frames = t.Egress
 	x.same = t.Egress == nil || x.job.In != nil && t.Egress.Dialect() == x.job.In.Dialect()
@@ -234,16 +238,22 @@ func (x *exchange) endAttempt(outcome string, status int, f routing.Failure) {
 	}
 	x.closeUpstream()
 	now := x.r.o.Now()
-	x.row.Attempts = append(x.row.Attempts, store.Attempt{
-		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model,
-		Status: status, Outcome: outcome, Start: x.started.Sub(x.job.Accepted), Duration: now.Sub(x.started), Error: f.Message,
-	})
+	x.wrote(outcome, status, now, f.Message)
 	if outcome == outcomeCancelled {
 		x.route.Abandoned()
 	} else {
 		x.route.Failed(now, f)
 	}
 	x.r.o.Metrics.Attempt(outcome)
+}
+
+// wrote writes the attempt down.
+func (x *exchange) wrote(outcome string, status int, end time.Time, failure string) {
+	x.noted = true
+	x.row.Attempts = append(x.row.Attempts, store.Attempt{
+		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model,
+		Status: status, Outcome: outcome, Start: x.started.Sub(x.job.Accepted), Duration: end.Sub(x.started), Error: failure,
+	})
 }
 
 func (x *exchange) closeUpstream() {

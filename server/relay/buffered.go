@@ -54,10 +54,12 @@ func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
 	}
 	body, err := x.readAll(maxAnswer)
 	if err != nil {
+		x.salvage(body)
 		return nil, x.lost(deadlineFor(err))
 	}
 	out, e := x.convert(body)
 	if e != nil {
+		x.salvage(body)
 		e.Provider = x.target.Account.Provider.Name
 		e.Message = x.target.Account.Scrub(e.Message)
 		x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))

@@ -42,6 +42,7 @@ type exchange struct {
 	req     upstream.Request // how
 	now     time.Time        // the clock as it was read last: waits begin then
 	started time.Time        // of the attempt
+	noted   bool             // it is the last of row.Attempts
 	gotHead bool
 	headBy  time.Time
 	firstBy time.Time
@@ -57,8 +58,9 @@ type exchange struct {
 
 	usage    providers.Usage
 	hasUsage bool
-	deltas   int64 // content events seen, for an estimate where the upstream reports nothing
-	passed   int64 // bytes of an answer that is neither JSON nor events
+	deltas   int64         // content events seen, for an estimate where the upstream reports nothing
+	passed   int64         // bytes of an answer that is neither JSON nor events
+	parts    []limits.Part // what attempts used that another followed
 
 	waited time.Duration // for the upstream
 	ttft   time.Duration

@@ -37,7 +37,8 @@ type fault struct {
 	// event, whatever other target there is.
 	begun  bool
 	only   string        // "stream" or "buffered"; "": both
-	billed bool          // the fault comes after a report of usage
+	billed bool          // the fault of a stream comes after a report of usage
+	told   bool          // and that of a buffered answer
 	large  bool          // needs much memory: tried alone, and for one dialect
 	within time.Duration // 0: 2 s
 	// final: another target would say the same, so none is asked.
@@ -283,6 +284,9 @@ func (f *fault) check(t *testing.T, b *bench, c *asker, stream, second bool) {
 		if !f.answers && (header.Get("X-Gateway-Provider") != "p1" || len(r.Attempts) != 2 || r.Attempts[1].Outcome != "ok" || header.Get("X-Gateway-Attempts") != "2") {
 			t.Errorf("header %v, attempts %+v", header, r.Attempts)
 		}
+		if !f.answers {
+			f.paid(t, &r, stream)
+		}
 	case begun:
 		if status != 200 || !strings.Contains(got, "Hello") || !mentions(got, f.says) || ended || strings.Count(got, c.errorEvent) != 1 {
 			t.Errorf("%d %s, an error event with %q is wanted, and no end", status, got, f.says)
@@ -304,9 +308,30 @@ func (f *fault) check(t *testing.T, b *bench, c *asker, stream, second bool) {
 		if status != want && !(f.row == "44" && status >= 500) || !mentions(got, words) || ended || status == 200 || !strings.HasPrefix(got, c.errorPrefix) {
 			t.Errorf("%d %s, want %d with %q", status, got, want, words)
 		}
-		if (r.CostNano != 0) != (f.billed && stream) || r.EndReason != store.EndError || len(r.Attempts) > 2 {
+		if (r.CostNano != 0) != f.costs(stream) || r.EndReason != store.EndError || len(r.Attempts) > 2 {
 			t.Errorf("cost %d, end reason %q, attempts %+v", r.CostNano, r.EndReason, r.Attempts)
 		}
+	}
+}
+
+// costs reports whether the fault has cost something: its vendor had told usage.
+func (f *fault) costs(stream bool) bool { return stream && f.billed || !stream && f.told }
+
+// paid asserts that a row has what both upstreams told: of p0 what the fault cost,
+// and of p1 an answer of 10 tokens in and 4 out.
+func (f *fault) paid(t *testing.T, r *store.UsageRow, stream bool) {
+	t.Helper()
+	first := r.Attempts[0]
+	if f.costs(stream) {
+		if s := first.Spent; s == nil || s.Tokens.Input != 10 || s.AccountID != "p0" || s.UsageSource != store.SourceProviderPartial ||
+			first.CostNano != 1000*s.Tokens.Input+2000*s.Tokens.Output || s.PriceVersion == "" || s.PriceSource == "" {
+			t.Errorf("the first attempt has %+v of %+v", s, first)
+		}
+	} else if first.Spent != nil || first.CostNano != 0 {
+		t.Errorf("the first attempt, which told nothing, has %+v of %+v", first.Spent, first)
+	}
+	if r.Attempts[1].CostNano != 18_000 || r.CostNano != first.CostNano+18_000 || r.Tokens.Input != 10 || r.Tokens.Output != 4 || r.Account != "p1" {
+		t.Errorf("cost %d of %+v, tokens %+v of %q", r.CostNano, r.Attempts, r.Tokens, r.Account)
 	}
 }
 

@@ -77,7 +77,7 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 	}
 	x := p.x
 	info := x.frames.Frame(eventName(ev.Name), ev.Data)
-	if info&providers.FrameUsage != 0 && x.frames.Usage(ev.Data, &x.usage) {
+	if info&(providers.FrameUsage|providers.FrameError) != 0 && x.frames.Usage(ev.Data, &x.usage) {
 		x.hasUsage = true
 	}
 	if info&providers.FrameDelta != 0 {

@@ -99,7 +99,11 @@ func (x *exchange) settleQuota() {
 	}
 	t := &row.Tokens
 	used := limits.Amount{Tokens: t.Prompt() + t.Completion(), Nano: row.Charged(), Cost: row.CostNano}
-	l.Settle(x.job.Lease, x.job.who(), place, x.job.Accepted, used, x.r.o.Now())
+	for i := range x.parts { // the row's money is of all attempts, its tokens of the last
+		used.Nano = store.AddNano(used.Nano, -x.parts[i].Used.Nano)
+		used.Cost = store.AddNano(used.Cost, -x.parts[i].Used.Cost)
+	}
+	l.Settle(x.job.Lease, x.job.who(), place, x.job.Accepted, used, x.r.o.Now(), x.parts...)
 	x.job.Lease = nil
 }
 

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -58,7 +59,8 @@ func errorWord(e *providers.Error) string {
 	return string(e.Kind)
 }
 
-// price fills the row's target, tokens and cost.
+// price fills the row's target, tokens and cost: those of the last attempt, and the
+// cost beside that of the ones before, which carry has written.
 func (x *exchange) price(end string) {
 	t := x.target
 	if t == nil {
@@ -67,54 +69,65 @@ func (x *exchange) price(end string) {
 	}
 	p := t.Account.Provider
 	x.row.Provider, x.row.Account, x.row.AccountID, x.row.UpstreamModel = p.Name, t.Account.Name, t.Account.ID, t.Model
-	u := x.usage
+	u, source := x.counted(end)
+	x.row.UsageSource, x.row.Tokens, x.row.PriceKind = source, tokensOf(&u), u.Kind
+	c := t.Charge(u, x.r.o.UnknownPrice)
+	x.row.PriceVersion, x.row.PriceSource = c.Version, c.Source
+	if u.Zero() && source == store.SourceNone {
+		c.Nano = 0 // what used nothing costs nothing, though a price may be known for it
+	} else if !x.noted { // it broke in our hands
+		x.wrote(outcomeCancelled, 0, x.r.o.Now(), "")
+	}
+	x.charge(&c, u.Clamped)
+}
+
+// counted is what the attempt used, and how that is known, if it has ended so.
+func (x *exchange) counted(end string) (u providers.Usage, source string) {
+	u = x.usage
 	switch {
 	case x.job.Op.Counts(): // it counts and generates nothing: no vendor charges it
-		x.row.UsageSource, u = store.SourceNone, providers.Usage{}
+		return providers.Usage{}, store.SourceNone
 	case x.hasUsage && end == store.EndComplete:
-		x.row.UsageSource = store.SourceProvider
+		return u, store.SourceProvider
 	case x.hasUsage:
 		// What the upstream had reported before the end; the output it had not counted yet is counted by events.
-		x.row.UsageSource = store.SourceProviderPartial
 		if u.Completion() < x.deltas {
 			u.Output += x.deltas - u.Completion()
 		}
+		return u, store.SourceProviderPartial
 	case end == store.EndComplete || x.deltas > 0 || x.passed > 0:
-		x.row.UsageSource = store.SourceEstimated
-		u = x.estimate(u)
-	default:
-		x.row.UsageSource = store.SourceNone
+		return x.estimate(u), store.SourceEstimated
 	}
-	if u.Clamped {
-		x.row.Flags |= store.FlagClamped
-	}
-	x.row.Tokens = store.Tokens{
+	return u, store.SourceNone
+}
+
+func tokensOf(u *providers.Usage) store.Tokens {
+	return store.Tokens{
 		Input: u.Input, InputAudio: u.InputAudio, InputImage: u.InputImage, CacheRead: u.CacheRead, CacheWrite5m: u.CacheWrite5m,
 		CacheWrite1h: u.CacheWrite1h, Output: u.Output, OutputAudio: u.OutputAudio, OutputImage: u.OutputImage, Reasoning: u.Reasoning,
 		Images: u.Images, AudioMs: u.AudioMs, Characters: u.Characters, Searches: u.Searches,
 	}
-	x.row.PriceKind = u.Kind
-	x.charge(t.Charge(u, x.r.o.UnknownPrice), u.Zero() && x.row.UsageSource == store.SourceNone)
 }
 
-// charge writes what the request costs, and what its key is charged beyond that.
-// A request that used nothing costs nothing, though a price may be known for it.
-func (x *exchange) charge(c routing.Charge, unused bool) {
-	x.row.PriceVersion, x.row.PriceSource = c.Version, c.Source
-	if c.Saturated {
-		x.row.Flags |= store.FlagSaturated
+// charge adds what an attempt costs, and what the key is charged beyond that, to the
+// row. Each attempt is rounded for itself, for its vendor charges it for itself.
+func (x *exchange) charge(c *routing.Charge, clamped bool) (markup int64) {
+	row := &x.row
+	if clamped {
+		row.Flags |= store.FlagClamped
 	}
 	if c.Source == routing.PriceFallback {
-		x.row.Flags |= store.FlagUnknownPrice
+		row.Flags |= store.FlagUnknownPrice
 	}
-	if unused {
-		return
+	markup = x.markup(c.Nano)
+	row.CostNano, row.MarkupNano = store.AddNano(row.CostNano, c.Nano), store.AddNano(row.MarkupNano, markup)
+	if c.Saturated || row.CostNano == math.MaxInt64 {
+		row.Flags |= store.FlagSaturated
 	}
-	x.row.CostNano = c.Nano
-	x.row.MarkupNano = x.markup(c.Nano)
-	if n := len(x.row.Attempts); n > 0 {
-		x.row.Attempts[n-1].CostNano = c.Nano
+	if n := len(row.Attempts); n > 0 && x.noted {
+		row.Attempts[n-1].CostNano = c.Nano
 	}
+	return markup
 }
 
 // markup is what the key is charged beyond a cost.
@@ -170,7 +183,12 @@ func (x *exchange) report() {
 	if x.target != nil && x.target.Entry != nil {
 		model = x.target.Entry.ID
 	}
-	t := &row.Tokens
+	t := row.Tokens
+	for i := range row.Attempts {
+		if s := row.Attempts[i].Spent; s != nil {
+			t.Add(&s.Tokens)
+		}
+	}
 	x.r.o.Metrics.Finish(&telemetry.Done{
 		Operation: row.Operation, Provider: row.Provider, Model: model, Status: row.Status,
 		Duration: row.Duration, TTFT: row.TTFT, Overhead: row.Overhead, CostNano: row.CostNano,

@@ -166,6 +166,9 @@ func (x *exchange) notAStream(kind string) *providers.Error {
 		e = x.frames.DecodeError(0, body)
 		e.Message = x.target.Account.Scrub(e.Message)
 	}
+	if err == nil {
+		x.salvage(body)
+	}
 	e.Provider = x.target.Account.Provider.Name
 	x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))
 	return e
@@ -318,10 +321,7 @@ func (x *exchange) complete() error {
 
 // endAttemptKeep writes a successful attempt down and leaves the connection to be reused.
 func (x *exchange) endAttemptKeep() {
-	x.row.Attempts = append(x.row.Attempts, store.Attempt{
-		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model, Status: x.up.Status(),
-		Outcome: "ok", Start: x.started.Sub(x.job.Accepted), Duration: x.now.Sub(x.started),
-	})
+	x.wrote("ok", x.up.Status(), x.now, "")
 	x.route.Done(x.now)
 	x.r.o.Metrics.Attempt("ok")
 }
