@@ -340,9 +340,11 @@ func (a *app) showLog(r *api.LogReply) error {
 		return err
 	}
 	if len(r.Attempts) > 0 {
-		t := table{columns: []column{{head: "AT", right: true}, {head: "", name: "when"}, {head: "ACCOUNT"}, {head: "MODEL"}, {head: "STATUS", right: true}, {head: "OUTCOME"}, {head: "TOOK", right: true}, {head: "COST", right: true}, {head: "ERROR", flex: true}}}
+		t := table{columns: []column{{head: "AT", right: true}, {head: "", name: "when"}, {head: "ACCOUNT"}, {head: "MODEL"}, {head: "STATUS", right: true}, {head: "OUTCOME"}, {head: "TOOK", right: true},
+			{head: "IN", name: "prompt_tokens", right: true}, {head: "OUT", name: "completion_tokens", right: true}, {head: "COST", right: true}, {head: "ERROR", flex: true}}}
 		for _, at := range r.Attempts {
-			t.rows = append(t.rows, []cell{millis(at.StartMs), str(bar(at.StartMs, at.DurationMs, r.DurationMs)), str(strings.Trim(at.Provider+" / "+at.Account, " /")), str(at.Model), count(int64(at.Status)), str(at.Outcome), millis(at.DurationMs), money(at.CostUSD), str(at.Error)})
+			t.rows = append(t.rows, []cell{millis(at.StartMs), str(bar(at.StartMs, at.DurationMs, r.DurationMs)), str(strings.Trim(at.Provider+" / "+at.Account, " /")), str(at.Model), count(int64(at.Status)), str(at.Outcome), millis(at.DurationMs),
+				tokens(at.PromptTokens), tokens(at.CompletionTokens), money(at.CostUSD), str(at.Error)})
 		}
 		fmt.Fprintln(a.stdout)
 		if err := a.writeTable(t); err != nil {

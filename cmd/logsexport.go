@@ -178,6 +178,13 @@ var exportColumns = []struct {
 		b, _ := json.Marshal(r.Metadata) // of text by text
 		return string(b)
 	}},
+	{"earlier_attempts_usd", false, func(r *api.LogRow) string { // the part of the cost that the columns of target and tokens are not of
+		var sum api.USD
+		for _, at := range r.Attempts[:max(0, len(r.Attempts)-1)] {
+			sum += at.CostUSD
+		}
+		return sum.String()
+	}},
 }
 
 func exportCSV(w io.Writer) (func([]api.LogRow) error, error) {

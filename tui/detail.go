@@ -114,6 +114,9 @@ func (a *App) facts(r *api.LogReply) []string {
 		if at.Status != 0 {
 			status += " " + strconv.Itoa(at.Status)
 		}
+		if at.CostUSD != 0 || at.UsageSource != "" {
+			status += "  " + short(at.PromptTokens) + " → " + short(at.CompletionTokens) + "  " + money(at.CostUSD)
+		}
 		out = append(out, fmt.Sprintf("%d %s %s %s  %s %s  %s", i+1, look.Render(sign), pad(clean(at.Account), 14, false), pad(clean(at.Model), 18, false),
 			a.th.accent.Render(waterfall(at.StartMs, at.DurationMs, r.DurationMs, max(8, min(40, a.w-72)))), pad(took(at.DurationMs), 8, true), look.Render(clean(status))))
 		if at.Error != "" {

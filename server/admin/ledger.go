@@ -163,20 +163,21 @@ func (a *Admin) rerate(c *Call) error {
 	if err := a.d.Sync(ctx); err != nil {
 		return err
 	}
-	page, err := a.d.Store.Usage(ctx, store.UsageQuery{Since: in.Since, Until: in.Until, Model: in.Model, Provider: in.Provider, Account: in.Account,
-		KeyID: in.Key, Cursor: in.Cursor, Limit: 1000})
+	// Provider and account are of attempts: rows that went elsewhere in the end have some.
+	page, err := a.d.Store.Usage(ctx, store.UsageQuery{Since: in.Since, Until: in.Until, Model: in.Model, KeyID: in.Key, Cursor: in.Cursor, Limit: 1000})
 	if err != nil {
 		return err
 	}
-	r := rerating{table: a.d.Table(), unknown: a.d.UnknownPrice, groups: map[string]*api.Rerated{}}
-	var fixes []store.Entry
+	r := rerating{table: a.d.Table(), unknown: a.d.UnknownPrice, provider: in.Provider, account: in.Account, note: "rerated by " + c.Who.actor(), groups: map[string]*api.Rerated{}}
+	changed := 0
 	for i := range page.Rows {
-		if e, differs := r.row(&page.Rows[i]); differs {
-			e.Note = "rerated by " + c.Who.actor()
-			fixes = append(fixes, e)
+		before := len(r.fixes)
+		if r.row(&page.Rows[i]); len(r.fixes) > before {
+			changed++
 		}
 	}
-	reply := api.RerateReply{Data: []api.Rerated{}, Rows: len(page.Rows), Changed: len(fixes), Version: r.table.Catalogue().Version(), NextCursor: page.Next}
+	fixes := r.fixes
+	reply := api.RerateReply{Data: []api.Rerated{}, Rows: len(page.Rows), Changed: changed, Version: r.table.Catalogue().Version(), NextCursor: page.Next}
 	for _, g := range r.groups {
 		reply.Data = append(reply.Data, *g)
 	}
@@ -229,55 +230,68 @@ func (a *Admin) adjustAll(fixes []store.Entry) error {
 
 // A rerating prices rows anew.
 type rerating struct {
-	table   *routing.Table
-	unknown string
-	groups  map[string]*api.Rerated
+	table             *routing.Table
+	unknown           string
+	provider, account string // of the attempts wanted; "": all
+	note              string
+	groups            map[string]*api.Rerated
+	fixes             []store.Entry
 }
 
-// row returns the correction of a row, if its price of now differs. Rows whose cost
-// is not ours to say are left: what the upstream charged, what runs at home, what a
-// person resolved, and what has no usage.
-func (r *rerating) row(row *store.UsageRow) (store.Entry, bool) {
-	priced := slices.Contains([]string{routing.PriceCatalogue, routing.PriceFallback, routing.PriceZero, providers.PriceOverride, providers.PriceAccount}, row.PriceSource)
-	target, u, ok := pricedAt(r.table, row)
-	if !priced || !ok || row.Tokens == (store.Tokens{}) {
-		return store.Entry{}, false
+// row adds the corrections of a row: of each of its attempts that the prices of now
+// make another amount of.
+func (r *rerating) row(row *store.UsageRow) {
+	row.Shares(func(s store.Share) {
+		if (r.provider == "" || r.provider == s.Provider) && (r.account == "" || r.account == s.Account) {
+			r.share(row, &s)
+		}
+	})
+}
+
+// share is row for one attempt. What is not ours to say is left: what the upstream
+// charged, what runs at home, what a person resolved, and what has no usage.
+func (r *rerating) share(row *store.UsageRow, s *store.Share) {
+	priced := slices.Contains([]string{routing.PriceCatalogue, routing.PriceFallback, routing.PriceZero, providers.PriceOverride, providers.PriceAccount}, s.PriceSource)
+	target, u, ok := pricedAt(r.table, row, s)
+	if !priced || !ok || s.Sum.Tokens == (store.Tokens{}) {
+		return
 	}
 	c := target.Charge(u, r.unknown)
-	name := row.Provider + "\x00" + row.UpstreamModel
+	name := s.Provider + "\x00" + s.Model
 	g := r.groups[name]
 	if g == nil {
-		g = &api.Rerated{Provider: row.Provider, Model: row.UpstreamModel, PriceVersion: c.Version, PriceSource: c.Source}
+		g = &api.Rerated{Provider: s.Provider, Model: s.Model, PriceVersion: c.Version, PriceSource: c.Source}
 		r.groups[name] = g
 	}
 	g.Rows++
-	g.OldUSD = api.USD(store.AddNano(int64(g.OldUSD), row.CostNano))
+	g.OldUSD = api.USD(store.AddNano(int64(g.OldUSD), s.Sum.CostNano))
 	g.NewUSD = api.USD(store.AddNano(int64(g.NewUSD), c.Nano))
-	if c.Nano == row.CostNano {
-		return store.Entry{}, false
+	if c.Nano == s.Sum.CostNano {
+		return
 	}
 	g.Changed++
-	return store.Entry{RequestID: row.RequestID, Day: row.Time, DeltaNano: store.AddNano(c.Nano, -row.CostNano),
-		MarkupNano: store.AddNano(markupLike(row, c.Nano), -row.MarkupNano), PriceVersion: c.Version, PriceSource: c.Source}, true
+	r.fixes = append(r.fixes, store.Entry{RequestID: row.RequestID, Day: row.Time, Attempt: s.Attempt, DeltaNano: store.AddNano(c.Nano, -s.Sum.CostNano),
+		MarkupNano: store.AddNano(markupLike(row, c.Nano), -s.Sum.MarkupNano), PriceVersion: c.Version, PriceSource: c.Source, Note: r.note})
 }
 
-// pricedAt returns the target whose prices of now hold for a row, and what the row used.
-func pricedAt(table *routing.Table, row *store.UsageRow) (target routing.Target, u providers.Usage, ok bool) {
-	acc, ok := table.Account(row.AccountID)
+// pricedAt returns the target whose prices of now hold for a part of a row, and what
+// that used.
+func pricedAt(table *routing.Table, row *store.UsageRow, s *store.Share) (target routing.Target, u providers.Usage, ok bool) {
+	acc, ok := table.Account(s.AccountID)
 	if !ok {
-		acc, ok = table.Account(row.Account)
+		acc, ok = table.Account(s.Account)
 	}
-	if p, known := table.Provider(row.Provider); !ok && known {
-		acc, ok = &routing.Account{Account: &store.Account{Provider: row.Provider, Name: row.Account}, Provider: p}, true
+	if p, known := table.Provider(s.Provider); !ok && known {
+		acc, ok = &routing.Account{Account: &store.Account{Provider: s.Provider, Name: s.Account}, Provider: p}, true
 	}
 	if !ok {
 		return target, u, false
 	}
-	t := &row.Tokens
+	t := &s.Sum.Tokens
 	u = providers.Usage{Input: t.Input, InputAudio: t.InputAudio, InputImage: t.InputImage, CacheRead: t.CacheRead, CacheWrite5m: t.CacheWrite5m,
 		CacheWrite1h: t.CacheWrite1h, Output: t.Output, OutputAudio: t.OutputAudio, OutputImage: t.OutputImage, Reasoning: t.Reasoning,
-		Images: t.Images, AudioMs: t.AudioMs, Characters: t.Characters, Searches: t.Searches, Kind: row.PriceKind}
-	target = routing.Target{Account: acc, Model: row.UpstreamModel, Entry: table.Entry(acc, row.UpstreamModel), Catalogue: table.Catalogue()}
+		Images: t.Images, AudioMs: t.AudioMs, Characters: t.Characters, Searches: t.Searches, Kind: s.PriceKind}
+	target = routing.Target{Account: acc, Model: s.Model, Entry: table.Entry(acc, s.Model), Catalogue: table.Catalogue()}
 	if target.Entry == nil {
 		target.Entry = table.Entry(acc, row.Model)
 	}

@@ -147,8 +147,20 @@ func LogView(r *store.UsageRow) api.LogRow {
 	}
 	for _, t := range r.Attempts {
 		v.Attempts = append(v.Attempts, api.Attempt{Provider: t.Provider, Account: t.Account, Model: t.Model, Status: t.Status, Outcome: t.Outcome,
-			StartMs: millis(t.Start), DurationMs: millis(t.Duration), Error: t.Error, CostUSD: api.USD(t.CostNano)})
+			StartMs: millis(t.Start), DurationMs: millis(t.Duration), Error: t.Error})
 	}
+	r.Shares(func(s store.Share) {
+		n := s.Attempt
+		if n == 0 { // the row is of its last attempt
+			n = len(v.Attempts)
+		}
+		if n == 0 || s.Attempt == 0 && (r.Attempts[n-1].Spent != nil || s.UsageSource == store.SourceNone && s.Sum.CostNano == 0) {
+			return // no attempt was made there
+		}
+		at, t := &v.Attempts[n-1], &s.Sum.Tokens
+		at.CostUSD, at.UsageSource, at.PriceVersion, at.PriceSource = api.USD(s.Sum.CostNano), s.UsageSource, s.PriceVersion, s.PriceSource
+		at.PromptTokens, at.CompletionTokens, at.CacheReadTokens, at.CacheWriteTokens, at.ReasoningTokens = t.Prompt(), t.Completion(), t.CacheRead, t.CacheWrite5m+t.CacheWrite1h, t.Reasoning
+	})
 	for _, f := range flagWords {
 		if r.Flags&f.flag != 0 {
 			v.Flags = append(v.Flags, f.word)
@@ -175,6 +187,9 @@ func trace(r *store.UsageRow) []string {
 		line += fmt.Sprintf(" after %.1f ms", millis(t.Duration))
 		if t.Error != "" {
 			line += ": " + t.Error
+		}
+		if s := t.Spent; s != nil {
+			line += fmt.Sprintf("; it told of %d tokens in, %d out (%s), %s USD", s.Tokens.Prompt(), s.Tokens.Completion(), s.UsageSource, api.USD(t.Cost()))
 		}
 		out = append(out, line)
 	}

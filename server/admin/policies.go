@@ -75,7 +75,7 @@ func overspend(s *limits.State) string {
 	if n == 0 {
 		n = store.DefaultMaxTokens
 	}
-	return fmt.Sprintf("what each request in flight (%d now) uses beyond its reservation: output over %d tokens where it states no max_tokens, and input denser than a token in 2.5 bytes", s.Running, n)
+	return fmt.Sprintf("what each request in flight (%d now) uses beyond its reservation: output over %d tokens where it states no max_tokens, input denser than a token in 2.5 bytes, and what attempts before its last told to have used, of which there are two at most", s.Running, n)
 }
 
 // keyLimits are the limits that hold for a key.

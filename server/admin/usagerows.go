@@ -32,9 +32,10 @@ func groupable(name string) bool {
 
 // rowSums are groups on their way.
 type rowSums struct {
-	by     []string
-	zone   *time.Location
-	groups map[string]*api.UsageGroup
+	by                []string
+	zone              *time.Location
+	provider, account string // of the attempts wanted; "": all
+	groups            map[string]*api.UsageGroup
 }
 
 // usageByRows sums rows, at most store.ScanLimit a call; the answer is then partial
@@ -43,8 +44,9 @@ func (a *Admin) usageByRows(ctx context.Context, q store.TotalsQuery, cursor str
 	if err := a.d.Sync(ctx); err != nil {
 		return err
 	}
-	s := rowSums{by: q.GroupBy, zone: q.Zone, groups: map[string]*api.UsageGroup{}}
-	ask := store.UsageQuery{Since: q.Since, Until: q.Until, KeyID: q.KeyID, Model: q.Model, Provider: q.Provider, Account: q.Account, Limit: 1000, Cursor: cursor}
+	s := rowSums{by: q.GroupBy, zone: q.Zone, provider: q.Provider, account: q.Account, groups: map[string]*api.UsageGroup{}}
+	// Provider and account are of attempts: rows that went elsewhere in the end have some.
+	ask := store.UsageQuery{Since: q.Since, Until: q.Until, KeyID: q.KeyID, Model: q.Model, Limit: 1000, Cursor: cursor}
 	for read := 0; ; {
 		page, err := a.d.Store.Usage(ctx, ask)
 		if err != nil {
@@ -74,9 +76,17 @@ func (a *Admin) usageByRows(ctx context.Context, q store.TotalsQuery, cursor str
 }
 
 func (s *rowSums) add(row *store.UsageRow) {
+	row.Shares(func(x store.Share) {
+		if (s.provider == "" || s.provider == x.Provider) && (s.account == "" || s.account == x.Account) {
+			s.addShare(row, &x)
+		}
+	})
+}
+
+func (s *rowSums) addShare(row *store.UsageRow, x *store.Share) {
 	values := make([]string, len(s.by))
 	for i, name := range s.by {
-		values[i] = s.value(row, name)
+		values[i] = s.value(row, x, name)
 	}
 	name := strings.Join(values, "\x00")
 	g := s.groups[name]
@@ -98,18 +108,11 @@ func (s *rowSums) add(row *store.UsageRow) {
 		}
 		s.groups[name] = g
 	}
-	one := store.Total{Requests: 1, Tokens: row.Tokens, CostNano: row.CostNano, MarkupNano: row.MarkupNano, UnconfirmedNano: row.Unconfirmed(), UnconfirmedTokens: row.UnconfirmedTokens, Duration: row.Duration}
-	if row.Failed() {
-		one.Errors = 1
-	}
-	if row.Uncertain() {
-		one.Estimated = 1
-	}
-	sums := sumsOf(&one)
+	sums := sumsOf(&x.Sum)
 	add(&g.UsageSums, &sums)
 }
 
-func (s *rowSums) value(row *store.UsageRow, by string) string {
+func (s *rowSums) value(row *store.UsageRow, x *store.Share, by string) string {
 	switch by {
 	case "end_user":
 		return row.EndUser
@@ -120,9 +123,9 @@ func (s *rowSums) value(row *store.UsageRow, by string) string {
 	case "key":
 		return row.KeyID
 	case "provider":
-		return row.Provider
+		return x.Provider
 	case "account":
-		return row.Account
+		return x.Account
 	case "group":
 		return row.Group
 	case "end_reason":

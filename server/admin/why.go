@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/api"
@@ -9,11 +10,34 @@ import (
 	"github.com/your-org/ai-api-gateway/store"
 )
 
-// why says what the cost of a row is made of, and in words what cannot be said in numbers.
+// why says what the cost of a row is made of, attempt by attempt, and in words what
+// cannot be said in numbers.
 func (a *Admin) why(row *store.UsageRow) (lines []api.CostLine, note string) {
 	lines = []api.CostLine{}
-	settled := store.AddNano(row.CostNano, -row.AdjustedNano)
-	switch row.PriceSource {
+	row.Shares(func(s store.Share) {
+		of, said := a.whyShare(row, &s)
+		if s.Attempt == 0 {
+			lines, note = append(lines, of...), said
+			return
+		}
+		for i := range of {
+			of[i].Attempt = s.Attempt
+		}
+		lines = append(lines, of...)
+		if said != "" {
+			note = strings.TrimPrefix(note+fmt.Sprintf("; attempt %d: %s", s.Attempt, said), "; ")
+		}
+	})
+	if row.MarkupNano != 0 {
+		lines = append(lines, api.CostLine{Kind: "markup", Units: 1, CostUSD: api.USD(row.MarkupNano), Note: "charged to the key beyond the cost"})
+	}
+	return lines, note
+}
+
+// whyShare is why for one attempt, without the markup.
+func (a *Admin) whyShare(row *store.UsageRow, s *store.Share) (lines []api.CostLine, note string) {
+	settled := store.AddNano(s.Sum.CostNano, -s.AdjustedNano)
+	switch s.PriceSource {
 	case routing.PriceProvider:
 		lines = append(lines, api.CostLine{Kind: "provider", Units: 1, CostUSD: api.USD(settled), Note: "what the upstream said it charged"})
 	case routing.PriceLocal:
@@ -25,23 +49,26 @@ func (a *Admin) why(row *store.UsageRow) (lines []api.CostLine, note string) {
 	case "":
 		note = "nothing was used that is charged"
 	default:
-		lines, note = a.priceLines(row, settled)
+		lines, note = a.priceLines(row, s, settled)
 	}
-	if row.AdjustedNano != 0 && row.PriceSource != store.PriceResolved {
-		lines = append(lines, api.CostLine{Kind: "adjust", Units: 1, CostUSD: api.USD(row.AdjustedNano), Note: "corrected later, to price version " + row.PriceVersion})
+	if s.AdjustedNano == 0 || s.PriceSource == store.PriceResolved {
+		return lines, note
 	}
-	if row.MarkupNano != 0 {
-		lines = append(lines, api.CostLine{Kind: "markup", Units: 1, CostUSD: api.USD(row.MarkupNano), Note: "charged to the key beyond the cost"})
+	var now int64
+	for i := range lines {
+		now = store.AddNano(now, int64(lines[i].CostUSD))
 	}
-	return lines, note
+	if now == s.Sum.CostNano { // the lines are of the corrected cost
+		return lines, fmt.Sprintf("it was settled at %s USD and corrected later, to price version %s", api.USD(settled), s.PriceVersion)
+	}
+	return append(lines, api.CostLine{Kind: "adjust", Units: 1, CostUSD: api.USD(s.AdjustedNano), Note: "corrected later, to price version " + s.PriceVersion}), note
 }
 
-// priceLines works a row's cost out anew.
-func (a *Admin) priceLines(row *store.UsageRow, settled int64) (lines []api.CostLine, note string) {
-	lines = []api.CostLine{}
-	target, u, ok := pricedAt(a.d.Table(), row)
+// priceLines works the cost of an attempt out anew.
+func (a *Admin) priceLines(row *store.UsageRow, s *store.Share, settled int64) (lines []api.CostLine, note string) {
+	target, u, ok := pricedAt(a.d.Table(), row, s)
 	if !ok {
-		return lines, fmt.Sprintf("account %q is gone, and its prices with it", row.Account)
+		return lines, fmt.Sprintf("account %q is gone, and its prices with it", s.Account)
 	}
 	price, charge := target.Rates(u, a.d.UnknownPrice)
 	condition := priceCondition(target.Entry, &u)
@@ -52,8 +79,8 @@ func (a *Admin) priceLines(row *store.UsageRow, settled int64) (lines []api.Cost
 		rate := api.USD(l.Rate)
 		lines = append(lines, api.CostLine{Kind: l.Name, Units: l.Units, USDPerMillion: &rate, CostUSD: api.USD(l.Nano), Note: condition})
 	}
-	if now, _ := price.Cost(u); now != settled && now != row.CostNano {
-		note = fmt.Sprintf("by the prices of now (%s %s) it comes to %s USD; it was priced by %s %s, whose rates are not kept", charge.Source, charge.Version, api.USD(now), row.PriceSource, row.PriceVersion)
+	if now, _ := price.Cost(u); now != settled && now != s.Sum.CostNano {
+		note = fmt.Sprintf("by the prices of now (%s %s) it comes to %s USD; it was priced by %s %s, whose rates are not kept", charge.Source, charge.Version, api.USD(now), s.PriceSource, s.PriceVersion)
 	}
 	return lines, note
 }

@@ -144,7 +144,8 @@ type UsageBefore struct {
 	Until time.Time    `json:"until"` // exclusive
 }
 
-// A LogRow is the record of one request.
+// A LogRow is the record of one request. Target, tokens and price are those of its
+// last attempt, the money is of all of them.
 type LogRow struct {
 	RequestID         string    `json:"request_id"`
 	ClientRequestID   string    `json:"client_request_id,omitempty"`
@@ -197,7 +198,16 @@ type Attempt struct {
 	StartMs    float64 `json:"start_ms"`
 	DurationMs float64 `json:"duration_ms"`
 	Error      string  `json:"error,omitempty"`
-	CostUSD    USD     `json:"cost_usd"`
+	CostUSD    USD     `json:"cost_usd"` // corrections included; those of all attempts are the row's
+	// What it told to have used, or, of the last, what the row says. Absent: it told nothing.
+	PromptTokens     int64  `json:"prompt_tokens,omitempty"`
+	CompletionTokens int64  `json:"completion_tokens,omitempty"`
+	CacheReadTokens  int64  `json:"cache_read_tokens,omitempty"`
+	CacheWriteTokens int64  `json:"cache_write_tokens,omitempty"`
+	ReasoningTokens  int64  `json:"reasoning_tokens,omitempty"`
+	UsageSource      string `json:"usage_source,omitempty"`
+	PriceVersion     string `json:"price_version,omitempty"`
+	PriceSource      string `json:"price_source,omitempty"`
 }
 
 // A LogsAsk selects usage rows. Zero members select all.
@@ -254,6 +264,7 @@ type CostLine struct {
 	// Kind is the name of a rate (input, cache_read, output, …), or provider (what the
 	// upstream said), adjust (corrections made later) or markup (charged beyond the cost).
 	Kind          string `json:"kind"`
+	Attempt       int    `json:"attempt,omitempty"` // its number, from 1; absent: the last
 	Units         int64  `json:"units"`
 	USDPerMillion *USD   `json:"usd_per_million"` // null: it is not priced by the unit
 	CostUSD       USD    `json:"cost_usd"`
