@@ -36,6 +36,7 @@ type rows struct {
 }
 
 func (r *rows) Hold(string, *store.Hold, time.Time) error { return nil }
+func (r *rows) Attempt(string, *store.Attempt)            {}
 func (r *rows) Void(string)                               {}
 func (r *rows) Settle(row *store.UsageRow) error {
 	r.mu.Lock()

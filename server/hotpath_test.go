@@ -86,6 +86,7 @@ type noLedger struct{}
 
 func (noLedger) Hold(string, *store.Hold, time.Time) error { return nil }
 func (noLedger) Settle(*store.UsageRow) error              { return nil }
+func (noLedger) Attempt(string, *store.Attempt)            {}
 func (noLedger) Void(string)                               {}
 
 // hotPath is a server without sockets: serve answers a request n times, from

@@ -227,6 +227,8 @@ func (r *reader) hold(h *Hold) {
 			h.ReservedTokens = r.int()
 		case holdInputTokens:
 			h.InputTokens = r.int()
+		case holdAttempt:
+			r.addAttempt(&h.Attempts)
 		default:
 			r.skip()
 		}
@@ -312,14 +314,7 @@ func (r *reader) rowField(row *UsageRow) {
 	case rowStream:
 		row.Stream = r.bool()
 	case rowAttempt:
-		m := r.message()
-		if len(row.Attempts) == MaxAttempts {
-			r.fail(fmt.Errorf("more than %d attempts: %w", MaxAttempts, ErrCorrupt))
-			return
-		}
-		row.Attempts = append(row.Attempts, Attempt{})
-		m.attempt(&row.Attempts[len(row.Attempts)-1])
-		r.fail(m.err)
+		r.addAttempt(&row.Attempts)
 	case rowTokens:
 		m := r.message()
 		m.tokens(&row.Tokens)
@@ -362,6 +357,17 @@ func (r *reader) rowField(row *UsageRow) {
 	default:
 		r.skip()
 	}
+}
+
+func (r *reader) addAttempt(to *[]Attempt) {
+	m := r.message()
+	if len(*to) == MaxAttempts {
+		r.fail(fmt.Errorf("more than %d attempts: %w", MaxAttempts, ErrCorrupt))
+		return
+	}
+	*to = append(*to, Attempt{})
+	m.attempt(&(*to)[len(*to)-1])
+	r.fail(m.err)
 }
 
 func (r *reader) attempt(a *Attempt) {

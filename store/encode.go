@@ -16,8 +16,8 @@ import (
 const (
 	entryVersion = 1
 	rowVersion   = 1
-	// spentVersion is of rows with attempts that have Spent, and of corrections of such:
-	// who does not know of it would count all of the money where the last attempt went.
+	// spentVersion is of rows and holds with attempts that have Spent, and of corrections of
+	// such: who does not know of it would count money where it did not go, or not at all.
 	spentVersion = 2
 )
 
@@ -68,6 +68,7 @@ const (
 
 	holdReservedTokens protowire.Number = 13
 	holdInputTokens    protowire.Number = 14
+	holdAttempt        protowire.Number = 15 // repeated
 )
 
 const (
@@ -137,7 +138,7 @@ const (
 // MaxMetadata, MaxAttempts) and cleaned: invalid UTF-8 and NUL become U+FFFD.
 func AppendEntry(dst []byte, e *Entry) []byte {
 	version := byte(entryVersion)
-	if e.Attempt != 0 {
+	if e.Attempt != 0 || e.Hold != nil && len(e.Hold.Attempts) > 0 {
 		version = spentVersion
 	}
 	dst = append(dst, version)
@@ -183,7 +184,8 @@ func appendHold(dst []byte, h *Hold) []byte {
 	dst = appendUint(dst, holdReserved, uint64(h.ReservedNano))
 	dst = appendUint(dst, holdInput, uint64(h.InputNano))
 	dst = appendUint(dst, holdReservedTokens, uint64(h.ReservedTokens))
-	return appendUint(dst, holdInputTokens, uint64(h.InputTokens))
+	dst = appendUint(dst, holdInputTokens, uint64(h.InputTokens))
+	return appendAttempts(dst, holdAttempt, h.Attempts)
 }
 
 // AppendRow appends the stored form of r to dst, bounded and cleaned as AppendEntry says.
@@ -213,12 +215,7 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 	dst = appendUint(dst, rowStatus, uint64(r.Status))
 	dst = appendUint(dst, rowStream, flag(r.Stream))
 	dst = appendText(dst, rowEndReason, r.EndReason)
-	for i := range r.kept() {
-		var at int
-		dst, at = open(dst, rowAttempt)
-		dst = appendAttempt(dst, &r.Attempts[i])
-		closeAt(dst, at)
-	}
+	dst = appendAttempts(dst, rowAttempt, r.Attempts)
 	dst = appendTokens(dst, rowTokens, &r.Tokens)
 	dst = appendText(dst, rowUsageSource, r.UsageSource)
 	dst = appendUint(dst, rowCost, uint64(r.CostNano))
@@ -241,6 +238,16 @@ func AppendRow(dst []byte, r *UsageRow) []byte {
 		dst = appendText(dst, rowTrace, line)
 	}
 	return appendMetadata(dst, r.Metadata)
+}
+
+func appendAttempts(dst []byte, num protowire.Number, attempts []Attempt) []byte {
+	for i := range attempts[:min(len(attempts), MaxAttempts)] {
+		var at int
+		dst, at = open(dst, num)
+		dst = appendAttempt(dst, &attempts[i])
+		closeAt(dst, at)
+	}
+	return dst
 }
 
 func appendAttempt(dst []byte, a *Attempt) []byte {

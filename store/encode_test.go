@@ -58,7 +58,7 @@ func TestEncodeEveryField(t *testing.T) {
 	everySet(t, reflect.ValueOf(*row))
 	everySet(t, reflect.ValueOf(row.Attempts[1]))
 	everySet(t, reflect.ValueOf(*row.Attempts[1].Spent))
-	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7, 3, 5, 4}
+	hold := &Hold{"key", "name", "group", "chat", "m", "p", "a", "aid", "um", true, 7, 3, 5, 4, row.Attempts[1:]}
 	everySet(t, reflect.ValueOf(*hold))
 	f(Entry{Boot: "B", Seq: math.MaxUint64, Kind: EntrySettle, Time: when, RequestID: "r", Row: row})
 	f(Entry{Boot: "B", Seq: 1, Kind: EntryHold, Time: when, RequestID: "r", Hold: hold})
@@ -312,6 +312,12 @@ func TestEncodeSpentVersion(t *testing.T) {
 	}
 	if e := AppendEntry(nil, &Entry{Kind: EntryAdjust, Attempt: 2}); e[0] != 2 {
 		t.Errorf("a correction of an attempt has version %d", e[0])
+	}
+	if e := AppendEntry(nil, &Entry{Kind: EntryHold, Hold: &Hold{}}); e[0] != 1 {
+		t.Errorf("a hold has version %d", e[0])
+	}
+	if e := AppendEntry(nil, &Entry{Kind: EntryHold, Hold: &Hold{Attempts: r.Attempts}}); e[0] != 2 {
+		t.Errorf("a hold with an attempt has version %d", e[0])
 	}
 	spent[0] = 3
 	if err := DecodeRow(spent, &got); !errors.Is(err, ErrNewer) {

@@ -58,6 +58,8 @@ type Hold struct {
 	InputNano             int64 // the part of ReservedNano that its input is
 	ReservedTokens        int64 // in and out
 	InputTokens           int64 // the part of ReservedTokens that its input is
+	// Attempts are those that have Spent though the request goes on.
+	Attempts []Attempt
 }
 
 // Usage sources: where a row's counts are from.

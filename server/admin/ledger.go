@@ -77,12 +77,15 @@ func (a *Admin) resolve(c *Call) error {
 	if row.Flags&store.FlagCrashRecovered == 0 || row.Flags&store.FlagResolved != 0 {
 		return conflict("not_unconfirmed", "request %s is not one that a crash left open, or it is resolved: `ai-gateway ledger resolve` lists those that are open", row.RequestID)
 	}
-	cost, tokens := int64(0), -row.UnconfirmedTokens
+	// The cost so far is of attempts that had told what they used before the last.
+	cost, tokens := row.CostNano, -row.UnconfirmedTokens
 	switch in.Charge {
 	case "":
-		cost = int64(*in.CostUSD)
+		if cost = int64(*in.CostUSD); cost < row.CostNano {
+			return invalid("cost_usd", "must not be below %s, which attempts before the last are known to have cost", api.USD(row.CostNano))
+		}
 	case "reserved":
-		cost, tokens = row.Unconfirmed(), 0 // the tokens stay counted, too
+		cost, tokens = store.AddNano(cost, row.Unconfirmed()), 0 // the tokens stay counted, too
 	case "nothing":
 	default:
 		return invalid("charge", "must be reserved or nothing, not %q", clip(in.Charge))
@@ -90,7 +93,7 @@ func (a *Admin) resolve(c *Call) error {
 	e := store.Entry{RequestID: row.RequestID, Day: row.Time, DeltaNano: store.AddNano(cost, -row.CostNano), UnconfirmedNano: -row.Unconfirmed(), UnconfirmedTokens: tokens,
 		PriceVersion: c.Now.UTC().Format(time.RFC3339), PriceSource: store.PriceResolved, Note: cmp.Or(in.Note, "resolved by "+c.Who.actor())}
 	if in.Charge == "" { // what was reserved has the markup in it
-		e.MarkupNano = a.markupOf(row.KeyID, cost)
+		e.MarkupNano = a.markupOf(row.KeyID, e.DeltaNano)
 	}
 	if err := a.d.Adjust(e); err != nil {
 		return err

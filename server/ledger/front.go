@@ -45,6 +45,23 @@ func (l *Ledger) logHold(h *openHold) {
 	l.armLocked()
 }
 
+// Attempt records that an attempt of a request in flight has used something though
+// the request goes on: should the process die before it ends, its row has that. It
+// never waits, and is durable as a hold is. a, whose Spent is kept, has one and does
+// not change any more. A request without a hold is ignored.
+func (l *Ledger) Attempt(requestID string, a *store.Attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.holds.open[requestID]
+	if h == nil || l.err != nil || l.closed {
+		return
+	}
+	h.hold.Attempts = append(h.hold.Attempts, *a)
+	if !l.full(1) { // else it goes with the hold when that is logged again
+		l.logHold(h)
+	}
+}
+
 // Settle records the end of a request and ends its hold. Under DurabilitySync it
 // returns when the row is durable: only then may the last byte of the answer go
 // out. A request is settled once. A second settle of one of the last 32,768

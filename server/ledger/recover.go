@@ -20,7 +20,8 @@ import (
 // Every whole entry of a dead boot that is above the store's applied position is
 // appended. Then each hold that neither a settle nor a void ended becomes a row:
 // end_reason crash_recovered, usage_source none, status 0, FlagCrashRecovered, the
-// hold's time, and a cost of 0, since what the upstream did is not known. Under
+// hold's time, and the cost of the attempts that had told what they used before others
+// followed, mostly none: what the upstream did last is not known. Under
 // charge_reserved the row keeps ReservedNano and the tokens that were reserved, and
 // budgets count them, unconfirmed and shown apart, until `ledger resolve`; under
 // charge_input it keeps as much of either as the input is, under release nothing.
@@ -324,7 +325,13 @@ func crashRow(e *store.Entry, rule string) *store.UsageRow {
 		Operation: h.Operation, Model: h.Model, Stream: h.Stream,
 		Provider: h.Provider, Account: h.Account, AccountID: h.AccountID, UpstreamModel: h.UpstreamModel,
 		EndReason: store.EndCrash, UsageSource: store.SourceNone, Flags: store.FlagCrashRecovered,
-		ReservedNano: h.ReservedNano, UnconfirmedTokens: h.ReservedTokens,
+		ReservedNano: h.ReservedNano, UnconfirmedTokens: h.ReservedTokens, Attempts: h.Attempts,
+	}
+	for i := range h.Attempts {
+		row.CostNano = store.AddNano(row.CostNano, h.Attempts[i].CostNano)
+		if s := h.Attempts[i].Spent; s != nil {
+			row.MarkupNano = store.AddNano(row.MarkupNano, s.MarkupNano)
+		}
 	}
 	switch rule {
 	case CrashChargeInput:

@@ -83,6 +83,50 @@ func deadLog(t testing.TB, settled, left int) (dir, boot string) {
 	return dir, o.Boot
 }
 
+// TestCrashAttempts: what an attempt had told to have used is in the row of a request
+// that a crash left open, where it went, also when its segment was trimmed meanwhile.
+func TestCrashAttempts(t *testing.T) {
+	for _, trimmed := range []bool{false, true} {
+		s := newMemStore()
+		o := options(t.TempDir(), s)
+		o.SegmentBytes = 4 << 10
+		l := open(t, o)
+		spent := &store.Attempt{Provider: "anthropic", Account: "first", Model: "claude", Outcome: "cut", CostNano: 12,
+			Spent: &store.Spent{AccountID: "id", Tokens: store.Tokens{Input: 10}, UsageSource: store.SourceProviderPartial, MarkupNano: 2}}
+		if err := l.Hold("h", hold(5), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		l.Attempt("h", spent)
+		l.Attempt("nobody", spent)
+		if trimmed { // many segments
+			for i := range 200 {
+				id := fmt.Sprintf("s%d", i)
+				if err := errors.Join(l.Hold(id, hold(5), time.Now()), l.Settle(usageRow(id, 3))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			first := filepath.Join(l.dir, "00000001.seg")
+			eventually(t, func() bool { _, err := os.Stat(first); return errors.Is(err, os.ErrNotExist) })
+		}
+		eventually(t, func() bool { return l.Stats().QueueLength == 0 })
+		dir := t.TempDir()
+		copyLog(t, l.dir, filepath.Join(dir, o.Boot))
+		l.Void("h")
+		closeLedger(t, l)
+
+		s = newMemStore()
+		recoverInto(t, dir, s)
+		row := s.row(t, "h")
+		if row.EndReason != store.EndCrash || row.CostNano != 12 || row.MarkupNano != 2 || row.ReservedNano != 5 || row.Charged() != 12+2+5 ||
+			len(row.Attempts) != 1 || row.Attempts[0].Account != "first" || row.Attempts[0].Spent.Tokens.Input != 10 {
+			t.Errorf("trimmed %v: row %+v", trimmed, row)
+		}
+		if fault := (store.Corrections{}).Row(&row); fault != "" {
+			t.Error(fault)
+		}
+	}
+}
+
 func TestCrashRows(t *testing.T) {
 	f := func(rule string, reserved, tokens int64) {
 		t.Helper()

@@ -46,6 +46,14 @@ func (b *book) Hold(id string, h *store.Hold, _ time.Time) error {
 	return nil
 }
 
+func (b *book) Attempt(id string, a *store.Attempt) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.holds[id]
+	h.Attempts = append(h.Attempts, *a)
+	b.holds[id] = h
+}
+
 func (b *book) Settle(row *store.UsageRow) error {
 	time.Sleep(b.slow)
 	b.mu.Lock()

@@ -43,6 +43,7 @@ const (
 // Ledger is what the relay needs of the usage ledger.
 type Ledger interface {
 	Hold(requestID string, h *store.Hold, at time.Time) error
+	Attempt(requestID string, a *store.Attempt)
 	Settle(row *store.UsageRow) error
 	Void(requestID string)
 }
