@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -232,6 +233,9 @@ func putImage(dst []byte, b *providers.Block) []byte {
 // putAnnotations writes citations: as they came, or as url_citation where a
 // foreign one names a page. The range is that of the cited block in the text, in characters.
 func putAnnotations(dst []byte, blocks []providers.Block) []byte {
+	if !slices.ContainsFunc(blocks, func(b providers.Block) bool { return b.Citations != nil }) {
+		return dst // the characters need not be counted
+	}
 	open := false
 	pos := int64(0)
 	for i := range blocks {

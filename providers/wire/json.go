@@ -22,9 +22,3 @@ func Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, lenien
 
 // Marshal encodes v. A nil slice is [] and a nil map {}; use omitempty or omitzero for members to leave out.
 func Marshal(v any) ([]byte, error) { return json.Marshal(v, lenient) }
-
-// AppendString appends s as a JSON string; invalid UTF-8 becomes U+FFFD.
-func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte {
-	dst, _ = jsontext.AppendQuote(dst, s) // its error only tells of invalid UTF-8, which it has replaced
-	return dst
-}

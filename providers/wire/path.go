@@ -2,13 +2,8 @@ package wire
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
-	"math/bits"
 	"strconv"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The functions here read what vendors send. They take the shortest way to a
@@ -130,29 +125,23 @@ func (m *members) is(name string) bool {
 	return ok && s == name
 }
 
-// skipString returns the index behind the string whose opening quote is b[i], or -1.
+// skipString returns the index behind the string whose opening quote is b[i], or -1. A
+// quote ends it unless an odd number of backslashes stands before.
 func skipString(b []byte, i int) int {
 	i++
-	for {
-		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			m := (((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
-			if m != 0 {
-				i += bits.TrailingZeros64(m) / 8
-				break
-			}
-			i += 8
-		}
-		for i < len(b) && b[i] != '"' && b[i] != '\\' {
-			i++
-		}
-		if i >= len(b) {
+	for start := i; ; {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
 			return -1
 		}
-		if b[i] == '"' {
-			return i + 1
+		i += n + 1
+		slash := i - 2
+		for slash >= start && b[slash] == '\\' {
+			slash--
 		}
-		i += 2
+		if (i-2-slash)%2 == 0 {
+			return i
+		}
 	}
 }
 
@@ -284,17 +273,13 @@ func Int(b []byte) (int64, bool) {
 // String reads a JSON string. Bytes that are not UTF-8 and lone surrogates
 // become U+FFFD. It reports false for anything but a well-formed string.
 func String(b []byte) (string, bool) {
-	b = bytes.TrimSpace(b)
+	b = bytes.Trim(b, " \n\r\t")
 	if len(b) < 2 || b[0] != '"' {
 		return "", false
 	}
-	end, escaped, msg := scanString(b, 0)
+	end, _, msg := scanString(b, 0)
 	if msg != "" || end != len(b) {
 		return "", false
 	}
-	if !escaped && utf8.Valid(b) {
-		return string(b[1 : end-1]), true
-	}
-	out, _ := jsontext.AppendUnquote(nil, b) // its error only tells of what it has replaced
-	return string(out), true
+	return unquote(b), true
 }

@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// FuzzText holds what is written and read by hand against the library, for any bytes.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "plain", "a\"b\\c/\b\f\n\r\t\x00\x1f\x7f", "é世界\u2028<>&😀", "\xff\xfe cut \xe4\xb8", strings.Repeat("long text, ", 20) + "\"", `"a\"b\\\"c"`, `"\u00e9\ud83d\ude00\ud83dx\ude00\u0000\/"`, `"\ud83d\u0041"`, `"\\\\"`, `"\`, "\"\xff\\n\""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want, _ := jsontext.AppendQuote(nil, b)
+		got := AppendString(nil, b)
+		if string(got) != string(want) {
+			t.Errorf("%q is written %s, want %s", b, got, want)
+		}
+		read(t, got)
+		read(t, b)
+	})
+}
+
+// read holds the reading of a string against the library's.
+func read(t *testing.T, b []byte) {
+	t.Helper()
+	got, ok := String(b)
+	value := jsontext.Value(b)
+	if wellFormed := value.IsValid(jsontext.AllowInvalidUTF8(true)) && value.Kind() == '"'; ok != wellFormed {
+		t.Errorf("%q: %v", b, ok)
+	}
+	if !ok {
+		return
+	}
+	b = bytes.Trim(b, " \n\r\t")
+	if want, _ := jsontext.AppendUnquote(nil, b); got != string(want) {
+		t.Errorf("%q is read as %q, want %q", b, got, want)
+	}
+	if i := skipString(append(b, `,"x"`...), 0); i != len(b) {
+		t.Errorf("%q ends at %d", b, i)
+	}
+}
