@@ -179,6 +179,7 @@ type conn struct {
 	idle      atomic.Bool
 	idleSince time.Time // at the looks of a drain; guarded by set.mu
 	linger    bool      // the caller may still be sending when this is closed
+	buffer    buffer    // what requests are read into
 }
 
 // SetReadDeadline notes when reading is to end. The connection learns of it only
@@ -205,6 +206,9 @@ func (c *conn) Read(p []byte) (int, error) {
 			}
 		}
 		n, err := c.Conn.Read(p)
+		if n > 0 {
+			c.buffer.note(p, n, c.idle.Load())
+		}
 		if n > 0 || err == nil || c.timer.Equal(c.readBy) || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}

@@ -54,6 +54,7 @@ type exchange struct {
 	need      limits.Amount // reserved with the key's and other limits of the whole request
 	unbounded int64         // output to reserve where the request bounds none; 0: neither tokens nor money are limited
 	input     int64         // reserved for, in tokens; 0: not known yet
+	said      int64         // what the body is estimated at, in tokens
 	strict    bool          // what is reserved must not be passed
 
 	usage    providers.Usage

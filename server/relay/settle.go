@@ -164,7 +164,8 @@ func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 	if t.Entry != nil && t.Entry.MaxOutput > 0 {
 		out = min(out, t.Entry.MaxOutput)
 	}
-	u := providers.Usage{Input: estimateTokens(x.job.Body)}
+	x.said = estimateTokens(x.job.Body)
+	u := providers.Usage{Input: x.said}
 	input = x.amount(t, u)
 	u.Output = times(out, max(1, x.job.Peek.N))
 	return x.amount(t, u), input

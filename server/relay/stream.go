@@ -40,6 +40,7 @@ type streamState struct {
 	// closing: what comes is held until the upstream's body ends, see providers.FrameClosing.
 	closing bool
 	raw     bool // bytes, not events: nothing can be said inside
+	rests   bool // the caller's connection knows that it is not read from
 }
 
 var errClientGone = errors.New("the caller has left")
@@ -273,6 +274,7 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 		if !s.closing {
 			x.emit(s.held)
 			s.held, s.phase = s.held[:0], phaseContent
+			x.letGo()
 		}
 	}
 	if info&providers.FrameFinish != 0 {
@@ -417,6 +419,7 @@ func (b *bodyStream) WriteTo(w io.Writer) (n int64, err error) {
 			return n, nil
 		}
 		x.now = x.r.o.Now()
+		x.resting()
 		err = x.advance(x.now.Add(x.r.o.Heartbeat))
 		switch {
 		case errors.Is(err, upstream.ErrTick):

@@ -43,7 +43,7 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 	case providers.OpRerank:
 		u.Input, u.Searches = estimateTokens(x.job.Body), max(u.Searches, 1)
 	default:
-		u.Input, u.Output = estimateTokens(x.job.Body), x.deltas
+		u.Input, u.Output = x.said, x.deltas // the body may have been given back
 	}
 	return u
 }

@@ -27,6 +27,7 @@ type Exchange struct {
 
 	now      time.Time         // when it began, or got a new connection
 	pooled   *[bufferSize]byte // where buf came from; a long header makes buf outgrow it
+	little   *[littleSize]byte // or this
 	buf      []byte
 	r, w     int  // buf[r:w] is what was received and not used
 	searched int  // how far buf[r:] is searched for the header's end
@@ -288,9 +289,38 @@ func (x *Exchange) Close() {
 	if x.err == nil {
 		x.err = errors.New("exchange is closed")
 	}
+	x.putBuffer()
+	x.gzip, x.unzipped, x.req = nil, nil, Request{}
+}
+
+// takeBuffer makes buf a large one, with what was received and not used.
+func (x *Exchange) takeBuffer() {
+	large := x.c.buffers.Get().(*[bufferSize]byte)
+	n := copy(large[:], x.buf[x.r:x.w])
+	x.putBuffer()
+	x.pooled, x.buf, x.r, x.w = large, large[:], 0, n
+}
+
+func (x *Exchange) putBuffer() {
 	if x.pooled != nil {
 		x.c.buffers.Put(x.pooled)
-		x.pooled, x.buf, x.gzip, x.unzipped = nil, nil, nil, nil
 	}
-	x.req = Request{}
+	if x.little != nil {
+		x.c.littles.Put(x.little)
+	}
+	x.pooled, x.little, x.buf = nil, nil, nil
+}
+
+// fit makes buf as large as what comes of a stream: most wait for an event of some
+// hundred bytes, thousands at a time. What fills a little buffer, such as a picture,
+// goes on in a large one.
+func (x *Exchange) fit() {
+	switch {
+	case x.little != nil && x.w == littleSize:
+		x.takeBuffer()
+	case x.little == nil && x.r == x.w && x.w < littleSize:
+		x.putBuffer()
+		x.little = x.c.littles.Get().(*[littleSize]byte)
+		x.buf, x.r, x.w = x.little[:], 0, 0
+	}
 }

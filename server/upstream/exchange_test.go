@@ -394,3 +394,44 @@ func TestResponseHeader(t *testing.T) {
 		t.Errorf("got %q, %q", x.ResponseHeader("x-A"), x.ResponseHeader("none"))
 	}
 }
+
+// Events of all sizes, a picture and long lines of framing come through whole,
+// whatever buffer the exchange waits with.
+func TestStreamBuffers(t *testing.T) {
+	pieces := []string{"a", strings.Repeat("b", 300), strings.Repeat("c", littleSize), strings.Repeat("d", 100_000), "e", strings.Repeat("f", littleSize+1), strings.Repeat("g", bufferSize), "h"}
+	base := listen(t, func(nc net.Conn, br *bufio.Reader, _ int) {
+		if _, _, err := request(br); err != nil {
+			return
+		}
+		io.WriteString(nc, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		for i, p := range pieces {
+			time.Sleep(10 * time.Millisecond)
+			io.WriteString(nc, hex(len(p))+";"+strings.Repeat("x", i*500)+"\r\n"+p+"\r\n")
+		}
+		io.WriteString(nc, "0\r\n\r\n")
+	})
+	x, err := newClient(t, Options{}).Start(post(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	if err := x.Header(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	little, large := false, false
+	for {
+		p, err := x.Next(time.Now().Add(time.Millisecond))
+		got = append(got, p...)
+		little, large = little || len(x.buf) == littleSize, large || little && len(x.buf) == bufferSize
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, ErrTick) {
+			t.Fatal(err)
+		}
+	}
+	if want := strings.Join(pieces, ""); string(got) != want || !little || !large {
+		t.Errorf("got %d bytes of %d; little %v, large %v", len(got), len(want), little, large)
+	}
+}

@@ -56,6 +56,7 @@ func (x *Exchange) Header(until time.Time) error {
 			return x.fail(&Error{Kind: Reset, Sent: true, Err: unexpected(err)})
 		}
 	}
+	x.req.Body = nil // it is not sent again
 	return nil
 }
 
@@ -183,6 +184,7 @@ func (x *Exchange) Next(until time.Time) ([]byte, error) {
 		used, n, err := x.body.take(in, in) // content only moves to the front, over framing
 		x.r += used
 		if n == 0 && err == nil {
+			x.fit()
 			if err = x.missed(x.fill(until)); err == nil {
 				continue
 			}

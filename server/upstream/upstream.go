@@ -106,6 +106,7 @@ type Client struct {
 	via     string
 	tls     *tls.Config
 	buffers sync.Pool // *[bufferSize]byte
+	littles sync.Pool // *[littleSize]byte
 
 	mu     sync.Mutex
 	hosts  map[hostKey]*host
@@ -115,6 +116,9 @@ type Client struct {
 
 // bufferSize is what an exchange reads and writes through; it holds one only while it runs.
 const bufferSize = 16 << 10
+
+// littleSize is what a stream waits with for its next event.
+const littleSize = 2 << 10
 
 // New returns a client.
 func New(o Options) *Client {
@@ -145,6 +149,7 @@ func New(o Options) *Client {
 		c.tls.ClientSessionCache = tls.NewLRUClientSessionCache(256)
 	}
 	c.buffers.New = func() any { return new([bufferSize]byte) }
+	c.littles.New = func() any { return new([littleSize]byte) }
 	return c
 }
 
@@ -190,8 +195,7 @@ func (c *Client) StartIn(x *Exchange, req *Request) error {
 	}
 	x.req.Timeouts = req.Timeouts.Or(Defaults)
 	x.headBy = x.now.Add(x.req.Timeouts.Header)
-	x.pooled = c.buffers.Get().(*[bufferSize]byte)
-	x.buf = x.pooled[:]
+	x.takeBuffer()
 	if err := x.start(); err != nil {
 		x.Close()
 		return err
