@@ -120,8 +120,11 @@ func (g *gateway) wait(ctx context.Context, signals <-chan os.Signal, failed <-c
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	begun := time.After(startedAfter)
 	for {
 		select {
+		case <-begun:
+			forgetStart()
 		case <-ctx.Done():
 			return nil
 		case <-hangup:

@@ -44,6 +44,16 @@ func tuneMemory(log *slog.Logger) {
 	}
 }
 
+// startedAfter is how long after its start a gateway gives back what the start took.
+const startedAfter = time.Second
+
+// forgetStart gives back to the system what only the start has used: garbage, and the
+// pages of the program that read configuration, set up packages and will not run again.
+func forgetStart() {
+	debug.FreeOSMemory()
+	forgetProgram()
+}
+
 // A pacing is how much garbage may gather, and the percentage that was last set for it.
 type pacing struct {
 	room    uint64

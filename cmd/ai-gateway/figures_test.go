@@ -211,7 +211,7 @@ func idleRow(t *testing.T, table *strings.Builder, rounds int) {
 		g.stop()
 	}
 	fmt.Fprintf(table, "| idle RSS / start to the first 200 / binary | %.0f MB / %.0f ms / %s | – | – | | ≤ 25 MB / ≤ 50 ms / ≤ 40 MB |\n", median(idle), median(start), size)
-	if median(idle) > 100 || median(start) > 5000 {
+	if median(idle) > 40 || median(start) > 5000 {
 		t.Errorf("idle: %.0f MB, start %.0f ms", median(idle), median(start))
 	}
 }
