@@ -23,7 +23,8 @@ const shortestSecret = 10
 
 // canaries are the secrets that a test gives its gateway or gets from it. Every
 // answer is looked through for them as it comes, and at the gateway's end its log, its
-// metrics, what its admin API shows, and every file of its data folder.
+// metrics, what its admin API shows, every file of its data folder, and every table of
+// its database.
 type canaries struct {
 	mu    sync.Mutex
 	known map[string]string // where it was given, by secret
@@ -32,7 +33,7 @@ type canaries struct {
 
 // looked counts what all tests together have looked through, for TestMain to tell.
 var looked struct {
-	secrets, gateways, answers, pages, files, bytes atomic.Int64
+	secrets, gateways, answers, pages, files, tables, bytes atomic.Int64
 }
 
 // learn takes a secret to look for; file is the one in the data folder that may hold it.
@@ -214,8 +215,8 @@ func (g *gateway) lookAtRest() {
 // tellLooked says how much the tests have looked through.
 func tellLooked() {
 	if n := looked.gateways.Load(); n > 0 {
-		fmt.Printf("canaries: %d secrets of %d gateways were looked for in %d answers, %d pages, %d logs and %d files, %d MB in all\n",
-			looked.secrets.Load(), n, looked.answers.Load(), looked.pages.Load(), n, looked.files.Load(), looked.bytes.Load()>>20)
+		fmt.Printf("canaries: %d secrets of %d gateways were looked for in %d answers, %d pages, %d logs, %d files and %d tables, %d MB in all\n",
+			looked.secrets.Load(), n, looked.answers.Load(), looked.pages.Load(), n, looked.files.Load(), looked.tables.Load(), looked.bytes.Load()>>20)
 	}
 }
 

@@ -117,6 +117,7 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 	if err := g.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	g.lookAtDatabaseInTheEnd()
 	t.Cleanup(g.stop)
 	g.await()
 	if b, err := os.ReadFile(filepath.Join(dir, "first-admin-key")); err == nil {
