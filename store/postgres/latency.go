@@ -92,7 +92,11 @@ func (s *Store) Latency(ctx context.Context, q store.LatencyQuery) (out []store.
 	w := &where{}
 	w.slots(q.Since, q.Until)
 	w.equal(map[string]string{"s.model": q.Model, "s.provider": q.Provider, "s.account": q.Account})
-	sql := "SELECT " + strings.Join(append(slices.Clone(g.columns), "r.timing"), ", ") + " FROM usage_timings r JOIN usage_series s ON s.id = r.series" + w.String()
+	sql := "SELECT " + strings.Join(append(slices.Clone(g.columns), "r.timing"), ", ") + " FROM usage_timings r"
+	if strings.Contains(sql+w.String(), "s.") {
+		sql += " JOIN usage_series s ON s.id = r.series"
+	}
+	sql += w.String()
 	err = s.view(ctx, readTimeout, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sql, w.args...)
 		if err != nil {

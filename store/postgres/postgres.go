@@ -137,7 +137,8 @@ func parse(url string) (*pgxpool.Config, error) {
 	def("statement_timeout", strconv.FormatInt(appendTimeout.Milliseconds(), 10))
 	def("idle_in_transaction_session_timeout", strconv.FormatInt((appendTimeout/2).Milliseconds(), 10))
 	def("timezone", "UTC")
-	def("jit", "off") // compiling a sum takes longer than the sum
+	def("jit", "off")                   // compiling a sum takes longer than the sum
+	def("parallel_setup_cost", "20000") // and so does starting workers for a small one
 	return cfg, nil
 }
 

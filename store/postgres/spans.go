@@ -106,27 +106,47 @@ func timeOf(slot int32, zone *time.Location) time.Time {
 	return time.Unix(int64(slot)*slotSeconds, 0).In(zone)
 }
 
-// sourceSQL is the query of the roll-ups, and spans of them, that a query sums.
-func sourceSQL(w *where, q *store.TotalsQuery, level int) string {
+// sourceSQL is the query of the roll-ups, and spans of them, that a query sums. Those
+// of few series are found by them.
+func sourceSQL(w *where, list []stretch, level int, few string) string {
 	columns := "slot, series, " + strings.Join(numbers, ", ")
+	if len(list) == 0 { // no time at all
+		return "SELECT " + columns + " FROM usage_rollups WHERE false"
+	}
 	var parts []string
-	for _, s := range stretchesOf(q, level) {
-		sql := "SELECT " + columns + " FROM usage_rollups WHERE level = " + strconv.Itoa(level)
+	for _, s := range list {
+		from := "usage_rollups WHERE level = "
 		if s.width > 1 {
-			sql = "SELECT " + columns + " FROM usage_spans WHERE hours = " + strconv.Itoa(int(s.width/slotsPerHour)) + " AND level = " + strconv.Itoa(level)
+			from = "usage_spans WHERE hours = " + strconv.Itoa(int(s.width/slotsPerHour)) + " AND level = "
 		}
+		sql := "SELECT " + columns + " FROM " + from + strconv.Itoa(level)
 		if s.from > 0 {
 			sql += " AND slot >= " + w.arg(s.from)
 		}
 		if s.to < lastSlot {
 			sql += " AND slot < " + w.arg(s.to)
 		}
+		if few != "" {
+			sql += " AND series = ANY(ARRAY(" + few + "))"
+		}
 		parts = append(parts, sql)
 	}
-	if len(parts) == 0 { // no time at all
-		return "SELECT " + columns + " FROM usage_rollups WHERE false"
-	}
 	return strings.Join(parts, " UNION ALL ")
+}
+
+// apart reports whether a query's groups are about as many as the roll-ups that it
+// reads. Such are summed here: the database makes a number of arbitrary size of each.
+func apart(g *grouping, list []stretch, level int) bool {
+	const most = 4096 // roll-ups of one series
+	n := int32(0)
+	for _, s := range list {
+		if s.to == lastSlot || s.from == 0 {
+			return false
+		}
+		n += (s.to - s.from) / s.width
+	}
+	by := map[int]string{levelLean: "s.model", levelKeyed: "s.key_id"}[level]
+	return g.timed && by != "" && n <= most && slices.Contains(g.columns, by)
 }
 
 // addSpans adds what the spans of a day's roll-ups must be to the roll-ups themselves.

@@ -147,7 +147,7 @@ func totals(ctx context.Context, tx pgx.Tx, q store.TotalsQuery) ([]store.Total,
 	if err != nil {
 		return nil, err
 	}
-	sql, args := totalsSQL(&q, g.columns)
+	sql, args := totalsSQL(&q, &g)
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
@@ -189,26 +189,28 @@ func (w *where) equal(values map[string]string) {
 }
 
 // totalsSQL is the query of a sum.
-func totalsSQL(q *store.TotalsQuery, columns []string) (string, []any) {
-	w := &where{}
+func totalsSQL(q *store.TotalsQuery, g *grouping) (string, []any) {
 	level := levelFor(q)
+	w, list := &where{}, stretchesOf(q, level)
 	w.add("s.level = ?", level)
 	w.equal(map[string]string{"s.key_id": q.KeyID, "s.model": q.Model, "s.provider": q.Provider, "s.account": q.Account})
-	if i := slices.Index(columns, "s.key_id"); i >= 0 && q.Apart != nil {
-		columns = slices.Clone(columns)
-		columns[i] = fmt.Sprintf("CASE WHEN s.key_id = ANY(%s) THEN s.key_id ELSE '%s' END", w.arg(q.Apart), store.OtherKey)
+	few := ""
+	if len(w.parts) > 1 && len(list) > 1 { // nothing of w is handed down into several
+		few = "SELECT s.id FROM usage_series s" + w.String()
 	}
-	list := slices.Clone(columns)
+	columns, number, end := slices.Clone(g.columns), "least(greatest(sum(r.%s), -9223372036854775808), 9223372036854775807)::bigint", " HAVING count(*) > 0"
+	if apart(g, list, level) && q.Apart == nil {
+		number, end = "r.%s", ""
+	} else if len(columns) > 0 {
+		if i := slices.Index(columns, "s.key_id"); i >= 0 && q.Apart != nil {
+			columns[i] = fmt.Sprintf("CASE WHEN s.key_id = ANY(%s) THEN s.key_id ELSE '%s' END", w.arg(q.Apart), store.OtherKey)
+		}
+		end = " GROUP BY " + strings.Join(columns, ", ") + " LIMIT " + strconv.Itoa(10*maxGroups)
+	}
 	for _, n := range numbers {
-		list = append(list, "least(greatest(sum(r."+n+"), -9223372036854775808), 9223372036854775807)::bigint")
+		columns = append(columns, fmt.Sprintf(number, n))
 	}
-	sql := "SELECT " + strings.Join(list, ", ") + " FROM (" + sourceSQL(w, q, level) + ") r JOIN usage_series s ON s.id = r.series" + w.String()
-	if len(columns) > 0 {
-		sql += " GROUP BY " + strings.Join(columns, ", ")
-	} else {
-		sql += " HAVING count(*) > 0"
-	}
-	return sql + " LIMIT " + strconv.Itoa(10*maxGroups), w.args
+	return "SELECT " + strings.Join(columns, ", ") + " FROM (" + sourceSQL(w, list, level, few) + ") r JOIN usage_series s ON s.id = r.series" + w.String() + end, w.args
 }
 
 // labels returns a function that names the day, hour or quarter of a slot in the zone.

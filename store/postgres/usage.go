@@ -195,7 +195,11 @@ func conditions(q *store.UsageQuery, from position) (inner, outer *where, possib
 		outer.add("duration_ms >= ?", float64(q.MinDuration)/1e6)
 	}
 	if q.Text != "" {
-		outer.add(`position(lower(?::text COLLATE "default") IN lower(concat_ws(chr(10), error, request_id, client_request_id, model, upstream_model, api_key_name) COLLATE "default")) > 0`, q.Text)
+		collation := `"default"`
+		if !strings.ContainsFunc(q.Text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+			collation = `"C"` // which knows the case of ASCII alone, and is twice as fast
+		}
+		outer.add("position(lower(?::text COLLATE "+collation+") IN lower(concat_ws(chr(10), error, request_id, client_request_id, model, upstream_model, api_key_name) COLLATE "+collation+")) > 0", q.Text)
 	}
 	possible = outer.status(q.Status)
 	inner.args = outer.args

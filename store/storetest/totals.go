@@ -180,6 +180,14 @@ func totalsAgainstRows(t *testing.T, s store.Store) {
 	apart(t, s, rows)
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"key"}, Account: "b"})
 	compare(t, s, rows, store.TotalsQuery{GroupBy: []string{"day"}, Account: "a", KeyID: "key2"})
+	for _, by := range [][]string{nil, {"day"}, {"model", "day"}, {"key", "hour"}} { // over whole days and hours and parts of them
+		since, until := start.Add(-31*time.Hour+7*time.Minute), start.Add(33*time.Hour+50*time.Minute)
+		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Since: since, Until: until})
+		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Since: since, Until: until, KeyID: "key2"})
+		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Since: since, Until: until, Model: "模型", Provider: "openai"})
+		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Since: since})
+		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Until: until, Account: "b"})
+	}
 	for _, by := range [][]string{{"colour"}, {"model", "model"}, {""}} {
 		if _, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by}); !errors.Is(err, store.ErrQuery) {
 			t.Errorf("grouping by %q: %v, want ErrQuery", by, err)
