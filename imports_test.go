@@ -41,13 +41,13 @@ var allowed = map[string][]string{
 	"store/bolt":             {"store"},
 	"store/postgres":         {"store"},
 	"store/storetest":        {"store"},
-	"server":                 {"", "server/admin", "server/relay", "server/routing", "server/ledger", "server/limits", "server/replay", "server/sock", "server/threads", "server/upstream", "server/vault", "server/api", "server/config", "server/telemetry", "providers", "providers/wire", "store", "web/locales"},
+	"server":                 {"", "server/admin", "server/relay", "server/routing", "server/ledger", "server/limits", "server/replay", "server/sock", "server/threads", "server/upstream", "server/vault", "server/api", "server/config", "server/telemetry", "server/telemetry/otel", "providers", "providers/wire", "store", "web/locales"},
 	"server/api":             {},
 	"server/api/contract":    {"server/api"},
 	"server/admin":           {"server/capture", "server/api", "server/routing", "server/limits", "server/ledger", "server/upstream", "server/vault", "server/config", "server/telemetry", "providers", "store", "web/locales"},
 	"server/media":           {"server/upstream"},
 	"server/capture":         {"store"},
-	"server/relay":           {"server/capture", "server/routing", "server/limits", "server/replay", "server/ledger", "server/upstream", "server/media", "server/threads", "server/vault", "server/telemetry", "providers", "providers/wire", "store"},
+	"server/relay":           {"server/capture", "server/routing", "server/limits", "server/replay", "server/ledger", "server/upstream", "server/media", "server/threads", "server/vault", "server/telemetry", "server/telemetry/otel", "providers", "providers/wire", "store"},
 	"server/routing":         {"providers", "store"},
 	"server/limits":          {"store"},
 	"server/replay":          {"store"},
@@ -59,38 +59,41 @@ var allowed = map[string][]string{
 	"server/config":          {"server/notify", "server/upstream", "providers", "store"},
 	"server/notify":          {"store"},
 	"server/telemetry":       {},
+	"server/telemetry/otel":  {"server/telemetry", "providers", "store"},
 	"tui":                    {"server/api", "web/locales"},
 	"web/locales":            {},
 	"deploy":                 {}, // files and the tests that write them
 
-	"store/postgres/postgrestest": {},
+	"store/postgres/postgrestest":    {},
+	"server/telemetry/otel/oteltest": {}, // a collector for tests
 }
 
 // testOnly lists what test files may import besides.
 var testOnly = map[string][]string{
-	"store/bolt":          {"store/storetest"},
-	"store/postgres":      {"store/storetest", "store/postgres/postgrestest"},
-	"server/ledger":       {"store/bolt"},
-	"server/upstream":     {},
-	"server/relay":        {"providers/...", "store/bolt"},
-	"server/routing":      {"providers/..."},
-	"server/admin":        {"providers/...", "store/bolt", "server/api/contract"},
-	"server":              {"providers/...", "store/bolt", "server/api/contract"},
-	"providers/openai":    {"providers/..."},
-	"providers/anthropic": {"providers/..."},
-	"providers/gemini":    {"providers/..."},
-	"providers/vertex":    {"providers/..."},
-	"providers/bedrock":   {"providers/..."},
-	"providers/catalog":   {"providers/..."},
-	"providers/demo":      {"providers/..."},
-	"tui":                 {"..."},
-	"cmd/ai-gateway":      {"server/api", "cmd/bench", "store", "store/bolt", "store/storetest", "store/postgres/postgrestest"}, // loads of the bench; stores filled with more than calls could
+	"store/bolt":            {"store/storetest"},
+	"store/postgres":        {"store/storetest", "store/postgres/postgrestest"},
+	"server/ledger":         {"store/bolt"},
+	"server/upstream":       {},
+	"server/relay":          {"providers/...", "store/bolt"},
+	"server/telemetry/otel": {"server/telemetry/otel/oteltest"},
+	"server/routing":        {"providers/..."},
+	"server/admin":          {"providers/...", "store/bolt", "server/api/contract"},
+	"server":                {"providers/...", "store/bolt", "server/api/contract", "server/telemetry/otel/oteltest"},
+	"providers/openai":      {"providers/..."},
+	"providers/anthropic":   {"providers/..."},
+	"providers/gemini":      {"providers/..."},
+	"providers/vertex":      {"providers/..."},
+	"providers/bedrock":     {"providers/..."},
+	"providers/catalog":     {"providers/..."},
+	"providers/demo":        {"providers/..."},
+	"tui":                   {"..."},
+	"cmd/ai-gateway":        {"server/api", "cmd/bench", "store", "store/bolt", "store/storetest", "store/postgres/postgrestest", "server/telemetry/otel/oteltest"}, // loads of the bench; stores filled with more than calls could
 }
 
 // wiring lists the files of cmd that may open stores, providers and servers;
 // all others are clients of a running gateway and see only server/api.
 var wiring = map[string]bool{
-	"serve.go": true, "serverecount.go": true, "serveboot.go": true, "servestore.go": true, "storemigrate.go": true, "servehealth.go": true, "servestatus.go": true, "servewire.go": true, "servepeers.go": true, "accessline.go": true, "listen.go": true, "listentls.go": true, "reload.go": true, "servememory.go": true, "servenotify.go": true, "migrate.go": true, "migratedb.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true, "secretsides.go": true,
+	"serve.go": true, "serverecount.go": true, "serveboot.go": true, "servestore.go": true, "storemigrate.go": true, "servehealth.go": true, "servestatus.go": true, "servewire.go": true, "servepeers.go": true, "accessline.go": true, "serveotel.go": true, "listen.go": true, "listentls.go": true, "reload.go": true, "servememory.go": true, "servenotify.go": true, "migrate.go": true, "migratedb.go": true, "mock.go": true, "configserver.go": true, "store.go": true, "ledger.go": true, "adminreset.go": true, "secrets.go": true, "secretsides.go": true,
 	"doctorfolder.go": true,
 }
 

@@ -123,6 +123,7 @@ func (p *patient) examine() {
 			p.prices()
 			p.keys()
 			p.open()
+			p.collector()
 		} else {
 			p.tell("accounts", stateSkipped, "", "this key may not see them")
 		}

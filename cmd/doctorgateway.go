@@ -196,6 +196,33 @@ func (p *patient) keys() {
 	}
 }
 
+// collector looks whether an OpenTelemetry collector takes what it is told, if there is one.
+func (p *patient) collector() {
+	ctx, cancel := p.within()
+	defer cancel()
+	s, err := p.client.Status(ctx)
+	if err != nil || s.OTel == nil { // what is wrong with the gateway is told elsewhere
+		return
+	}
+	const show = "ai-gateway config server show --origin"
+	for _, signal := range [...]struct {
+		name  string
+		state *api.OTelSignal
+	}{{"traces", &s.OTel.Traces}, {"metrics", &s.OTel.Metrics}} {
+		switch at := signal.state; {
+		case at.To == "":
+		case at.LastError != "":
+			p.tell("collector", stateWarning, show, "%s do not reach the OpenTelemetry collector at %s: %s", signal.name, at.To, at.LastError)
+		case at.Dropped+at.Rejected > 0:
+			p.tell("collector", stateWarning, show, "%s: %d were more than the OpenTelemetry collector at %s could be told, and it rejected %d", signal.name, at.Dropped, at.To, at.Rejected)
+		case at.LastSent == nil:
+			p.tell("collector", stateSkipped, "", "%s: nothing was told yet to %s", signal.name, at.To)
+		default:
+			p.tell("collector", stateOK, "", "%s are told to %s", signal.name, at.To)
+		}
+	}
+}
+
 // open looks for requests that a crash left without their cost.
 func (p *patient) open() {
 	ctx, cancel := p.within()

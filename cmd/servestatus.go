@@ -33,6 +33,7 @@ func (g *gateway) status(boot string, started time.Time) api.Status {
 	s := g.ledger.Stats()
 	out.Ledger.Committed, out.Ledger.Lag, out.Ledger.OpenHolds, out.Ledger.Error, out.Ledger.DiskIsFull = s.Committed, s.ApplierLag, s.OpenHolds, s.ApplyError, s.NoSpace
 	out.Ledger.SyncP99Ms = syncP99(&s)
+	out.OTel = g.otelStatus()
 	return out
 }
 

@@ -37,6 +37,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/server/threads"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/server/vault"
@@ -69,6 +70,9 @@ type gateway struct {
 	runtime  *server.Runtime
 	server   *server.Server
 	metrics  *telemetry.Metrics
+	otel     *otel.Exporter
+	endOTel  context.CancelFunc
+	telling  sync.WaitGroup // of the collector
 	health   *routing.Health
 	capture  *capture.Recorder
 	captures *bolt.Captures
@@ -165,6 +169,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 	g.notify = notify.New(notify.Options{Post: webhookPost(g.client), Gateway: boot[len(boot)-8:], Now: now, Log: log, Counted: g.metrics.Notified})
 	g.notify.Configure(notificationsOf(cfg))
 	g.metrics.WatchLedger(func() telemetry.LedgerStats { return ledgerStats(g.ledger) })
+	g.otel = g.newExporter(boot, now)
 	g.vault = bolt.NewVault(cfg.DataDir, log)
 	g.memory = vault.NewDisk(vault.DiskOptions{Put: g.vault.Put, Get: g.vault.Get, Drop: g.vault.Drop, Now: now, Log: log})
 	kept := vault.New(vault.Options{Sealer: g.sealer, Disk: g.memory, Space: "conversations", Now: now})
@@ -194,7 +199,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Soft: func(e limits.Event) { g.metrics.SoftLimit(e.Limit.Kind); noticeBudget(g.notify, &e) },
 	})
 	g.relay = relay.New(relay.Options{
-		Capture: g.capture, Limits: g.limits, Log: log, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Now: now, UnknownPrice: cfg.UnknownPrice,
+		Capture: g.capture, Limits: g.limits, Log: log, Upstream: g.client, Ledger: g.ledger, Metrics: g.metrics, Spans: g.otel, Now: now, UnknownPrice: cfg.UnknownPrice,
 		ServeUnmetered: cfg.Ledger.OnFailure == "serve_unmetered", Timeouts: timeoutsOf(&cfg.Timeouts.Upstream), Heartbeat: cfg.Timeouts.Heartbeat,
 		Vault: kept, Threads: refers,
 		Media:    fetcherFor(cfg.MediaFetch),
@@ -214,7 +219,7 @@ func (g *gateway) wire(boot string, newID func(time.Time) string, now func() tim
 		Config: func() json.RawMessage { return effectiveJSON(g.inForce.Load().cfg) }, ReloadConfig: g.reload, Notifications: g.notifications, TestNotification: g.notify.Test, UnknownPrice: cfg.UnknownPrice, Capture: g.capture, Zone: cfg.Zone, Now: now, NewID: func() string { return newID(now()) }, Log: log,
 	})
 	o := server.Options{
-		Version: Version, Instance: boot, Node: g.holder.Name, Peers: g.peersOf(), PeerToken: g.sealer.PeerToken(), Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Log: log, Now: now, NewID: newID,
+		Version: Version, Instance: boot, Node: g.holder.Name, Peers: g.peersOf(), PeerToken: g.sealer.PeerToken(), Relay: g.relay, Replay: g.replay, Threads: refers, Fetch: g.runtime.Fetch, Admin: adm, Keys: g.keys, Metrics: g.metrics, Spans: g.otel, Log: log, Now: now, NewID: newID,
 		MaxBody: int(cfg.Limits.Body), MaxUpload: int(cfg.Limits.Upload), CORS: cfg.CORSOrigins, MemoryLimit: memoryLimit(), PublicHosts: hostsOf(cfg.PublicURLs), ReadHeader: cfg.Timeouts.ReadHeader, KeepAlive: cfg.Timeouts.KeepAlive, Write: cfg.Timeouts.Write,
 		LocalHash: store.HashKey(g.local.Token), Trusted: cfg.TrustedProxies, Ready: g.ledger.Err, Degraded: g.degraded, Web: servePage(),
 		Surfaces: surfaces(),
@@ -248,6 +253,7 @@ func surfaces() server.Surfaces {
 func (g *gateway) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel = cancel
+	g.startExporter()
 	kept := retention{rows: g.cfg.Retention.Rows, totals: g.cfg.Retention.Rollups, store: g.store, now: time.Now, log: g.log}
 	g.running.Go(func() { runGuarded(ctx, restartAfter, "model listing", g.server.Panicked, g.runtime.Watch) })
 	g.running.Go(func() { watchdog(ctx) })
@@ -331,6 +337,7 @@ func (g *gateway) closeSides() error {
 func (g *gateway) close(ctx context.Context) error {
 	var errs []error
 	g.stopChores()
+	g.stopExporter() // while what metrics are read from is open
 	if g.relay != nil {
 		g.relay.Close()
 	}

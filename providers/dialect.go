@@ -217,3 +217,39 @@ type ErrorTyper interface {
 	// DecodeTypedError reads an error body as DecodeError does, knowing the header's value.
 	DecodeTypedError(status int, typ string, body []byte) *Error
 }
+
+// A Describer is an Egress that reads what an answer says of itself, for those who trace.
+type Describer interface {
+	// Describe notes what data (a stream event's payload or a whole answer) says; what
+	// it does not say stays.
+	Describe(data []byte, d *Description)
+}
+
+// A Description is what an answer says of itself.
+type Description struct {
+	ID, Model string
+	Finish    []string // why it ended, in the upstream's words; one for each choice
+}
+
+// maxFinish bounds the reasons of one answer, which come from an upstream.
+const maxFinish = 16
+
+// Ended notes why a choice ended: the upstream's word, or the neutral one where it has none.
+func (d *Description) Ended(raw string, neutral Finish) {
+	if raw == "" {
+		raw = string(neutral)
+	}
+	if raw != "" && len(d.Finish) < maxFinish {
+		d.Finish = append(d.Finish, raw)
+	}
+}
+
+// Name notes the answer's id and model, where they are told.
+func (d *Description) Name(id, model string) {
+	if id != "" {
+		d.ID = id
+	}
+	if model != "" {
+		d.Model = model
+	}
+}

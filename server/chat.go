@@ -112,7 +112,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: c.upstreamPath(), In: in, Frames: c.route.frames,
 		Peek: peek, Body: body, Plan: plan, EndUser: endUser(peek.User),
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease, Ticket: ticket,
+		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease, Ticket: ticket, Trace: c.trace(),
 	})
 	job.Forward = s.forward(job.Forward, &c.ctx.Request.Header)
 	if k := c.who.Key; k != nil {

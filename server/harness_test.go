@@ -24,6 +24,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
@@ -144,7 +145,7 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 	log := slog.New(slog.NewTextHandler(b.log, nil))
 	b.quota = limits.New(limits.Options{Now: time.Now})
 	rl := relay.New(relay.Options{
-		Upstream: client, Ledger: b.rows, Metrics: metrics, Now: time.Now, Limits: b.quota,
+		Upstream: client, Ledger: b.rows, Metrics: metrics, Spans: spansOf(prepare), Now: time.Now, Limits: b.quota,
 		Timeouts: func(bool) upstream.Timeouts { return upstream.StreamDefaults },
 		Panicked: func(where string, v any) { b.s.Panicked(where, v) },
 	})
@@ -163,6 +164,15 @@ func newBench(t *testing.T, prepare ...func(*Options)) *bench {
 	b.s.SetTable(table)
 	b.listen(rl, client)
 	return b
+}
+
+// spansOf returns the exporter that prepare gives the server: the relay has the same.
+func spansOf(prepare []func(*Options)) *otel.Exporter {
+	var o Options
+	for _, p := range prepare {
+		p(&o)
+	}
+	return o.Spans
 }
 
 // allSurfaces are all dialects that callers may speak.

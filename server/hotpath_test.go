@@ -2,17 +2,22 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -100,6 +105,12 @@ func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
 // the caller and for the upstream.
 func pathWaiting(tb testing.TB, wait func(), body string, pieces ...string) (serve func(n int)) {
 	tb.Helper()
+	return pathTold(tb, nil, wait, body, pieces...)
+}
+
+// pathTold is pathWaiting with a collector that is told of each request; nil: none is.
+func pathTold(tb testing.TB, spans *otel.Exporter, wait func(), body string, pieces ...string) (serve func(n int)) {
+	tb.Helper()
 	keys := store.NewKeyIndex(nil)
 	full, id, hash, err := store.MintKey(rand.Reader)
 	if err != nil {
@@ -110,13 +121,16 @@ func pathWaiting(tb testing.TB, wait func(), body string, pieces ...string) (ser
 		"http://vendor": func() (net.Conn, error) { return &vendor{caller: caller{wait: wait}, pieces: pieces}, nil },
 	}})
 	metrics := telemetry.NewMetrics("test")
+	if spans != nil {
+		metrics.GenAI = telemetry.NewGenAI()
+	}
 	rl := relay.New(relay.Options{
-		Upstream: client, Ledger: noLedger{}, Metrics: metrics, Now: time.Now,
+		Upstream: client, Ledger: noLedger{}, Metrics: metrics, Spans: spans, Now: time.Now,
 		Timeouts: func(bool) upstream.Timeouts { return upstream.StreamDefaults },
 	})
 	tb.Cleanup(func() { rl.Close(); client.Close() })
 	s := New(Options{
-		Version: "test", Instance: instance, Relay: rl, Keys: keys, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
+		Version: "test", Instance: instance, Relay: rl, Keys: keys, Metrics: metrics, Spans: spans, Log: slog.New(slog.DiscardHandler),
 		Now: time.Now, NewID: NewULID(), MaxBody: 1 << 20,
 		Surfaces: allSurfaces(),
 	})
@@ -200,6 +214,24 @@ func BenchmarkHotPath10K(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	serve(b.N)
+}
+
+// The same with every request told to an OpenTelemetry collector that takes all.
+func BenchmarkHotPathTold(b *testing.B) {
+	c := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer c.Close()
+	e := otel.New(otel.Options{Traces: otel.Destination{URL: c.URL + "/v1/traces"}, Sampler: "always_on", Gzip: true, Timeout: time.Second, Version: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { e.RunTraces(ctx) })
+	defer func() { cancel(); running.Wait(); e.Close() }()
+	serve := pathTold(b, e, func() {}, chatBody(600), chatAnswer(1024))
+	serve(10)
+	b.ReportAllocs()
+	b.ResetTimer()
+	serve(b.N)
+	traces, _ := e.States()
+	b.ReportMetric(100*float64(traces.Dropped)/float64(2*b.N), "%dropped")
 }
 
 // One operation is one chunk of a stream.

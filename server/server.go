@@ -23,6 +23,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/server/threads"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -65,6 +66,7 @@ type Options struct {
 	Admin   *admin.Admin
 	Keys    *store.KeyIndex
 	Metrics *telemetry.Metrics
+	Spans   *otel.Exporter // nil: nobody is told of traces
 	Log     *slog.Logger
 	Now     func() time.Time
 	NewID   func(at time.Time) string // ULID

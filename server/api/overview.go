@@ -160,6 +160,26 @@ type Status struct {
 		Error      string   `json:"error,omitempty"` // why the store takes nothing
 		DiskIsFull bool     `json:"disk_is_full"`
 	} `json:"ledger"`
+	OTel *OTelStatus `json:"otel,omitempty"` // absent: no OpenTelemetry collector is told
+}
+
+// An OTelStatus tells what became of what an OpenTelemetry collector is told.
+type OTelStatus struct {
+	Traces  OTelSignal `json:"traces"`
+	Metrics OTelSignal `json:"metrics"`
+}
+
+// An OTelSignal counts spans or data points.
+type OTelSignal struct {
+	To       string `json:"to"` // address; empty: they are not told
+	Sent     int    `json:"sent"`
+	Failed   int    `json:"failed"`   // no collector took them
+	Dropped  int    `json:"dropped"`  // more came than could be told
+	Rejected int    `json:"rejected"` // the collector did not want them
+	// Waiting are the requests whose spans are not told yet.
+	Waiting   int        `json:"waiting"`
+	LastSent  *time.Time `json:"last_sent,omitempty"`
+	LastError string     `json:"last_error,omitempty"` // of the last message, if it failed
 }
 
 // Status returns how the gateway itself is.

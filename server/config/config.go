@@ -62,6 +62,7 @@ type Config struct {
 	Retention      Retention
 	Notifications  Notifications
 	Routing        Routing
+	Telemetry      Telemetry
 
 	// BaseURLs are the providers' base URLs set in place of their own, by provider name.
 	BaseURLs map[string]string
@@ -131,6 +132,26 @@ type Notifications struct {
 	Template string
 	Events   []string
 	Repeat   time.Duration
+}
+
+// Telemetry is what is told besides the metrics that are asked for.
+type Telemetry struct{ OTel OTel }
+
+// OTel says which OpenTelemetry collector is told of requests and metrics, by OTLP over HTTP.
+type OTel struct {
+	Endpoint                        string // base address; "": see the next two
+	TracesEndpoint, MetricsEndpoint string // whole addresses in place of it
+	// Headers are pairs as OTEL_EXPORTER_OTLP_HEADERS has them; those of a signal stand
+	// in place of the common ones. ParseHeaders reads them.
+	Headers, TracesHeaders, MetricsHeaders store.SecretString
+	Traces, Metrics                        string // "on", "off"
+	ServiceName                            string
+	ResourceAttributes                     []string // name=value
+	Sampler                                string   // as OTEL_TRACES_SAMPLER
+	SampleRatio                            float64
+	Propagate                              string // "off", "on": tell upstreams of the trace
+	Compression                            string // "gzip", "none"
+	Timeout, Interval                      time.Duration
 }
 
 // Load reads all sources and returns what they say together, or an error that

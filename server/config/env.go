@@ -32,6 +32,7 @@ func (l *loader) environment() {
 		rows[row.env()] = row
 		names = append(names, row.env())
 	}
+	l.openTelemetry()
 	for _, name := range l.env.names {
 		if !strings.HasPrefix(name, ownPrefix) {
 			continue
@@ -247,6 +248,7 @@ func (l *loader) finish() {
 	if c.Retention.Rollups > 0 && (c.Retention.Rows > c.Retention.Rollups || c.Retention.Rows == 0) {
 		l.warn("retention.rows is longer than retention.rollups: totals will end before their rows")
 	}
+	l.otelWarnings()
 	if c.Ledger.OnFailure == "serve_unmetered" {
 		l.warn("ledger.on_failure is serve_unmetered: requests are served without a record while the disk fails")
 	}

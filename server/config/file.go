@@ -34,6 +34,7 @@ type loader struct {
 	maxRefs int
 
 	baseless []baseless
+	otel     []string // warnings of its variables
 }
 
 // baseless is an account whose provider has no base URL and that gives none:

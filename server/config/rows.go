@@ -8,7 +8,7 @@ import (
 // A Row says what there is to know of a setting, whatever its value.
 type Row struct {
 	Path, Env, Flag string   // "log.level", AI_GATEWAY_LOG_LEVEL, log-level
-	Type            string   // text, size, duration, list, networks
+	Type            string   // text, size, duration, number, list, networks
 	Default         string   // as the file would have it; "": none
 	Words           []string // the values allowed; nil: any of the type
 	Doc             string
@@ -24,6 +24,8 @@ func Rows() []Row {
 			r.Type = "size"
 		case *time.Duration:
 			r.Type = "duration"
+		case *float64:
+			r.Type = "number"
 		case *[]string:
 			r.Type = "list"
 		case *[]netip.Prefix:

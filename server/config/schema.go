@@ -21,6 +21,7 @@ type node struct {
 	Default     any              `json:"default,omitempty"`
 	Pattern     string           `json:"pattern,omitempty"`
 	Minimum     *int             `json:"minimum,omitempty"`
+	Maximum     *int             `json:"maximum,omitempty"`
 	AnyOf       []*node          `json:"anyOf,omitempty"`
 	Items       *node            `json:"items,omitempty"`
 	Required    []string         `json:"required,omitempty"`
@@ -70,13 +71,16 @@ func Schema(list []*providers.Provider) []byte {
 }
 
 func (s setting) schema() *node {
+	one := 1
 	n := &node{Description: s.doc}
 	if s.def != "" {
 		n.Default = s.def
 	}
 	switch s.ptr.(type) {
-	case *store.SecretString:
+	case *store.SecretString, *headers:
 		n.Type = "string"
+	case *float64:
+		n.AnyOf = []*node{{Type: "number", Minimum: new(int), Maximum: &one}, {Type: "string", Pattern: `^[0-9.]+$|` + reference}}
 	case *string:
 		n.Type = "string"
 		if len(s.enum) > 0 {

@@ -41,7 +41,8 @@ func Flag(path string) string {
 // settings returns the rows, bound to c. A row stands here only if something acts
 // on it: what the gateway does not do is refused, not ignored.
 func (c *Config) settings() []setting {
-	t, u, l := &c.Timeouts, &c.Timeouts.Upstream, &c.Limits
+	t, u, l, o := &c.Timeouts, &c.Timeouts.Upstream, &c.Limits, &c.Telemetry.OTel
+	onOff := []string{"on", "off"}
 	b := func(p *int64) *size { return (*size)(p) }
 	return []setting{
 		{"listen", "127.0.0.1:8080,[::1]:8080", &c.Listen, nil, checkListen, "addresses to serve; ':8080' is all interfaces"},
@@ -78,6 +79,22 @@ func (c *Config) settings() []setting {
 		{"notifications.template", "json", &c.Notifications.Template, notify.Templates(), nil, "form of the messages: json for programs, else the chat's"},
 		{"notifications.events", strings.Join(notify.Kinds(), ","), &c.Notifications.Events, nil, checkKind, "what is told of"},
 		{"notifications.repeat", "1h", &c.Notifications.Repeat, nil, positive, "for how long the same matter is not told again"},
+		{"telemetry.otel.endpoint", "", (*address)(&o.Endpoint), nil, checkCollector, "OpenTelemetry collector that is told of requests and metrics by OTLP over HTTP, such as http://collector:4318; /v1/traces and /v1/metrics are added; default none"},
+		{"telemetry.otel.traces_endpoint", "", (*address)(&o.TracesEndpoint), nil, checkCollector, "whole address that traces go to, in place of endpoint"},
+		{"telemetry.otel.metrics_endpoint", "", (*address)(&o.MetricsEndpoint), nil, checkCollector, "whole address that metrics go to, in place of endpoint"},
+		{"telemetry.otel.headers", "", (*headers)(&o.Headers), nil, checkHeaders, "headers for the collector, as name=value,name=value with percent-encoded values; a secret"},
+		{"telemetry.otel.traces_headers", "", (*headers)(&o.TracesHeaders), nil, checkHeaders, "headers of traces, in place of headers; a secret"},
+		{"telemetry.otel.metrics_headers", "", (*headers)(&o.MetricsHeaders), nil, checkHeaders, "headers of metrics, in place of headers; a secret"},
+		{"telemetry.otel.traces", "on", &o.Traces, onOff, nil, "whether traces are told"},
+		{"telemetry.otel.metrics", "on", &o.Metrics, onOff, nil, "whether metrics are told"},
+		{"telemetry.otel.service_name", "ai-gateway", &o.ServiceName, nil, nil, "what the gateway is called there"},
+		{"telemetry.otel.resource_attributes", "", &o.ResourceAttributes, nil, checkAttribute, "what else is told of the gateway, as name=value with percent-encoded values"},
+		{"telemetry.otel.sampler", "parentbased_traceidratio", &o.Sampler, samplers, nil, "which traces are recorded; parentbased: as the caller decided, if he is part of one"},
+		{"telemetry.otel.sample_ratio", "1", &o.SampleRatio, nil, nil, "the part of traces that traceidratio records, from 0 to 1"},
+		{"telemetry.otel.propagate", "off", &o.Propagate, onOff, nil, "whether upstreams are sent traceparent and tracestate"},
+		{"telemetry.otel.compression", "gzip", &o.Compression, []string{"gzip", "none"}, nil, "how messages are packed"},
+		{"telemetry.otel.timeout", "10s", &o.Timeout, nil, positive, "one message to the collector"},
+		{"telemetry.otel.interval", "60s", &o.Interval, nil, positive, "how often metrics are told"},
 		{"media.fetch", "needed", &c.MediaFetch, []string{"needed", "never"}, nil, "whether images and PDFs behind callers' addresses are fetched where the upstream takes bytes only"},
 		{"limits.max_body", "32MiB", b(&l.Body), nil, atLeast(1 << 10), "a JSON request"},
 		{"limits.max_upload", "100MiB", b(&l.Upload), nil, atLeast(1 << 10), "a form with sound or pictures, which is sent on as it comes"},
@@ -125,6 +142,14 @@ func (s setting) assign(text string) error {
 		*p = size(n)
 	case *store.SecretString:
 		*p = store.NewSecret(text)
+	case *headers:
+		*p = headers(store.NewSecret(text))
+	case *float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(n >= 0 && n <= 1) {
+			return fmt.Errorf("must be a number from 0 to 1, not %q", text)
+		}
+		*p = n
 	case *int:
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
@@ -195,6 +220,10 @@ func format(ptr any) string {
 		return formatSize(int64(*p))
 	case *store.SecretString:
 		return notify.Shown(*p)
+	case *headers:
+		return p.shown()
+	case *float64:
+		return strconv.FormatFloat(*p, 'g', -1, 64)
 	case *int:
 		return strconv.Itoa(*p)
 	case *time.Duration:

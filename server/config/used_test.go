@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 // TestSettingsAct holds every setting to have a reader: `serve` takes its field of
@@ -24,6 +26,14 @@ func TestSettingsAct(t *testing.T) {
 		if field == "TimeZone" {
 			field = "Zone" // the same, loaded
 		}
+		if told, ok := strings.CutPrefix(field, "Telemetry.OTel."); ok { // these are read by what says where each signal goes
+			switch told {
+			case "Endpoint", "Traces", "TracesEndpoint":
+				field = "Telemetry.OTel.TracesTo"
+			case "Metrics", "MetricsEndpoint":
+				field = "Telemetry.OTel.MetricsTo"
+			}
+		}
 		if upstream, ok := strings.CutPrefix(field, "Timeouts.Upstream."); ok {
 			return read["u."+upstream] && read["cfg.Timeouts.Upstream"]
 		}
@@ -36,6 +46,9 @@ func TestSettingsAct(t *testing.T) {
 		}
 		if p, ok := ptr.(*address); ok {
 			ptr = (*string)(p)
+		}
+		if p, ok := ptr.(*headers); ok {
+			ptr = (*store.SecretString)(p)
 		}
 		field := names[ptr]
 		if field == "" {

@@ -163,6 +163,9 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 		return e
 	}
 	x.tries++
+	if x.job.Trace != nil {
+		x.traceAttempt(call)
+	}
 	x.now = x.r.o.Now()
 	x.started = x.now
 	to := accountTimeouts(x.r.o.Timeouts(x.job.Peek.Stream), t.Account.Timeouts, x.job.Peek.Stream)
@@ -244,7 +247,7 @@ func (x *exchange) endAttempt(outcome string, status int, f routing.Failure) {
 	} else {
 		x.route.Failed(now, f)
 	}
-	x.r.o.Metrics.Attempt(outcome)
+	x.tried(outcome)
 }
 
 // wrote writes the attempt down.

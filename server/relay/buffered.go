@@ -81,6 +81,9 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 		x.deltas = estimateTokens(body)
 	}
 	if x.same {
+		if x.job.Trace.Recorded() {
+			x.describe(body)
+		}
 		if x.keepsThread() {
 			x.keptAt(body)
 			x.keptItemsAt(body)
@@ -111,6 +114,9 @@ func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
 		return nil, badResponse(err.Error())
 	}
 	x.rememberAnswer(resp)
+	if x.job.Trace.Recorded() {
+		x.describeResponse(resp)
+	}
 	resp.Model, resp.Asked = x.job.Peek.Model, x.asked()
 	if resp.ID == "" || x.job.Thread != nil { // not every format names its answers; the gateway names those asked for again
 		resp.ID = x.job.ID

@@ -26,18 +26,19 @@ type pipe interface {
 
 // A relayPipe passes events on as they are.
 type relayPipe struct {
-	x        *exchange
-	sse      wire.SSE
-	model    []byte // the name to show, quoted; nil: leave the upstream's
-	cutUsage bool   // the caller did not ask for the usage event
-	finished bool
-	kept     bool               // where the answer can be asked for again is remembered
-	whole    bool               // the terminal event was seen
-	noDone   bool               // the vendor may leave it out
-	closing  bool               // there is none in this format
-	numbered providers.Numbered // nil: events of this format have no numbers
-	followed providers.Followed
-	scratch  []byte
+	x         *exchange
+	sse       wire.SSE
+	model     []byte // the name to show, quoted; nil: leave the upstream's
+	cutUsage  bool   // the caller did not ask for the usage event
+	finished  bool
+	kept      bool               // where the answer can be asked for again is remembered
+	described bool               // what the answer says of itself was noted
+	whole     bool               // the terminal event was seen
+	noDone    bool               // the vendor may leave it out
+	closing   bool               // there is none in this format
+	numbered  providers.Numbered // nil: events of this format have no numbers
+	followed  providers.Followed
+	scratch   []byte
 }
 
 func (x *exchange) newRelayPipe() *relayPipe {
@@ -89,6 +90,10 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 	}
 	if info&providers.FrameFinish != 0 {
 		p.finished = true
+	}
+	if x.job.Trace.Recorded() && (!p.described && info&providers.FrameModel != 0 || info&(providers.FrameFinish|providers.FrameClosing) != 0) {
+		p.described = true
+		x.describe(ev.Data)
 	}
 	p.closing = p.closing || info&providers.FrameClosing != 0
 	if info&providers.FrameTerminal != 0 {
@@ -228,6 +233,9 @@ func (p *translatePipe) drain(put func([]byte, providers.FrameInfo) bool) {
 
 // note takes from an event what the gateway keeps, and says what it means.
 func (p *translatePipe) note(ev *providers.Event) providers.FrameInfo {
+	if p.x.job.Trace.Recorded() {
+		p.x.describeEvent(ev)
+	}
 	switch ev.Kind {
 	case providers.EventStart, providers.EventUsage:
 		if ev.Kind == providers.EventUsage || !ev.Usage.Zero() {

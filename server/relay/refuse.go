@@ -6,6 +6,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
@@ -18,6 +19,7 @@ type Refusal struct {
 	Stream                bool
 	KeyID, KeyName, Group string
 	At                    time.Time
+	Trace                 *otel.Trace // nil: it is not traced
 }
 
 // Bounds of the refusals that get a row: who is refused in a loop must not fill
@@ -70,6 +72,9 @@ func (r *Relay) Refused(f *Refusal, e *providers.Error) {
 	if r.o.Finished != nil {
 		r.o.Finished(row)
 	}
+	if f.Trace != nil {
+		r.o.Spans.Request(f.Trace, row)
+	}
 }
 
 // refuse is Refused for a job that has got as far as Do.
@@ -77,7 +82,7 @@ func (x *exchange) refuse(e *providers.Error) {
 	job := x.job
 	x.fail, x.settled = e, true
 	f := Refusal{ID: job.ID, ClientID: job.ClientID, Op: job.Op, Model: job.Peek.Model, Stream: job.Peek.Stream,
-		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, At: job.Accepted}
+		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, At: job.Accepted, Trace: job.Trace}
 	if job.In != nil {
 		f.Dialect = job.In.Dialect()
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/replay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/server/threads"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/server/vault"
@@ -55,6 +56,7 @@ type Options struct {
 	Upstream *upstream.Client
 	Ledger   Ledger
 	Metrics  *telemetry.Metrics
+	Spans    *otel.Exporter  // nil: nobody is told of traces
 	Limits   *limits.Limiter // nil: nothing is limited
 	Log      *slog.Logger    // nil: silent
 	Now      func() time.Time
@@ -137,6 +139,7 @@ type Job struct {
 	Drain       bool    // run on when the caller leaves
 	Markup      int64   // what the key is charged beyond the cost, in millionths of it
 	Accepted    time.Time
+	Trace       *otel.Trace    // the request's part of one; nil: it is not traced
 	Conn        net.Conn       // the caller's, for the hang-up watcher
 	Lease       *limits.Lease  // from Admit; nil: nothing limits the request
 	Ticket      *replay.Ticket // records the answer; nil: it is not asked for

@@ -180,10 +180,7 @@ func (x *exchange) amount(t *routing.Target, u providers.Usage) limits.Amount {
 // report counts the request and tells who listens.
 func (x *exchange) report() {
 	row := &x.row
-	model := "other"
-	if x.target != nil && x.target.Entry != nil {
-		model = x.target.Entry.ID
-	}
+	x.usedTokens(&row.Tokens)
 	t := row.Tokens
 	for i := range row.Attempts {
 		if s := row.Attempts[i].Spent; s != nil {
@@ -191,12 +188,15 @@ func (x *exchange) report() {
 		}
 	}
 	x.r.o.Metrics.Finish(&telemetry.Done{
-		Operation: row.Operation, Provider: row.Provider, Model: model, Status: row.Status,
+		Operation: row.Operation, Provider: row.Provider, Model: x.modelLabel(), Status: row.Status,
 		Duration: row.Duration, TTFT: row.TTFT, Overhead: row.Overhead, CostNano: row.CostNano,
 		Tokens: [4]int64{t.Input + t.InputAudio + t.InputImage, t.CacheRead, t.CacheWrite5m + t.CacheWrite1h, t.Completion()},
 	})
 	if x.r.o.Finished != nil {
 		x.r.o.Finished(row)
+	}
+	if x.job.Trace != nil {
+		x.r.o.Spans.Request(x.job.Trace, row)
 	}
 	x.tell(ProgressFinished, row.Time.Add(row.Duration))
 }

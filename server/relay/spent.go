@@ -24,6 +24,7 @@ func (x *exchange) carry() *providers.Error {
 		PriceVersion: c.Version, PriceSource: c.Source, PriceKind: u.Kind,
 	}
 	x.r.o.Ledger.Attempt(x.job.ID, a)
+	x.usedTokens(&a.Spent.Tokens)
 	x.usage, x.hasUsage, x.deltas, x.noted = providers.Usage{}, false, 0, false
 	used := limits.Amount{Tokens: store.AddNano(u.Prompt(), u.Completion()), Nano: store.AddNano(c.Nano, markup), Cost: c.Nano}
 	x.parts = append(x.parts, limits.Part{Place: placeOf(x.target), Used: used})

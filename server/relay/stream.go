@@ -325,7 +325,7 @@ func (x *exchange) complete() error {
 func (x *exchange) endAttemptKeep() {
 	x.wrote("ok", x.up.Status(), x.now, "")
 	x.route.Done(x.now)
-	x.r.o.Metrics.Attempt("ok")
+	x.tried("ok")
 }
 
 // broken explains why a stream that had begun to come has failed.

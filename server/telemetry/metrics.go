@@ -1,5 +1,6 @@
 // Package telemetry holds what the gateway tells its operators: Prometheus
-// metrics with bounded label sets, and the access line.
+// metrics with bounded label sets, the histograms of OpenTelemetry's conventions,
+// and the access line.
 package telemetry
 
 import (
@@ -34,6 +35,9 @@ type Metrics struct {
 	Refused  prometheus.Counter // connections closed since their address had as many as it may
 	Dropped  *prometheus.CounterVec
 	notified *prometheus.CounterVec
+	exported *prometheus.CounterVec
+	// GenAI is fed besides; nil: nobody exports it. It is set before the first request.
+	GenAI *GenAI
 
 	mu     sync.Mutex
 	series map[seriesKey]*series
@@ -80,6 +84,7 @@ func NewMetrics(version string) *Metrics {
 		Panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_panics_total", Help: "Panics contained; each is a bug."}),
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
 		notified: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_notifications_total", Help: "Events for the webhook, by what became of them: sent, failed, dropped."}, []string{"result"}),
+		exported: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_otel_items_total", Help: "Spans and data points for the OpenTelemetry collector, by what became of them: sent, failed, dropped, rejected."}, []string{"signal", "result"}),
 		series:   map[seriesKey]*series{}, models: map[string]bool{},
 	}
 	for i, t := range tokenTypes {
@@ -93,7 +98,7 @@ func NewMetrics(version string) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited, m.budget, m.soft,
-		m.Panics, m.Shed, m.Refused, m.Dropped, m.notified, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.Panics, m.Shed, m.Refused, m.Dropped, m.notified, m.exported, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -127,13 +132,28 @@ func (m *Metrics) Finish(d *Done) {
 	}
 }
 
-// Attempt counts one attempt at an upstream.
-func (m *Metrics) Attempt(outcome string) {
-	if outcome == "ok" {
-		m.attemptOK.Inc()
-		return
+// Used observes what one attempt used, for those who export it; Finish counts the sum.
+func (m *Metrics) Used(u *Used) {
+	if m.GenAI != nil {
+		m.GenAI.used(u)
 	}
-	m.attempts.WithLabelValues(outcome).Inc()
+}
+
+// Attempt counts one attempt at an upstream.
+func (m *Metrics) Attempt(t *Tried) {
+	if t.Outcome == "ok" {
+		m.attemptOK.Inc()
+	} else {
+		m.attempts.WithLabelValues(t.Outcome).Inc()
+	}
+	if m.GenAI != nil {
+		m.GenAI.attempt(t)
+	}
+}
+
+// Exported counts what became of spans ("traces") and data points ("metrics") for a collector.
+func (m *Metrics) Exported(signal, result string, n int) {
+	m.exported.WithLabelValues(signal, result).Add(float64(n))
 }
 
 // Notified counts what became of events for the webhook.

@@ -38,7 +38,7 @@ func TestModelsAreBounded(t *testing.T) {
 func TestNames(t *testing.T) {
 	m := NewMetrics("test")
 	m.Finish(&Done{Operation: "chat", Provider: "p", Model: "m", Status: 200, Duration: time.Second, TTFT: time.Second, Tokens: [4]int64{1, 2, 3, 4}, CostNano: 5})
-	m.Attempt("ok")
+	m.Attempt(&Tried{Outcome: "ok"})
 	m.Limited("requests")
 	m.WatchLedger(func() LedgerStats { return LedgerStats{Up: true, Commits: 2, SyncBuckets: map[float64]uint64{1: 2}} })
 	families, err := m.Registry.Gather()

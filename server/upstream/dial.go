@@ -48,7 +48,7 @@ func (h *host) connect(ctx context.Context, t Timeouts) (*conn, error) {
 func (h *host) transport(ctx context.Context, t Timeouts) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.Dial)
 	defer cancel()
-	dialer := &net.Dialer{Timeout: t.Dial, Control: control}
+	dialer := &net.Dialer{Timeout: t.Dial, Control: Guard}
 	if h.proxy == nil {
 		return dialer.DialContext(ctx, "tcp", h.addr)
 	}

@@ -93,9 +93,9 @@ func check(a netip.Addr, refused []netip.Prefix) error {
 	return nil
 }
 
-// control is net.Dialer's hook: it sees the address that is really dialled, so
+// Guard is net.Dialer's hook: it sees the address that is really dialled, so
 // that a name which resolves to another address the next time gains nothing.
-func control(_, address string, _ syscall.RawConn) error {
+func Guard(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("cannot read address %q: %w", address, ErrBlocked)
