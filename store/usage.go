@@ -177,15 +177,9 @@ func failed(status int, end string) bool {
 	return true
 }
 
-// Uncertain reports whether the row's counts, or those of an attempt before the last,
-// are not wholly the provider's. A row without any usage (SourceNone) is certain,
-// unless a crash hid its end.
+// Uncertain reports whether the row's counts are not wholly the provider's.
+// A row without any usage (SourceNone) is certain, unless a crash hid its end.
 func (r *UsageRow) Uncertain() bool {
-	for i := range r.Attempts {
-		if s := r.Attempts[i].Spent; s != nil && s.UsageSource != SourceProvider {
-			return true
-		}
-	}
 	switch r.UsageSource {
 	case SourceProvider:
 		return false

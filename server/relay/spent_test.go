@@ -196,7 +196,7 @@ func TestSpentThrice(t *testing.T) {
 			t.Errorf("%d %s", status, got)
 		}
 		b.wants(before, spending{"p2", 0, 0})
-		if r := b.book.row(t, 1); r.EndReason != store.EndError || r.Status != 502 || r.UsageSource != store.SourceNone || !r.Uncertain() {
+		if r := b.book.row(t, 1); r.EndReason != store.EndError || r.Status != 502 || r.UsageSource != store.SourceNone {
 			t.Errorf("row %+v", r)
 		}
 	}

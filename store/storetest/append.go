@@ -225,7 +225,7 @@ func appendSpent(t *testing.T, s store.Store) {
 		for _, x := range totals(t, s, store.TotalsQuery{GroupBy: []string{"provider", "account"}}) {
 			got = append(got, fmt.Sprintf("%s %s %d %d %d %d %d %d", x.Group["provider"], x.Group["account"], x.Requests, x.Estimated, x.CostNano, x.MarkupNano, x.Tokens.Input, x.Tokens.Output))
 		}
-		want := []string{fmt.Sprintf("anthropic first 0 0 %d 3000 25 1", first), fmt.Sprintf("openai openai 1 1 %d %d 100 10", last, markup)}
+		want := []string{fmt.Sprintf("anthropic first 0 0 %d 3000 25 1", first), fmt.Sprintf("openai openai 1 0 %d %d 100 10", last, markup)}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}

@@ -17,7 +17,7 @@ export interface Usage {
   partial?: boolean; next_cursor?: string; key?: string; previous?: { data: Group[]; total: Sums };
 }
 
-export interface Attempt { provider: string; account: string; model: string; status: number; outcome: string; start_ms: number; duration_ms: number; error?: string; cost_usd: number }
+export interface Attempt { provider: string; account: string; model: string; status: number; outcome: string; start_ms: number; duration_ms: number; error?: string; cost_usd: number; prompt_tokens?: number; completion_tokens?: number; usage_source?: string }
 export interface Row {
   request_id: string; client_request_id?: string; time: string; api_key_id: string; api_key_name: string; group?: string; end_user?: string;
   operation: string; dialect?: string; model: string; provider: string; account: string; upstream_model: string; upstream_request_id?: string;

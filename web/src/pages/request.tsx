@@ -99,15 +99,16 @@ function Waterfall({ r }: { r: RowDetail }) {
     <div class="fall">
       {r.attempts.map((a, i) => {
         const good = a.outcome === "ok";
+        const used = a.usage_source ? t("request.attempt_used", { input: whole(a.prompt_tokens ?? 0), output: whole(a.completion_tokens ?? 0), cost: exactUsd(a.cost_usd) }) : "";
         const first = good && r.ttft_ms !== null ? Math.max(0, Math.min(a.duration_ms, r.ttft_ms - a.start_ms)) : 0;
         return (
-          <div class="try" key={i} title={a.error}>
+          <div class="try" key={i} title={[a.error, used].filter(Boolean).join("\n")}>
             <span class="clip"><b class="strong">{a.account}</b> <span class="muted mono">{a.model}</span></span>
-            <span class="lane" role="img" aria-label={t("request.attempt", { n: i + 1, outcome: a.outcome, start: ms(a.start_ms), time: ms(a.duration_ms) })}>
+            <span class="lane" role="img" aria-label={[t("request.attempt", { n: i + 1, outcome: a.outcome, start: ms(a.start_ms), time: ms(a.duration_ms) }), used].filter(Boolean).join(". ")}>
               <i class={good ? (first ? "wait" : "") : "bad"} style={{ left: part(a.start_ms), width: part(first || a.duration_ms) }} />
               {first > 0 && <i style={{ left: part(a.start_ms + first), width: part(a.duration_ms - first) }} />}
             </span>
-            <span class={"num small " + (good ? "muted" : "bad")}>{good ? ms(a.duration_ms) : a.status || named("outcome.", a.outcome)}</span>
+            <span class={"num small " + (good ? "muted" : "bad")}>{good ? ms(a.duration_ms) : a.status || named("outcome.", a.outcome)}{r.attempts.length > 1 && a.cost_usd !== 0 && <><br /><span class="muted">{usd(a.cost_usd)}</span></>}</span>
           </div>
         );
       })}
@@ -123,7 +124,7 @@ function CostLines({ r }: { r: RowDetail }) {
       <table>
         <thead><tr><th scope="col">{t("cost.kind")}</th><th scope="col" class="num">{t("cost.units")}</th><th scope="col" class="num">{t("cost.rate")}</th><th scope="col" class="num">{t("col.cost")}</th></tr></thead>
         <tbody>
-          {lines ? lines.map((l, i) => <tr key={i}><td>{named("cost.", l.kind)}{l.note && <span class="muted small"> {l.note}</span>}</td><td class="num">{l.units ? whole(l.units) : ""}</td><td class="num">{l.usd_per_million ? price(l.usd_per_million) : ""}</td><td class="num">{usd(l.cost_usd)}</td></tr>)
+          {lines ? lines.map((l, i) => <tr key={i}><td>{l.attempt ? t("cost.attempt", { n: l.attempt }) + " · " : ""}{named("cost.", l.kind)}{l.note && <span class="muted small"> {l.note}</span>}</td><td class="num">{l.units ? whole(l.units) : ""}</td><td class="num">{l.usd_per_million ? price(l.usd_per_million) : ""}</td><td class="num">{usd(l.cost_usd)}</td></tr>)
             : ([["cost.input", plain], ["cost.cache_read", r.cache_read_tokens], ["cost.cache_write", r.cache_write_tokens], ["cost.output", r.completion_tokens]] as const).filter(([, n]) => n > 0).map(([word, n]) => <tr key={word}><td>{t(word)}</td><td class="num">{whole(n)}</td><td /><td /></tr>)}
         </tbody>
         <tfoot><tr><td>{t("label.total")}</td><td /><td /><td class="num">{exactUsd(r.cost_usd)}</td></tr></tfoot>
