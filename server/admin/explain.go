@@ -33,13 +33,13 @@ func (a *Admin) explain(c *Call) error {
 	if op := get("operation"); op != "" {
 		ask.Op = providers.Op(op)
 		if !slices.Contains(operations, ask.Op) {
-			return invalid("operation", "%q is not known; there are %v", clip(op), operations)
+			return invalid("operation", "%q is not known; there are %s", clip(op), listed(operations))
 		}
 	}
 	if d := get("dialect"); d != "" {
 		ask.Dialect = providers.Dialect(d)
 		if !slices.Contains(dialects, ask.Dialect) {
-			return invalid("dialect", "%q is not known; there are %v", clip(d), dialects)
+			return invalid("dialect", "%q is not known; there are %s", clip(d), listed(dialects))
 		}
 	}
 	var key *store.Key

@@ -25,8 +25,8 @@ func checkKey(k *store.Key) error {
 	if k.Name != strings.TrimSpace(k.Name) || !printable(k.Name, 128) {
 		return invalid("name", "must be at most 128 printable characters, without space around them")
 	}
-	if !printable(k.Group, 128) {
-		return invalid("group", "must be at most 128 printable characters")
+	if k.Group != strings.TrimSpace(k.Group) || !printable(k.Group, 128) {
+		return invalid("group", "must be at most 128 printable characters, without space around them")
 	}
 	for i, s := range k.Scopes {
 		if !slices.Contains(scopes, s) {
@@ -134,7 +134,7 @@ func expiry(s string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, s)
 	switch {
 	case err != nil || t.Year() > 9000:
-		return time.Time{}, invalid("expires_at", "must be a time such as 2027-01-31T00:00:00Z, a length of time such as 90d, or never; not %q", clip(s))
+		return time.Time{}, invalid("expires_at", "must be a time such as 2027-01-31T00:00:00Z, before the year 9001, a length of time such as 90d, or never; not %q", clip(s))
 	case !t.After(now):
 		return time.Time{}, invalid("expires_at", "is in the past: to end a key, revoke it")
 	}

@@ -36,6 +36,9 @@ func (a *Admin) logs(c *Call) error {
 		}
 		q.Since = c.Now.Add(-d).UTC()
 	}
+	if !q.Since.IsZero() && !q.Until.IsZero() && q.Since.After(q.Until) {
+		return invalid("since", "is after until")
+	}
 	if !statusFilter(q.Status) {
 		return invalid("status", "must be a status such as 200, a class such as 4xx, or error; not %q", clip(q.Status))
 	}

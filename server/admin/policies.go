@@ -122,6 +122,9 @@ func (a *Admin) checkPolicy(p *store.Policy) error {
 	if p.Name == "" {
 		return missing("name", `"team budget"`)
 	}
+	if !printable(p.Name, 128) {
+		return invalid("name", "must be at most 128 printable characters")
+	}
 	if err := p.Check(); errors.As(err, &bad) {
 		return invalid(bad.Member, "%s", bad.Problem)
 	}

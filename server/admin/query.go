@@ -80,7 +80,7 @@ func moment(name, s string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || t.Year() < 2000 || t.Year() > 9000 {
-		return time.Time{}, invalid(name, "must be a time such as 2026-11-01T15:04:05Z, not %q", clip(s))
+		return time.Time{}, invalid(name, "must be a time such as 2026-11-01T15:04:05Z, of the years 2000 to 9000; not %q", clip(s))
 	}
 	return t.UTC(), nil
 }
@@ -99,6 +99,18 @@ func page[T any](items []T, limit int, cursor string, key func(T) string) (out [
 		return items, ""
 	}
 	return items[:limit], key(items[limit-1])
+}
+
+// listed puts words of a kind into a sentence.
+func listed[T ~string](words []T) string {
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(w))
+	}
+	return b.String()
 }
 
 // printable reports whether s is valid text of at most most characters, none of them a control.

@@ -154,7 +154,7 @@ func dates(start, end, last string, now time.Time, zone *time.Location) (since, 
 		}
 		t, err := time.ParseInLocation(time.DateOnly, s, zone)
 		if err != nil || t.Year() < 2000 || t.Year() > 9000 {
-			return t, invalid(name, "must be a date such as 2026-11-01, not %q", clip(s))
+			return t, invalid(name, "must be a date such as 2026-11-01, of the years 2000 to 9000; not %q", clip(s))
 		}
 		return t, nil
 	}
