@@ -50,7 +50,7 @@ func (a *app) providersList() *cobra.Command {
 				return err
 			}
 			t := table{
-				columns: []column{{head: "ACCOUNT", flex: true}, {head: "PROVIDER"}, {head: "STATE"}, {head: "KEY"}, {head: "MODELS", right: true}, {head: "WEIGHT", right: true}, {head: "PRIORITY", right: true}, {head: "ORIGIN"}, {head: "BASE URL", flex: true}},
+				columns: []column{{head: "ACCOUNT", flex: true}, {head: "PROVIDER"}, {head: "STATE"}, {head: "API KEY", name: "key"}, {head: "MODELS", right: true}, {head: "WEIGHT", right: true}, {head: "PRIORITY", right: true}, {head: "ORIGIN"}, {head: "BASE URL", flex: true}},
 				empty:   phrase("No accounts. Add one: ai-gateway providers add openai"),
 			}
 			for _, acc := range accounts {

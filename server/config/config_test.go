@@ -152,6 +152,8 @@ func TestRefused(t *testing.T) {
 	f("listen: {a: b}", `must be a single value`)
 	f("listen: [':1', 'x']", `gw.yaml:1:16: listen[1]: must be an address such as 127.0.0.1:8080, not "x"`)
 	f("listen: ':99999'", "port of")
+	f("listen: '1.2.3.4.5:80'", "is no name and no address")
+	f("listen: '127.1:80'", "is no name and no address")
 	f("listen: []", "no address to serve")
 	f("drain_delay: 5 minutes", `gw.yaml:1:14: drain_delay: must be a duration`)
 	f("drain_delay: -5s", `must be a duration`)

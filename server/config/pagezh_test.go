@@ -69,7 +69,7 @@ const pageHeadZH = `# 配置
 - ` + "`ai-gateway config server check FILE`" + ` 检查文件,` + "`ai-gateway config server show --origin`" + ` 显示生效的值及其来源。
 - ` + "`SIGHUP` 或 `ai-gateway config server reload`" + ` 重新读取,并指出哪些配置项要重启才生效。
 - 供应商密钥直接取自它们常用的环境变量(` + "`OPENAI_API_KEY`、`ANTHROPIC_API_KEY`" + `……),全部见 [providers.md](providers.md)。
-- ` + "`AI_GATEWAY_MASTER_KEY`" + ` 是加密供应商密钥的主密钥;` + "`AI_GATEWAY_ADMIN_KEY`" + `(至少 32 个字符)是设置期间有效的管理员密钥。
+- ` + "`AI_GATEWAY_MASTER_KEY`" + ` 是加密供应商密钥的主密钥;` + "`AI_GATEWAY_ADMIN_KEY`" + `(至少 32 个字符)是设置期间有效的管理员令牌。
 
 时长写作 ` + "`90d`、`12h`、`30s`、`250ms`" + ` 或秒数;大小写作 ` + "`32MiB`" + ` 或字节数;列表在文件里是 YAML 列表,在环境变量和参数里用逗号分隔。
 `
@@ -100,7 +100,7 @@ var settingsZH = map[string]string{
 	"drain_delay":                        "收到 SIGTERM 后,已标记未就绪但仍接受请求的时间",
 	"drain_timeout":                      "退出时等待进行中的回答结束的时间",
 	"unknown_price":                      "没有已知价格的模型如何计费:按供应商最高价、拒绝、或不计费",
-	"metrics.listen":                     "不需要密钥即可访问 /metrics 的地址",
+	"metrics.listen":                     "不需要令牌即可访问 /metrics 的地址",
 	"admin_listen":                       "管理 API、管理页面和指标的单独地址;默认与转发接口相同",
 	"public_url":                         "浏览器访问管理页面所用的地址(localhost 和 IP 之外的)",
 	"tls.cert":                           "证书链(PEM),更换后自动重新读取;默认使用 HTTP",

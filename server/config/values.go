@@ -117,7 +117,8 @@ func checkListen(text string) error {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || port != strconv.FormatUint(n, 10) {
 		return fmt.Errorf("port of %q must be a number up to 65535", text)
 	}
-	if strings.ContainsAny(host, " /@") {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if strings.ContainsAny(host, " /@") || last != "" && strings.Trim(last, "0123456789") == "" && net.ParseIP(host) == nil {
 		return fmt.Errorf("host of %q is no name and no address", text)
 	}
 	return nil

@@ -221,7 +221,7 @@ await step("usage: compare, why, CSV", async () => {
 });
 
 let secret = "";
-await step("keys: create, use, edit, rotate, revoke, delete", async () => {
+await step("keys: create, use, edit, rotate, pause, resume, revoke, delete", async () => {
   const name = "e2e " + hostile;
   await open("keys");
   await button("Create key").click();
@@ -247,6 +247,14 @@ await step("keys: create, use, edit, rotate, revoke, delete", async () => {
   assert.equal((await chat(secret)).status, 401);
   assert.equal((await chat(second)).status, 200);
   await button("I have copied it").click();
+  await button("Pause", dialog()).click();
+  await button("Resume", dialog()).waitFor();
+  await dialog().locator("dt", { hasText: "Paused" }).waitFor();
+  assert.equal((await chat(second)).status, 403);
+  await axe("paused key");
+  await button("Resume", dialog()).click();
+  await button("Pause", dialog()).waitFor();
+  assert.equal((await chat(second)).status, 200);
   await button("Revoke", dialog()).click();
   assert.equal(await dialog().locator("button[type=submit]").isDisabled(), true);
   await dialog().getByLabel(/^Type/).fill(name);
@@ -260,7 +268,7 @@ await step("keys: create, use, edit, rotate, revoke, delete", async () => {
   assert.ok(!(await page.content()).includes(secret) && !(await page.content()).includes(second), "a secret is left on the page");
 });
 
-await step("keys: several at once, ticked, grouped, revoked", async () => {
+await step("keys: several at once, ticked, grouped, paused, revoked", async () => {
   await open("keys");
   await button("Create several").click();
   await dialog().getByLabel("Names").fill("bulk one, e2e-team\nbulk two\n");
@@ -282,6 +290,17 @@ await step("keys: several at once, ticked, grouped, revoked", async () => {
   for (const name of ["bulk one", "bulk two"]) await page.getByLabel("Choose " + name).check();
   const [file] = await Promise.all([page.waitForEvent("download"), button("CSV").click()]);
   assert.match(readFileSync(await file.path(), "utf8"), /bulk one,sk-gw-\w+,active,both/);
+  await button("Pause the chosen").click();
+  await page.getByRole("row", { name: /bulk two.*paused/ }).waitFor();
+  assert.equal((await chat(secrets[0])).status, 403);
+  await page.getByLabel("State").selectOption("paused");
+  await page.getByRole("row", { name: /bulk one.*paused/ }).waitFor();
+  for (const name of ["bulk one", "bulk two"]) await page.getByLabel("Choose " + name).check();
+  await button("Resume the chosen").click();
+  await page.getByRole("row", { name: /bulk one/ }).waitFor({ state: "detached" });
+  assert.equal((await chat(secrets[0])).status, 200);
+  await page.getByLabel("State").selectOption("");
+  for (const name of ["bulk one", "bulk two"]) await page.getByLabel("Choose " + name).check();
   await button("Revoke the chosen").click();
   await dialog().getByLabel(/^Type/).fill("2");
   await dialog().locator("button[type=submit]").click();

@@ -81,3 +81,34 @@ func TestFormats(t *testing.T) {
 	f(Clean("a\x1b[31mb\nc\u202e"), "a[31mb c")
 	f(CleanLines("a\nb\x07"), "a\nb")
 }
+
+// TestChineseWords: one word for one thing. What callers show is 令牌, what a provider
+// gave and the master key are 密钥; keys are 作废, models count token.
+func TestChineseWords(t *testing.T) {
+	zh := Load("zh-CN")
+	callers, vendors := 0, 0
+	for _, key := range zh.Keys() {
+		text := zh.T(key)
+		for _, other := range []string{"词元", "吊销", "服务商", "令牌数", "管理员密钥", "API 密钥"} {
+			if strings.Contains(text, other) && key != "cli.head.api_key" && key != "tui.providers.key" && key != "tui.providers.new_keys" { // the provider's
+				t.Errorf("%s says %s: %s", key, other, text)
+			}
+		}
+		part := strings.Join(strings.SplitN(key, ".", 4)[:2], ".")
+		switch {
+		case part == "web.keys" || part == "tui.keys" || strings.HasPrefix(key, "cli.short.api_key"):
+			callers++
+			if strings.Contains(text, "密钥") {
+				t.Errorf("%s is of callers' keys, 令牌: %s", key, text)
+			}
+		case part == "web.providers" || part == "tui.providers" || strings.HasPrefix(key, "cli.short.providers") || strings.HasPrefix(key, "cli.short.secrets"):
+			vendors++
+			if strings.Contains(text, "令牌") {
+				t.Errorf("%s is of providers' keys, 密钥: %s", key, text)
+			}
+		}
+	}
+	if callers < 50 || vendors < 50 {
+		t.Errorf("only %d and %d texts were looked at", callers, vendors)
+	}
+}

@@ -45,7 +45,7 @@ export interface Limit {
 export interface ApiKey {
   id: string; name: string; prefix: string; scopes: string[]; models: string[]; ip_allow: string[]; group?: string; metadata?: Record<string, string>;
   on_disconnect?: string; log_bodies?: string; markup?: string; status: string; created_at: string; created_by?: string; expires_at: string | null;
-  revoked_at?: string | null; last_used_at?: string | null; previous_until?: string | null; weak?: boolean; limits?: Limit[]; used?: Sums;
+  paused_at?: string | null; revoked_at?: string | null; last_used_at?: string | null; previous_until?: string | null; weak?: boolean; limits?: Limit[]; used?: Sums;
 }
 export interface NewKey extends ApiKey { key: string }
 

@@ -62,12 +62,14 @@ export function Several(p: { onClose: () => void; onDone: () => void }) {
 export function Chosen(p: { keys: ApiKey[]; onClear: () => void; onDone: () => void }) {
   const [asking, ask] = useState<"" | "revoke" | "group">("");
   const [group, setGroup] = useState("");
-  const each = async (body: unknown) => {
+  const active = p.keys.filter((k) => k.status === "active");
+  const paused = p.keys.filter((k) => k.status === "paused");
+  const each = async (body: unknown, keys = p.keys) => {
     const failed: string[] = [];
-    for (const k of p.keys) {
+    for (const k of keys) {
       if (!(await attempt(() => patch(`${root}/${encodeURIComponent(k.id)}`, body)))) failed.push(k.name);
     }
-    say(failed.length ? t("keys.bulk_failed", { names: failed.join(", ") }) : t("keys.bulk_done", { n: whole(p.keys.length) }), failed.length ? "bad" : "ok");
+    say(failed.length ? t("keys.bulk_failed", { names: failed.join(", ") }) : t("keys.bulk_done", { n: whole(keys.length) }), failed.length ? "bad" : "ok");
     ask("");
     p.onClear();
     p.onDone();
@@ -79,6 +81,8 @@ export function Chosen(p: { keys: ApiKey[]; onClear: () => void; onDone: () => v
       <b class="strong grow">{t("keys.chosen", { n: whole(p.keys.length) })}</b>
       <Button small icon="download" onClick={save}>CSV</Button>
       <Button small onClick={() => ask("group")}>{t("keys.set_group")}</Button>
+      {active.length > 0 && <Button small onClick={() => each({ paused: true }, active)}>{t("keys.pause_chosen")}</Button>}
+      {paused.length > 0 && <Button small onClick={() => each({ paused: false }, paused)}>{t("keys.resume_chosen")}</Button>}
       <Button small kind="danger" onClick={() => ask("revoke")}>{t("keys.revoke_chosen")}</Button>
       <Button small kind="quiet" icon="close" label={t("keys.clear")} onClick={p.onClear} />
       {asking === "revoke" && <Confirm title={t("keys.revoke_chosen")} text={p.keys.map((k) => k.name).join(", ")} action={t("keys.revoke")} word={String(p.keys.length)} onYes={() => each({ revoked: true })} onClose={() => ask("")} />}

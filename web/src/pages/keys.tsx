@@ -7,7 +7,7 @@ import { address, go, setQuery, useRoute } from "../router";
 import { snippets } from "../snippets";
 import type { ApiKey, Catalogue, NewKey, Overview, Page, Policy, Usage } from "../types";
 import { Spark } from "../ui/chart";
-import { Confirm, Dialog, Form, say } from "../ui/dialog";
+import { Confirm, Dialog, Form, attempt, say } from "../ui/dialog";
 import { Button, Card, Code, Copy, Empty, Failure, Link, QuotaBar, Segments, Select, Skeleton, State, Tags, Text, Time, rowKeys } from "../ui/kit";
 import { usePaged } from "../ui/paged";
 import { monthStart, zone } from "../ui/range";
@@ -35,7 +35,7 @@ export function Keys() {
       <div class="page-head">
         <h1>{t("nav.keys")}</h1>
         <input data-filter class="input search" type="search" placeholder={t("keys.find")} aria-label={t("keys.find")} value={query.get("q") ?? ""} onInput={(e) => setQuery({ q: e.currentTarget.value })} />
-        <Select bare name={t("col.state")} value={status} options={[["", t("keys.all")], ["active", t("state.active")], ["expired", t("state.expired")], ["revoked", t("state.revoked")]]} onChange={(v) => setQuery({ status: v })} />
+        <Select bare name={t("col.state")} value={status} options={[["", t("keys.all")], ["active", t("state.active")], ["paused", t("state.paused")], ["expired", t("state.expired")], ["revoked", t("state.revoked")]]} onChange={(v) => setQuery({ status: v })} />
         {write && <Button onClick={() => makeSeveral(true)}>{t("keys.several")}</Button>}
         {write && <Button kind="main-action" icon="plus" onClick={() => make(true)}>{t("keys.create")}</Button>}
       </div>
@@ -177,11 +177,17 @@ function Show(p: { id: string; onClose: () => void; onChange: () => void; onSecr
   const over = useGet<Overview>(withQuery("/v1/admin/overview", { last: "7d", key: p.id, by: "model" }));
   const [asking, ask] = useState<"" | "edit" | "rotate" | "revoke" | "delete">("");
   const done = () => { ask(""); reload(); p.onChange(); };
+  const pause = async (paused: boolean) => {
+    if (await attempt(() => patch(path, { paused }))) say(t(paused ? "keys.paused" : "keys.resumed", { name: k?.name ?? p.id }));
+    done();
+  };
   const limits = policies.data?.data.flatMap((x) => x.usage ?? []) ?? [];
   const tools = k && write && (
     <>
       <Button small icon="edit" onClick={() => ask("edit")}>{t("action.edit")}</Button>
       {k.status === "active" && <Button small icon="rotate" onClick={() => ask("rotate")}>{t("keys.rotate")}</Button>}
+      {k.status === "active" && <Button small onClick={() => pause(true)}>{t("keys.pause")}</Button>}
+      {k.status === "paused" && <Button small onClick={() => pause(false)}>{t("keys.resume")}</Button>}
       {k.status !== "revoked" ? <Button small kind="danger" onClick={() => ask("revoke")}>{t("keys.revoke")}</Button> : <Button small kind="danger" icon="trash" onClick={() => ask("delete")}>{t("action.delete")}</Button>}
     </>
   );
@@ -213,6 +219,7 @@ function Show(p: { id: string; onClose: () => void; onChange: () => void; onSecr
             <dt>{t("keys.created")}</dt><dd><Time at={k.created_at} /></dd>
             <dt>{t("keys.last")}</dt><dd><Time at={k.last_used_at} none={t("label.never")} /></dd>
             <dt>{t("keys.expires")}</dt><dd><Time at={k.expires_at} none={t("keys.forever")} /></dd>
+            {k.paused_at && <><dt>{t("keys.paused_at")}</dt><dd><Time at={k.paused_at} /></dd></>}
             <dt>ID</dt><dd class="mono">{k.id} <Copy text={k.id} label={t("action.copy_id")} /></dd>
             {Object.entries(k.metadata ?? {}).map(([m, v]) => <><dt class="mono">{m}</dt><dd>{v}</dd></>)}
           </dl>
