@@ -417,8 +417,11 @@ func policyPointers(in []store.Policy) []*store.Policy {
 // proxyFrom returns the proxy of upstream calls: the configured one, else what
 // HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.
 func proxyFrom(configured string) func(*url.URL) (*url.URL, error) {
-	if configured == "" {
+	switch configured {
+	case "":
 		return httpproxy.FromEnvironment().ProxyFunc()
+	case "direct":
+		return nil
 	}
 	c := httpproxy.Config{HTTPProxy: configured, HTTPSProxy: configured, NoProxy: httpproxy.FromEnvironment().NoProxy}
 	return c.ProxyFunc()
