@@ -206,9 +206,9 @@ func (p *patient) collector() {
 	}
 	const show = "ai-gateway config server show --origin"
 	for _, signal := range [...]struct {
-		name  string
+		name  locales.Phrase
 		state *api.OTelSignal
-	}{{"traces", &s.OTel.Traces}, {"metrics", &s.OTel.Metrics}} {
+	}{{phrase("traces"), &s.OTel.Traces}, {phrase("metrics"), &s.OTel.Metrics}} {
 		switch at := signal.state; {
 		case at.To == "":
 		case at.LastError != "":

@@ -3,12 +3,13 @@ package relay
 import (
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
 // traceAttempt begins the span of an attempt, and tells the upstream of it where that is wished.
 func (x *exchange) traceAttempt(c *providers.Call) {
-	parent, state := x.job.Trace.Attempt(c.URL)
+	parent, state := x.job.Trace.Attempt(c.URL, otel.Bounds{MaxTokens: x.job.Peek.MaxTokens, Choices: x.job.Peek.N})
 	if !x.r.o.Spans.Propagates() {
 		return
 	}

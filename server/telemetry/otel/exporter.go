@@ -101,6 +101,10 @@ func New(o Options) *Exporter {
 	e.post, e.end = p.post, p.close
 	e.traces = signal{e: e, name: "traces", to: o.Traces}
 	e.metrics = signal{e: e, name: "metrics", to: o.Metrics}
+	for _, result := range [...]string{sent, failed, dropped, rejected} { // from zero, or the first would be no increase to an alert
+		o.Counted(e.traces.name, result, 0)
+		o.Counted(e.metrics.name, result, 0)
+	}
 	return e
 }
 

@@ -81,8 +81,8 @@ func run(t *testing.T, e *Exporter) (stop func()) {
 // one is a request that was answered at its second attempt.
 func one(e *Exporter) {
 	t := e.Begin(Asked{Parent: "00-" + callersTrace + "-" + callersSpan + "-01", State: "v=1", Method: "POST", Route: "/v1/chat/completions", Path: "/v1/chat/completions", Scheme: "http"})
-	t.Attempt("https://api.openai.com/v1/chat/completions")
-	t.Attempt("http://10.0.0.7:8000/v1/messages")
+	t.Attempt("https://api.openai.com/v1/chat/completions", Bounds{})
+	t.Attempt("http://10.0.0.7:8000/v1/messages", Bounds{MaxTokens: 512, Choices: 2})
 	if t.Recorded() {
 		t.Response().Name("msg_1", "claude-x-20260101")
 		t.Response().Ended("end_turn", "")
@@ -134,7 +134,7 @@ func TestSpans(t *testing.T) {
 		t.Errorf("events: %v", ev)
 	}
 	same(t, "the request", oteltest.Attributes(whole.Attributes), map[string]any{
-		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.request.model": "smart", "gen_ai.request.stream": true,
+		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.request.model": "smart", "gen_ai.request.stream": true, "gen_ai.request.max_tokens": int64(512), "gen_ai.request.choice.count": int64(2),
 		"http.request.method": "POST", "http.route": "/v1/chat/completions", "url.path": "/v1/chat/completions", "url.scheme": "http", "http.response.status_code": int64(200),
 		"ai_gateway.request.id": "01REQUEST", "ai_gateway.request.client_id": "theirs", "ai_gateway.key.id": "key_1", "ai_gateway.key.name": "team \"a\"", "ai_gateway.key.group": "g",
 		"ai_gateway.account": "ant", "ai_gateway.end_reason": "complete", "ai_gateway.usage_source": "provider", "ai_gateway.cost_usd": 0.001234567, "ai_gateway.overhead": 0.002, "ai_gateway.attempts": int64(2),
@@ -151,13 +151,13 @@ func TestSpans(t *testing.T) {
 		t.Errorf("the first attempt's time: %v", first)
 	}
 	same(t, "the first attempt", oteltest.Attributes(first.Attributes), map[string]any{
-		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-x", "gen_ai.request.stream": true,
+		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-x", "gen_ai.request.stream": true, "gen_ai.request.max_tokens": int64(512), "gen_ai.request.choice.count": int64(2),
 		"gen_ai.usage.input_tokens": int64(7), "gen_ai.usage.output_tokens": int64(0), "ai_gateway.cost_usd": 0.000001,
 		"server.address": "api.openai.com", "server.port": int64(443), "http.request.method": "POST", "http.response.status_code": int64(429), "error.type": "rate_limited",
 		"ai_gateway.account": "main", "ai_gateway.attempt.outcome": "rate_limited", "ai_gateway.attempt.number": int64(1), "ai_gateway.attempt.fallback": false,
 	})
 	same(t, "the second attempt", oteltest.Attributes(second.Attributes), map[string]any{
-		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude-x", "gen_ai.request.stream": true,
+		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude-x", "gen_ai.request.stream": true, "gen_ai.request.max_tokens": int64(512), "gen_ai.request.choice.count": int64(2),
 		"gen_ai.response.id": "msg_1", "gen_ai.response.model": "claude-x-20260101", "gen_ai.response.finish_reasons": []any{"end_turn"}, "gen_ai.response.time_to_first_chunk": 0.1,
 		"gen_ai.usage.input_tokens": int64(123), "gen_ai.usage.output_tokens": int64(45), "gen_ai.usage.cache_read.input_tokens": int64(20), "gen_ai.usage.cache_creation.input_tokens": int64(3), "gen_ai.usage.reasoning.output_tokens": int64(5),
 		"server.address": "10.0.0.7", "server.port": int64(8000), "http.request.method": "POST", "http.response.status_code": int64(200),
@@ -199,7 +199,7 @@ func TestFailures(t *testing.T) {
 		stop := run(t, e)
 		tr := e.Begin(Asked{})
 		for range row.Attempts {
-			tr.Attempt("http://up")
+			tr.Attempt("http://up", Bounds{Choices: 1})
 		}
 		row.Time, row.Operation = at, "completions"
 		e.Request(tr, &row)

@@ -88,9 +88,7 @@ func (e *ended) request(b []byte) []byte {
 	a.text("gen_ai.operation.name", operation)
 	a.text("gen_ai.provider.name", vendorName(row.Provider))
 	a.text("gen_ai.request.model", row.Model)
-	if row.Stream {
-		a.truth("gen_ai.request.stream", true)
-	}
+	e.asked(&a)
 	a.text("http.request.method", t.asked.Method)
 	a.text("http.route", t.asked.Route)
 	a.text("url.path", t.asked.Path)
@@ -131,9 +129,7 @@ func (e *ended) attempt(b []byte, i int) []byte {
 	a.text("gen_ai.operation.name", operation)
 	a.text("gen_ai.provider.name", vendorName(try.Provider))
 	a.text("gen_ai.request.model", try.Model)
-	if row.Stream {
-		a.truth("gen_ai.request.stream", true)
-	}
+	e.asked(&a)
 	if host := t.tries[i].address; host != "" {
 		a.text("server.address", host)
 		a.number("server.port", int64(t.tries[i].port))
@@ -155,6 +151,19 @@ func (e *ended) attempt(b []byte, i int) []byte {
 	}
 	e.used(&a, i)
 	return status(a.b, failed)
+}
+
+// asked appends what the request asks for, besides its content.
+func (e *ended) asked(a *attributes) {
+	if e.row.Stream {
+		a.truth("gen_ai.request.stream", true)
+	}
+	if n := e.t.bounds.MaxTokens; n > 0 {
+		a.number("gen_ai.request.max_tokens", n)
+	}
+	if n := e.t.bounds.Choices; n > 1 {
+		a.number("gen_ai.request.choice.count", n)
+	}
 }
 
 // errorType is the status of an upstream that answered with an error, else what went wrong.

@@ -42,9 +42,13 @@ type Trace struct {
 	state   string
 	asked   Asked
 	tries   []try
+	bounds  Bounds
 
 	response providers.Description
 }
+
+// Bounds are what a request says of how long its answer may be; 0: nothing.
+type Bounds struct{ MaxTokens, Choices int64 }
 
 // A try is one attempt that was made.
 type try struct {
@@ -76,10 +80,11 @@ func (s *sampler) begin(asked Asked) *Trace {
 
 // Attempt notes that an attempt begins at the address an upstream is called by, and
 // returns what tells that upstream of it: traceparent and tracestate.
-func (t *Trace) Attempt(address string) (parent, state string) {
+func (t *Trace) Attempt(address string, bounds Bounds) (parent, state string) {
 	if t == nil {
 		return "", ""
 	}
+	t.bounds = bounds
 	a := try{span: newSpanID()}
 	if t.sampled {
 		a.address, a.port = hostPort(address)

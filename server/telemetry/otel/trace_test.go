@@ -98,8 +98,8 @@ func TestSampling(t *testing.T) {
 func TestContinues(t *testing.T) {
 	s := newSampler("parentbased_traceidratio", 1)
 	tr := s.begin(Asked{Parent: "00-" + callersTrace + "-" + callersSpan + "-01", State: "a=1,b=2"})
-	first, state := tr.Attempt("https://api.openai.com/v1/chat/completions")
-	second, _ := tr.Attempt("http://10.1.2.3:8000/v1")
+	first, state := tr.Attempt("https://api.openai.com/v1/chat/completions", Bounds{})
+	second, _ := tr.Attempt("http://10.1.2.3:8000/v1", Bounds{})
 	if first == second || state != "a=1,b=2" || !strings.HasPrefix(first, "00-"+callersTrace+"-") || !strings.HasSuffix(first, "-01") || strings.Contains(first, callersSpan) {
 		t.Errorf("attempts are told %q, %q and %q", first, second, state)
 	}
@@ -115,7 +115,7 @@ func TestContinues(t *testing.T) {
 		t.Errorf("after a parent that is none: %+v", tr)
 	}
 	var none *Trace
-	if p, st := none.Attempt("http://x"); p != "" || st != "" || none.Recorded() {
+	if p, st := none.Attempt("http://x", Bounds{}); p != "" || st != "" || none.Recorded() {
 		t.Error("no trace does something")
 	}
 }
