@@ -19,7 +19,10 @@ func (t *talk) loop() error {
 	lines := bufio.NewReaderSize(a.stdin, 64<<10)
 	for {
 		fmt.Fprint(a.stderr, "> ")
-		line, err := readLine(lines)
+		line, err := answered(a, func() (string, error) { return readLine(lines) })
+		if interrupted(err) {
+			return err
+		}
 		if errors.Is(err, io.EOF) && strings.TrimSpace(line) == "" {
 			fmt.Fprintln(a.stderr)
 			return nil

@@ -98,12 +98,16 @@ func (a *app) step(what, format string, args ...any) {
 
 // question asks for one line; an empty answer is the proposal.
 func (a *app) question(lines *bufio.Reader, what locales.Phrase, proposal string) (string, error) {
+	shown := ""
 	if proposal != "" {
-		proposal = " [" + proposal + "]"
+		shown = " [" + proposal + "]"
 	}
-	fmt.Fprintf(a.stderr, "%s%s: ", a.say(what.Format, what.Args...), proposal)
-	line, err := readLine(lines)
-	if err != nil && err != io.EOF {
+	fmt.Fprintf(a.stderr, "%s%s: ", a.say(what.Format, what.Args...), shown)
+	line, err := answered(a, func() (string, error) { return readLine(lines) })
+	switch {
+	case interrupted(err):
+		return "", err
+	case err != nil && err != io.EOF:
 		return "", errorf("cannot read the answer: %w", err)
 	}
 	return cmp.Or(strings.TrimSpace(line), proposal), nil

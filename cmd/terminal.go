@@ -2,10 +2,13 @@ package cmd
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -29,7 +32,10 @@ func (a *app) piped() bool {
 
 func (a *app) askSecret(f *os.File, what locales.Phrase) (string, error) {
 	fmt.Fprintf(a.stderr, "%s: ", a.say(what.Format, what.Args...))
-	secret, err := term.ReadPassword(int(f.Fd()))
+	secret, err := answered(a, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+	if interrupted(err) {
+		return "", err
+	}
 	fmt.Fprintln(a.stderr)
 	if err != nil {
 		return "", errorf("cannot read the key: %w", err)
@@ -46,8 +52,11 @@ func (a *app) confirm(yes bool, question locales.Phrase) error {
 		return wrongUsage("", "%s Nobody can be asked here: add --yes", question)
 	}
 	fmt.Fprintf(a.stderr, "%s [y/N] ", a.say(question.Format, question.Args...))
-	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
-	if err != nil && err != io.EOF {
+	answer, err := answered(a, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
+	switch {
+	case interrupted(err):
+		return err
+	case err != nil && err != io.EOF:
 		return errorf("cannot read the answer: %w", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
@@ -55,6 +64,45 @@ func (a *app) confirm(yes bool, question locales.Phrase) error {
 		return nil
 	}
 	return &exitError{exitUsage, errorf("nothing was done")}
+}
+
+// errInterrupted says that somebody pressed Ctrl-C where an answer was asked for.
+var errInterrupted = &exitError{exitUsage, errorf("cancelled")}
+
+func interrupted(err error) bool { return errors.Is(err, errInterrupted) }
+
+// answered runs read, which waits for what somebody types. Ctrl-C ends the wait and
+// gives the terminal back as it was, which shows nothing while a secret is typed;
+// read itself goes on until the process ends, which is about to.
+func answered[T any](a *app, read func() (T, error)) (T, error) {
+	var before *term.State
+	f, ok := a.stdin.(*os.File)
+	if ok {
+		before, _ = term.GetState(int(f.Fd())) // nil: no terminal
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	type answer struct {
+		v   T
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		v, err := read()
+		answers <- answer{v, err}
+	}()
+	select {
+	case got := <-answers:
+		return got.v, got.err
+	case <-signals:
+		if before != nil {
+			_ = term.Restore(int(f.Fd()), before)
+		}
+		fmt.Fprintln(a.stderr)
+		var none T
+		return none, errInterrupted
+	}
 }
 
 // Colours, as SGR parameters.
