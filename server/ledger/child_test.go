@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/your-org/ai-api-gateway/store"
 	"github.com/your-org/ai-api-gateway/store/bolt"
 )
 
@@ -68,10 +69,16 @@ func load(dir, mount string, noSync bool) error {
 					fmt.Fprintln(os.Stderr, err)
 					return
 				}
+				row := usageRow(id, 3)
+				if rand.IntN(8) == 0 { // an attempt has told what it used, another follows
+					spent := spentAttempt()
+					l.Attempt(id, &spent)
+					row.Attempts, row.CostNano = append([]store.Attempt{spent}, row.Attempts...), 3+spent.CostNano
+				}
 				if rand.IntN(8) == 0 {
 					time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond)
 				}
-				if err := l.Settle(usageRow(id, 3)); err != nil {
+				if err := l.Settle(row); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					return
 				}

@@ -148,3 +148,9 @@ func usageRow(id string, cost int64) *store.UsageRow {
 		Attempts: []store.Attempt{{Provider: "openai", Account: "openai", Model: "gpt-4o-2024-08-06", Status: 200, Outcome: "ok", Duration: time.Second, CostNano: cost}},
 		TTFT:     200 * time.Millisecond, Duration: time.Second, Overhead: 300 * time.Microsecond}
 }
+
+// spentAttempt is an attempt that told what it used and failed.
+func spentAttempt() store.Attempt {
+	return store.Attempt{Provider: "anthropic", Account: "first", Model: "claude", Outcome: "cut", CostNano: 12,
+		Spent: &store.Spent{AccountID: "id", Tokens: store.Tokens{Input: 10}, UsageSource: store.SourceProviderPartial, MarkupNano: 2}}
+}

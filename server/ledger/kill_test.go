@@ -111,7 +111,8 @@ func killAgainAndAgain(t *testing.T, dir string, loops int) (sum killed) {
 		t.Fatalf("not all was recovered: %+v", st)
 	}
 	all := map[string]int{}
-	crashed := 0
+	crashed, spent := 0, 0
+	var first int64 // what the account has cost that only failed attempts went to
 	for q := (store.UsageQuery{Limit: 1000}); ; {
 		page, err := s.Usage(context.Background(), q)
 		if err != nil {
@@ -121,6 +122,12 @@ func killAgainAndAgain(t *testing.T, dir string, loops int) (sum killed) {
 			all[row.RequestID]++
 			if row.EndReason == store.EndCrash {
 				crashed++
+			}
+			for _, a := range row.Attempts {
+				if a.Spent != nil {
+					spent++
+					first += a.CostNano
+				}
 			}
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {
@@ -140,6 +147,10 @@ func killAgainAndAgain(t *testing.T, dir string, loops int) (sum killed) {
 	totals, err := s.Totals(context.Background(), store.TotalsQuery{Since: time.Now().Add(-48 * time.Hour), Until: time.Now().Add(time.Hour)})
 	if err != nil || len(totals) != 1 || totals[0].Requests != int64(len(all)) {
 		t.Errorf("roll-ups say %+v (%v), rows are %d", totals, err, len(all))
+	}
+	totals, err = s.Totals(context.Background(), store.TotalsQuery{Account: "first"})
+	if err != nil || spent == 0 || len(totals) != 1 || totals[0].Requests != 0 || totals[0].CostNano != first {
+		t.Errorf("the account of failed attempts has %+v (%v), %d attempts cost %d", totals, err, spent, first)
 	}
 	sum.acked, sum.rows, sum.crashed = len(acked), len(all), crashed
 	return sum

@@ -91,13 +91,12 @@ func TestCrashAttempts(t *testing.T) {
 		o := options(t.TempDir(), s)
 		o.SegmentBytes = 4 << 10
 		l := open(t, o)
-		spent := &store.Attempt{Provider: "anthropic", Account: "first", Model: "claude", Outcome: "cut", CostNano: 12,
-			Spent: &store.Spent{AccountID: "id", Tokens: store.Tokens{Input: 10}, UsageSource: store.SourceProviderPartial, MarkupNano: 2}}
+		spent := spentAttempt()
 		if err := l.Hold("h", hold(5), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		l.Attempt("h", spent)
-		l.Attempt("nobody", spent)
+		l.Attempt("h", &spent)
+		l.Attempt("nobody", &spent)
 		if trimmed { // many segments
 			for i := range 200 {
 				id := fmt.Sprintf("s%d", i)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -469,4 +470,44 @@ func TestSpentAddsUp(t *testing.T) {
 			t.Errorf("%d requests had an attempt that spent something before the last, %d failed: it shows too little", s, f)
 		}
 	})
+}
+
+// TestSpentThenUnfit: after an attempt that has told what it used, the last target may
+// not be used, since its account is at its limit: the row is of that one and costs what
+// the first did.
+func TestSpentThenUnfit(t *testing.T) {
+	s := &tongues[1]
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asMessages, handler: broken(s.first)}, target{dialect: asChat, handler: good})
+	b.limit(budget("key", ci, 1e12), budget("first", store.PolicyScope{Account: "p0"}, 1e12), budget("second", store.PolicyScope{Account: "p1"}, 10))
+	status, got, _ := b.post(callers[0].of(true))
+	r := b.book.row(t, 1)
+	if status == 200 || r.CostNano != 12_000 || len(r.Attempts) != 1 || r.Attempts[0].Spent == nil || r.Attempts[0].CostNano != 12_000 || r.Account != "p1" || r.Tokens != (store.Tokens{}) {
+		t.Errorf("%d %s, %+v", status, got, r)
+	}
+	if fault := (store.Corrections{}).Row(&r); fault != "" {
+		t.Error(fault)
+	}
+	b.idle()
+	for policy, want := range map[string]int64{"key": 12_000, "first": 12_000, "second": 0} {
+		if used := b.used(policy, store.LimitCost, store.WindowMonth); used != want {
+			t.Errorf("%s has used %d, want %d", policy, used, want)
+		}
+	}
+}
+
+// TestSpentThenPanic: a defect in the attempt that follows, after it has told what it
+// used, too: the row adds up.
+func TestSpentThenPanic(t *testing.T) {
+	s := &tongues[1]
+	b := newBench(t, upstream.Timeouts{}, target{dialect: asMessages, handler: broken(s.first)}, target{dialect: asMessages, handler: answers(s.first, strings.ReplaceAll(s.hello, "Hello", "boom"), s.stopped, s.done)})
+	var seen panics
+	b.mine(relay.Options{Panicked: seen.told}, "boom")
+	status, got, _ := b.post(callers[1].of(true))
+	r := b.book.row(t, 1)
+	if status != 500 || seen.count() != 1 || r.CostNano != 24_000 || len(r.Attempts) != 2 || r.Attempts[0].CostNano != 12_000 || r.Attempts[1].CostNano != 12_000 || r.Attempts[1].Account != "p1" {
+		t.Errorf("%d %s, %+v", status, got, r)
+	}
+	if fault := (store.Corrections{}).Row(&r); fault != "" {
+		t.Error(fault)
+	}
 }
