@@ -74,7 +74,7 @@ var testOnly = map[string][]string{
 	"store/postgres":        {"store/storetest", "store/postgres/postgrestest"},
 	"server/ledger":         {"store/bolt"},
 	"server/upstream":       {},
-	"server/relay":          {"providers/...", "store/bolt"},
+	"server/relay":          {"providers/...", "store/bolt", "server/telemetry/otel/oteltest"},
 	"server/telemetry/otel": {"server/telemetry/otel/oteltest"},
 	"server/routing":        {"providers/..."},
 	"server/admin":          {"providers/...", "store/bolt", "server/api/contract"},

@@ -25,6 +25,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/routing"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
+	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -110,6 +111,7 @@ type bench struct {
 	book  *book
 	table *routing.Table
 	relay *relay.Relay
+	spans *otel.Exporter
 	quota *limits.Limiter
 	files string // address of the server that stands for the internet, see inline_test.go
 	count int
@@ -168,8 +170,9 @@ func newBench(t *testing.T, timeouts upstream.Timeouts, targets ...target) *benc
 	}
 	b.quota = limits.New(limits.Options{Now: time.Now})
 	client := upstream.New(upstream.Options{InstanceID: "test"})
+	b.spans = tracing(t)
 	b.relay = relay.New(relay.Options{
-		Upstream: client, Ledger: b.book, Metrics: telemetry.NewMetrics("test"), Now: time.Now,
+		Upstream: client, Ledger: b.book, Metrics: telemetry.NewMetrics("test"), Spans: b.spans, Now: time.Now,
 		Limits:   b.quota,
 		Timeouts: func(bool) upstream.Timeouts { return timeouts.Or(upstream.StreamDefaults) },
 		Media:    media.New(b.dialFiles),
@@ -219,7 +222,7 @@ func (b *bench) serve(ctx *fasthttp.RequestCtx) {
 	b.count++
 	id := fmt.Sprintf("req-%d", b.count)
 	b.mu.Unlock()
-	b.relay.Do(ctx, &relay.Job{ID: id, Op: providers.OpChat, Path: verb, In: in, Peek: peek, KeyID: "ci", Group: "team", Lease: lease, Body: body, Plan: plan, Accepted: time.Now(), Conn: ctx.Conn()})
+	b.relay.Do(ctx, &relay.Job{ID: id, Op: providers.OpChat, Path: verb, In: in, Peek: peek, KeyID: "ci", Group: "team", Lease: lease, Body: body, Plan: plan, Accepted: time.Now(), Conn: ctx.Conn(), Trace: b.spans.Begin(otel.Asked{})})
 }
 
 // post sends one request and returns the answer.

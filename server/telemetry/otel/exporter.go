@@ -133,7 +133,7 @@ func (e *Exporter) Propagates() bool { return e != nil && e.o.Propagate }
 // Request hands over a request that has ended, with its row, of which it keeps a copy.
 // It never waits.
 func (e *Exporter) Request(t *Trace, row *store.UsageRow) {
-	if !t.Recorded() {
+	if e == nil || !t.Recorded() {
 		return
 	}
 	it := &ended{t: t, row: *row}
