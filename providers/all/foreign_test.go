@@ -1,6 +1,7 @@
 package all
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -82,5 +83,34 @@ func TestForeignMembers(t *testing.T) {
 	}
 	if checked < 1000 {
 		t.Errorf("only %d cases", checked)
+	}
+}
+
+// TestEmptyMedia: media that hold nothing are refused with the name of the member
+// that lacks it, in the caller's words, before any upstream is asked.
+func TestEmptyMedia(t *testing.T) {
+	bodies := map[string]string{
+		"chat":     `{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,"}}]}]}`,
+		"messages": `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":""}}]}]}`,
+		"gemini":   `{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":""}}]}]}`,
+	}
+	members := map[string]string{"chat": "image_url.url", "messages": "source.data", "gemini": "inlineData.data"}
+	for _, c := range benchCallers {
+		body := bodies[c.name]
+		if body == "" {
+			continue
+		}
+		_, err := c.in.DecodeRequest([]byte(body))
+		var e *providers.Error
+		if !errors.As(err, &e) || e.HTTPStatus() != 400 || !strings.HasSuffix(e.Param, members[c.name]) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if _, err := c.in.DecodeRequest([]byte(strings.NewReplacer(`base64,"`, `base64,AAAA"`, `"data":""`, `"data":"AAAA"`).Replace(body))); err != nil {
+			t.Errorf("%s with data: %v", c.name, err)
+		}
+		delete(bodies, c.name)
+	}
+	if len(bodies) > 0 {
+		t.Errorf("not asked: %v", bodies)
 	}
 }

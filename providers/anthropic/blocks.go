@@ -206,6 +206,9 @@ func decodeSource(b *providers.Block, src []byte) (known bool, err error) {
 		if b.Data, err = base64.StdEncoding.DecodeString(s); err != nil {
 			return true, bad("source.data", "must be base64")
 		}
+		if len(b.Data) == 0 {
+			return true, bad("source.data", "must not be empty")
+		}
 	case "url":
 		b.URL = stringAt(src, "url")
 	case "file":

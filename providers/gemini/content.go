@@ -105,6 +105,9 @@ func decodeInline(b *providers.Block, v []byte) (err error) {
 	if b.Data, err = decodeBase64(stringAt(v, "data")); err != nil {
 		return bad("inlineData.data", "must be base64")
 	}
+	if len(b.Data) == 0 {
+		return bad("inlineData.data", "must not be empty")
+	}
 	b.Kind = mediaKind(b.MediaType)
 	return nil
 }

@@ -102,6 +102,9 @@ func location(b *providers.Block, raw []byte, name string) error {
 		return bad(name+".url", "is required")
 	}
 	place(b, url)
+	if strings.HasPrefix(url, "data:") && len(b.Data) == 0 {
+		return bad(name+".url", "must be an address or a data URL with base64 in it")
+	}
 	return nil
 }
 
