@@ -124,6 +124,7 @@ func (p *patient) examine() {
 			p.keys()
 			p.open()
 			p.collector()
+			p.nodes()
 		} else {
 			p.tell("accounts", stateSkipped, "", "this key may not see them")
 		}

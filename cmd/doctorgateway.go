@@ -245,6 +245,20 @@ func (p *patient) open() {
 	p.tell("ledger", stateOK, "", "no request is open")
 }
 
+// nodes looks whether all gateways on the database answer each other.
+func (p *patient) nodes() {
+	ctx, cancel := p.within()
+	defer cancel()
+	r, err := p.client.InFlight(ctx)
+	if err != nil {
+		p.tell("nodes", stateProblem, "", "%s", err)
+		return
+	}
+	for _, n := range r.Unreachable {
+		p.tell("node", stateWarning, "ai-gateway serve --advertise-url http://…", "%s does not answer the other gateways (%s): what runs there is missing in Live; there, advertise_url must say where they reach it", strings.TrimSpace(n.Node+" "+n.URL), n.Error)
+	}
+}
+
 func requests(n int) locales.Phrase {
 	if n == 1 {
 		return phrase("1 request")

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -11,11 +12,15 @@ import (
 )
 
 // reachedAt is where other gateways on the database reach this one's admin API, and
-// what it is called there: its host and port. A socket that listens everywhere is
-// reached at the address that this machine has towards the database. url is "" where
-// nothing listens without TLS, since a certificate is made for other names.
-func (d *doors) reachedAt(databaseURL string) (name, url string) {
+// what it is called there: its host and port. It is as advertised; else a socket that
+// listens everywhere is reached at the address that this machine has towards the
+// database. url is "" where nothing listens without TLS, since a certificate is made
+// for other names.
+func (d *doors) reachedAt(databaseURL, advertised string) (name, url string) {
 	host, _ := os.Hostname()
+	if advertised != "" {
+		defer func() { url = strings.TrimSuffix(advertised, "/") }()
+	}
 	for _, o := range d.open {
 		at, ok := o.ln.Addr().(*net.TCPAddr)
 		if !ok || d.tls != nil || o.plane == server.PlaneRelay {

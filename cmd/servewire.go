@@ -128,7 +128,7 @@ func openGateway(ctx context.Context, cfg *config.Config, out logOutput, doors d
 		return nil, errorf("cannot name the data folder: %w", err)
 	}
 	if cfg.DatabaseURL != "" {
-		g.holder.Name, g.holder.URL = doors.reachedAt(cfg.DatabaseURL)
+		g.holder.Name, g.holder.URL = doors.reachedAt(cfg.DatabaseURL, cfg.AdvertiseURL)
 	}
 	if g.ledger, err = ledger.Open(ctx, ledger.Options{
 		Dir: filepath.Join(cfg.DataDir, "wal"), Store: g.store, Now: now, Boot: boot, Log: log,

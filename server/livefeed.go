@@ -214,6 +214,9 @@ func (s *Server) inFlight(c *call) {
 	if peers := s.peers(c); len(peers) > 0 {
 		more, missing := s.inFlightOfPeers(peers)
 		out.Data, out.Unreachable = append(out.Data, more...), missing
+		for _, m := range missing {
+			out.UnreachableNodes = append(out.UnreachableNodes, m.Node)
+		}
 		slices.SortStableFunc(out.Data, func(a, b api.LiveEvent) int { return b.Accepted.Compare(a.Accepted) })
 	}
 	c.noStore()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -17,7 +18,7 @@ import (
 // sent while nobody asks, and what was read of the others last holds while the database
 // is away.
 
-// A Peer is another gateway on the same database.
+// A Peer is another gateway on the same database. URL is "" if it has told no address.
 type Peer struct{ Boot, Name, URL string }
 
 const (
@@ -62,6 +63,9 @@ func (s *Server) askPeers(peers []Peer, ask func(ctx context.Context, i int, c *
 	defer cancel()
 	var wg sync.WaitGroup
 	for i, p := range peers {
+		if p.URL == "" {
+			continue
+		}
 		wg.Go(func() {
 			defer s.containPeer()
 			ask(ctx, i, s.peerClient(p))
@@ -77,12 +81,12 @@ func (s *Server) containPeer() {
 }
 
 // inFlightOfPeers returns what is in flight at the peers, and who did not answer.
-func (s *Server) inFlightOfPeers(peers []Peer) (events []api.LiveEvent, missing []string) {
-	answers := make([]*api.InFlightReply, len(peers))
-	s.askPeers(peers, func(ctx context.Context, i int, c *api.Client) { answers[i], _ = c.InFlight(ctx) })
+func (s *Server) inFlightOfPeers(peers []Peer) (events []api.LiveEvent, missing []api.UnreachableNode) {
+	answers, errs := make([]*api.InFlightReply, len(peers)), make([]error, len(peers))
+	s.askPeers(peers, func(ctx context.Context, i int, c *api.Client) { answers[i], errs[i] = c.InFlight(ctx) })
 	for i, a := range answers {
 		if a == nil {
-			missing = append(missing, peers[i].Name)
+			missing = append(missing, api.UnreachableNode{Node: peers[i].Name, URL: peers[i].URL, Error: whyUnreached(peers[i], errs[i])})
 			continue
 		}
 		for _, e := range a.Data {
@@ -91,6 +95,20 @@ func (s *Server) inFlightOfPeers(peers []Peer) (events []api.LiveEvent, missing 
 		}
 	}
 	return events, missing
+}
+
+// whyUnreached says what came of asking a peer.
+func whyUnreached(p Peer, err error) string {
+	var refused *api.Error
+	switch {
+	case p.URL == "":
+		return "it serves TLS and advertises no address"
+	case errors.As(err, &refused) && refused.Status == 401:
+		return "another gateway, or one with another master key, answers there"
+	case err == nil: // asking it panicked
+		return "it could not be asked"
+	}
+	return err.Error()
 }
 
 // cancelAtPeers ends a request that is in flight at one of the peers.
@@ -131,6 +149,9 @@ func (f *peerFeed) run(ctx context.Context, s *Server) {
 	for {
 		there := map[Peer]bool{}
 		for _, p := range s.o.Peers() {
+			if p.URL == "" {
+				continue
+			}
 			there[p] = true
 			if running[p] == nil {
 				one, cancel := context.WithCancel(ctx)

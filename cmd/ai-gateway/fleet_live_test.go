@@ -75,7 +75,7 @@ func TestFleetLive(t *testing.T) {
 			for _, e := range list.Data {
 				names[e.Node] = true
 			}
-			return len(list.Data) == 3 && len(names) == 3 && len(list.Unreachable) == 0, fmt.Sprintf("%+v", list)
+			return len(list.Data) == 3 && len(names) == 3 && len(list.UnreachableNodes) == 0, fmt.Sprintf("%+v", list)
 		})
 	}
 	at := map[string]api.LiveEvent{} // by port
@@ -133,12 +133,12 @@ func TestFleetLive(t *testing.T) {
 	if e := nextEvent(t, events, api.LiveDropped); e.Dropped != 1 || port(e.Node) != port(nodes[1].url) {
 		t.Errorf("after a kill the feed says %+v", e)
 	}
-	if list := inFlight(nodes[0]); len(list.Unreachable) != 1 || port(list.Unreachable[0]) != port(nodes[1].url) || len(list.Data) != 1 {
+	if list := inFlight(nodes[0]); len(list.UnreachableNodes) != 1 || port(list.UnreachableNodes[0]) != port(nodes[1].url) || len(list.Data) != 1 {
 		t.Errorf("after a kill: %+v", list)
 	}
 	eventually(t, 30*time.Second, func() (bool, string) {
 		list := inFlight(nodes[0])
-		return len(list.Unreachable) == 0 && len(list.Data) == 1, fmt.Sprintf("%+v", list)
+		return len(list.UnreachableNodes) == 0 && len(list.Data) == 1, fmt.Sprintf("%+v", list)
 	})
 	for _, n := range []*gateway{nodes[0], nodes[2]} {
 		for _, e := range inFlight(n).Data {

@@ -41,8 +41,16 @@ type LiveEvent struct {
 
 // InFlightReply lists the requests in flight, the newest first.
 type InFlightReply struct {
-	Data        []LiveEvent `json:"data"`
-	Unreachable []string    `json:"unreachable_nodes,omitempty"` // gateways whose requests are missing
+	Data             []LiveEvent       `json:"data"`
+	UnreachableNodes []string          `json:"unreachable_nodes,omitempty"` // gateways whose requests are missing
+	Unreachable      []UnreachableNode `json:"unreachable,omitempty"`       // the same with what is known of it
+}
+
+// An UnreachableNode is a gateway on the database that does not answer the others.
+type UnreachableNode struct {
+	Node  string `json:"node"`
+	URL   string `json:"url"` // where it was asked; empty: it tells no address
+	Error string `json:"error"`
 }
 
 // InFlight returns the requests in flight.

@@ -54,6 +54,7 @@ type Config struct {
 	MetricsListen  string   // "": only on the main listener, guarded
 	AdminListen    string   // "": the admin API and the page are on the main listener
 	PublicURLs     []string // by which browsers reach the page
+	AdvertiseURL   string   // by which other gateways on the database reach the admin API; "": where it listens
 	TLS            TLS      // of all listeners of callers
 	DrainDelay     time.Duration
 	DrainTimeout   time.Duration

@@ -103,6 +103,7 @@ var settingsZH = map[string]string{
 	"metrics.listen":                     "不需要令牌即可访问 /metrics 的地址",
 	"admin_listen":                       "管理 API、管理页面和指标的单独地址;默认与转发接口相同",
 	"public_url":                         "浏览器访问管理页面所用的地址(localhost 和 IP 之外的)",
+	"advertise_url":                      "共用数据库的其他网关访问本网关管理 API 的地址(经过 NAT 或使用 TLS 时);默认是监听地址,以数据库所见的本机地址为准",
 	"tls.cert":                           "证书链(PEM),更换后自动重新读取;默认使用 HTTP",
 	"tls.key":                            "证书的私钥(PEM)",
 	"tls.client_ca":                      "要求客户端证书时的签发机构(PEM);默认不要求",

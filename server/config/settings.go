@@ -62,6 +62,7 @@ func (c *Config) settings() []setting {
 		{"metrics.listen", "", &c.MetricsListen, nil, checkOneListen, "address that serves /metrics without a key; default none"},
 		{"admin_listen", "", &c.AdminListen, nil, checkOneListen, "address of the admin API, the page and the metrics, apart from the relay; default the same"},
 		{"public_url", "", &c.PublicURLs, nil, checkURL, "addresses by which browsers reach the admin page, besides localhost and plain addresses"},
+		{"advertise_url", "", &c.AdvertiseURL, nil, checkAdvertised, "address at which the other gateways on the database reach this one's admin API, behind address translation or TLS; default where it listens, as the database sees this machine"},
 		{"tls.cert", "", &c.TLS.Cert, nil, nil, "certificate chain (PEM) to serve with, read anew when it changes; default plain HTTP"},
 		{"tls.key", "", &c.TLS.Key, nil, nil, "its private key (PEM)"},
 		{"tls.client_ca", "", &c.TLS.ClientCA, nil, nil, "authorities (PEM) whose client certificates callers must show; default none are asked for"},

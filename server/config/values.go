@@ -214,6 +214,18 @@ func checkURL(text string) error {
 	return nil
 }
 
+// checkAdvertised accepts the URL of a gateway, or nothing, as a container's
+// environment has it where it is not set.
+func checkAdvertised(text string) error {
+	if text == "" {
+		return nil
+	}
+	if u, err := url.Parse(text); err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || checkURL(text) != nil {
+		return fmt.Errorf("must be a URL such as http://10.0.0.7:8080, not %q", maskURL(text))
+	}
+	return nil
+}
+
 // checkBaseURL accepts what an account may call, as the admin API does: any host an
 // administrator writes, but none that only serves attacks (link-local, metadata, multicast).
 func checkBaseURL(text string) error {

@@ -76,10 +76,10 @@ func (s *Store) Beat(ctx context.Context, h Holder) error {
 // mostPeers bounds the gateways that are told of.
 const mostPeers = 64
 
-// Peers returns the other gateways that live and can be reached.
+// Peers returns the other gateways that live; of some nobody knows where they are reached.
 func (s *Store) Peers(ctx context.Context, h Holder) (out []Holder, err error) {
 	err = s.view(ctx, changeTimeout, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT boot, instance, name, url FROM gateways WHERE boot <> $1 AND url <> '' AND seen > now() - interval '"+aliveFor+"' ORDER BY boot LIMIT $2", h.Boot, mostPeers)
+		rows, err := tx.Query(ctx, "SELECT boot, instance, name, url FROM gateways WHERE boot <> $1 AND seen > now() - interval '"+aliveFor+"' ORDER BY boot LIMIT $2", h.Boot, mostPeers)
 		if err != nil {
 			return err
 		}
