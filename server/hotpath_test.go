@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/relay"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/telemetry/otel"
@@ -98,18 +99,18 @@ func (noLedger) Void(string)                               {}
 // fasthttp's parser through key, plan, upstream's exchange and answer.
 func hotPath(tb testing.TB, body string, pieces ...string) (serve func(n int)) {
 	tb.Helper()
-	return pathWaiting(tb, func() {}, body, pieces...)
+	return pathWaiting(tb, func() {}, nil, body, pieces...)
 }
 
 // pathWaiting is hotPath with something done at each of a request's two waits, for
-// the caller and for the upstream.
-func pathWaiting(tb testing.TB, wait func(), body string, pieces ...string) (serve func(n int)) {
+// the caller and for the upstream, and with quota policies.
+func pathWaiting(tb testing.TB, wait func(), policies []*store.Policy, body string, pieces ...string) (serve func(n int)) {
 	tb.Helper()
-	return pathTold(tb, nil, wait, body, pieces...)
+	return pathTold(tb, nil, policies, wait, body, pieces...)
 }
 
 // pathTold is pathWaiting with a collector that is told of each request; nil: none is.
-func pathTold(tb testing.TB, spans *otel.Exporter, wait func(), body string, pieces ...string) (serve func(n int)) {
+func pathTold(tb testing.TB, spans *otel.Exporter, policies []*store.Policy, wait func(), body string, pieces ...string) (serve func(n int)) {
 	tb.Helper()
 	keys := store.NewKeyIndex(nil)
 	full, id, hash, err := store.MintKey(rand.Reader)
@@ -124,8 +125,12 @@ func pathTold(tb testing.TB, spans *otel.Exporter, wait func(), body string, pie
 	if spans != nil {
 		metrics.GenAI = telemetry.NewGenAI()
 	}
+	limiter := limits.New(limits.Options{Now: time.Now})
+	if err := limiter.Set(tb.Context(), policies); err != nil {
+		tb.Fatal(err)
+	}
 	rl := relay.New(relay.Options{
-		Upstream: client, Ledger: noLedger{}, Metrics: metrics, Spans: spans, Now: time.Now,
+		Limits: limiter, Upstream: client, Ledger: noLedger{}, Metrics: metrics, Spans: spans, Now: time.Now,
 		Timeouts: func(bool) upstream.Timeouts { return upstream.StreamDefaults },
 	})
 	tb.Cleanup(func() { rl.Close(); client.Close() })
@@ -148,6 +153,23 @@ func pathTold(tb testing.TB, spans *otel.Exporter, wait func(), body string, pie
 			tb.Fatalf("%d requests, %d writes, %s", n, c.wrote, c.bad)
 		}
 	}
+}
+
+// sixLimits are limits as an owner of a gateway sets them, which nothing reaches.
+var sixLimits = []*store.Policy{
+	{ID: "p1", Name: "two of them", Limits: []store.PolicyLimit{
+		{Kind: store.LimitRequests, Window: store.WindowDay, Limit: 1e12}, {Kind: store.LimitCost, Window: store.WindowDay, Limit: 1e18},
+	}},
+	{ID: "p2", Name: "four of them", Limits: []store.PolicyLimit{
+		{Kind: store.LimitRequests, Window: store.WindowMinute, Limit: 1e8}, {Kind: store.LimitTokens, Window: store.WindowMinute, Limit: 1e11},
+		{Kind: store.LimitConcurrency, Limit: 1e5}, {Kind: store.LimitCost, Window: store.WindowMonth, Limit: 1e18},
+	}},
+}
+
+// wordyBody is a request whose text holds quotes and line ends, as agents' do.
+func wordyBody(bytes int) string {
+	const words = `Summarise the following paragraph for a reader in a hurry: \"alpha\" beta, gamma; 42% of delta.\n`
+	return `{"model":"gpt-x","messages":[{"role":"user","content":"` + strings.Repeat(words, bytes/len(words)) + `"}]}`
 }
 
 func chatBody(bytes int) string {
@@ -197,7 +219,7 @@ func BenchmarkHotPathCold(b *testing.B) {
 			other[i]++
 		}
 		took += time.Since(start)
-	}, chatBody(600), chatAnswer(1024))
+	}, nil, chatBody(600), chatAnswer(1024))
 	serve(10)
 	took = 0
 	b.ResetTimer()
@@ -206,6 +228,23 @@ func BenchmarkHotPathCold(b *testing.B) {
 	if sum == 0 && b.N > 1 {
 		b.Fatal("nothing was read between")
 	}
+}
+
+// The same with six limits of the key and of all, and a text in which quotes are many.
+func BenchmarkHotPathLimited(b *testing.B) {
+	f := func(name string, size int, policies []*store.Policy) {
+		b.Run(name, func(b *testing.B) {
+			serve := pathWaiting(b, func() {}, policies, wordyBody(size), chatAnswer(max(size, 1024)))
+			serve(10)
+			b.ReportAllocs()
+			b.ResetTimer()
+			serve(b.N)
+		})
+	}
+	f("1KB", 600, sixLimits)
+	f("1KB/none", 600, nil)
+	f("10KB", 10<<10, sixLimits)
+	f("10KB/none", 10<<10, nil)
 }
 
 func BenchmarkHotPath10K(b *testing.B) {
@@ -225,7 +264,7 @@ func BenchmarkHotPathTold(b *testing.B) {
 	var running sync.WaitGroup
 	running.Go(func() { e.RunTraces(ctx) })
 	defer func() { cancel(); running.Wait(); e.Close() }()
-	serve := pathTold(b, e, func() {}, chatBody(600), chatAnswer(1024))
+	serve := pathTold(b, e, nil, func() {}, chatBody(600), chatAnswer(1024))
 	serve(10)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -260,6 +299,7 @@ func TestHotPathAllocates(t *testing.T) {
 	}
 	f("a request", 10, hotPath(t, chatBody(600), chatAnswer(1024)))
 	f("a request of 10 KB", 10, hotPath(t, chatBody(10<<10), chatAnswer(10<<10)))
+	f("a limited request", 10, pathWaiting(t, func() {}, sixLimits, chatBody(600), chatAnswer(1024)))
 	stream := hotPath(t, `{"stream":true,`+chatBody(600)[1:], chatStream(n)...)
 	f("a chunk", 0.5, func(int) { stream(1) })
 }

@@ -101,10 +101,16 @@ func (a *Lease) takeSlots(rules []*rule, d time.Duration) *Denial {
 		return nil
 	}
 	sortRules(rules)
-	start := a.l.o.Now()
+	var start time.Time // of waiting
 	for _, r := range rules {
-		if !a.l.takeSlot(r, max(0, d-a.l.o.Now().Sub(start))) {
-			return r.noSlot()
+		if !r.slots.take(0) {
+			now := a.l.o.Now()
+			if start.IsZero() {
+				start = now
+			}
+			if !a.l.takeSlot(r, max(0, d-now.Sub(start))) {
+				return r.noSlot()
+			}
 		}
 		a.held = append(a.held, holding{rule: r, n: 1})
 	}
@@ -246,6 +252,9 @@ func (a *Lease) Enter(p Place, need Amount, now time.Time) *Denial {
 // placed appends the rules that hold at p and not for the request as a whole: of
 // the account, and for the upstream's name of the model.
 func (s *set) placed(dst []*rule, w *Who, p *Place) []*rule {
+	if len(s.accounts) == 0 && !s.ofModels {
+		return dst
+	}
 	for _, name := range [...]string{p.Account, p.AccountID} {
 		for _, r := range s.accounts[name] {
 			if (r.fitsModel(w.Model) || r.fitsModel(p.Model)) && !slices.Contains(dst, r) {

@@ -100,6 +100,7 @@ type set struct {
 	rules                    []*rule
 	byKey, byGroup, accounts map[string][]*rule
 	global                   []*rule
+	ofModels                 bool // a policy is for some models only
 	counters                 map[identity]*counter
 }
 
@@ -139,6 +140,7 @@ func (l *Limiter) compile(policies []*store.Policy, old *set) (s *set, fresh []*
 	}
 	slices.SortStableFunc(s.rules, func(a, b *rule) int { return cmp.Compare(a.seq, b.seq) })
 	for _, r := range s.rules {
+		s.ofModels = s.ofModels || r.policy.Scope.Model != ""
 		switch sc := &r.policy.Scope; {
 		case sc.APIKey != "":
 			s.byKey[sc.APIKey] = append(s.byKey[sc.APIKey], r)

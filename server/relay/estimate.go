@@ -27,13 +27,14 @@ const (
 // quota is what the request may use at t: tokens, and what they are charged. Strict,
 // it is an upper bound: no text has more tokens than bytes, and the output is bounded.
 func (x *exchange) quota(t *routing.Target) limits.Amount {
-	u, output := x.bound(), int64(0)
-	if generates(x.job.Op) {
-		u = providers.Usage{Input: x.inputBound()}
-		if output = times(x.outputBound(t), max(1, x.job.Peek.N)); output == math.MaxInt64 {
+	var u providers.Usage
+	if !generates(x.job.Op) {
+		u = x.bound()
+	} else {
+		u.Input, u.Output = x.inputBound(), times(x.outputBound(t), max(1, x.job.Peek.N))
+		if u.Output == math.MaxInt64 {
 			return limits.Amount{Tokens: math.MaxInt64, Nano: math.MaxInt64}
 		}
-		u.Output = output
 	}
 	c := x.dearest(t, u)
 	if c.Saturated {
@@ -52,8 +53,8 @@ func (x *exchange) dearest(t *routing.Target, u providers.Usage) routing.Charge 
 	}
 	p := t.Entry.PriceFor(&u)
 	in, out := p.Input, p.Output
-	if x.strict || bytes.Contains(x.job.Body, []byte(`"cache_control"`)) {
-		in = max(in, p.CacheWrite5m, p.CacheWrite1h)
+	if cached := max(p.CacheWrite5m, p.CacheWrite1h); cached > in && (x.strict || bytes.Contains(x.job.Body, []byte(`"cache_control"`))) {
+		in = cached
 	}
 	if x.strict {
 		in, out = max(in, p.InputAudio, p.InputImage), max(out, p.Reasoning, p.OutputAudio)
@@ -129,7 +130,7 @@ func (x *exchange) inputBound() int64 {
 	if !x.strict {
 		perImage = imageTokens
 		n = textTokens(n)
-		if len(body) > longText {
+		if attaches(body) {
 			n = attachedTokens(body)
 		}
 	}
@@ -143,6 +144,19 @@ func textTokens(n int64) int64 { return n/3 + n/15 + 1 }
 
 // longText is a string, in bytes, that may be an attachment.
 const longText = 4 << 10
+
+// attaches reports whether body may hold a string of longText. It looks back from where
+// such a string would end, so that of other texts it sees little.
+func attaches(body []byte) bool {
+	for len(body) >= longText {
+		i := bytes.LastIndexByte(body[:longText], '"')
+		if i < 0 {
+			return true
+		}
+		body = body[i+1:]
+	}
+	return false
+}
 
 // attachedTokens is textTokens of a body whose long strings without any space are
 // taken for media in base64: those cost by what they show, not by their bytes.
@@ -170,27 +184,28 @@ func attachedTokens(body []byte) int64 {
 	return textTokens(text+int64(len(body))) + media
 }
 
-// linkedImages counts the images given by an address.
+// linkedImages counts the images given by an address. It looks at what stands behind
+// each quote, in one pass: most texts have few.
 func linkedImages(body []byte) (n int) {
-	for _, member := range [...]string{`"image_url"`, `"fileUri"`, `"file_uri"`} {
-		for rest := body; ; {
-			i := bytes.Index(rest, []byte(member))
-			if i < 0 {
-				break
-			}
-			rest = bytes.TrimLeft(rest[i+len(member):], " \t\r\n")
-			if len(rest) > 0 && rest[0] == ':' { // a member, not the word of a type
-				n++
-			}
-		}
-	}
-	for rest := body; ; {
-		i := bytes.Index(rest, []byte(`"source"`))
+	for {
+		i := bytes.IndexByte(body, '"')
 		if i < 0 {
 			return n
 		}
-		rest = rest[i+8:]
-		if bytes.Contains(rest[:min(len(rest), 64)], []byte(`"url"`)) {
+		body = body[i+1:]
+		if len(body) == 0 || body[0] != 'i' && body[0] != 'f' && body[0] != 's' {
+			continue
+		}
+		for _, member := range [...]string{`image_url"`, `fileUri"`, `file_uri"`} {
+			rest, ok := bytes.CutPrefix(body, []byte(member))
+			if !ok {
+				continue
+			}
+			if rest = bytes.TrimLeft(rest, " \t\r\n"); len(rest) > 0 && rest[0] == ':' { // a member, not the word of a type
+				n++
+			}
+		}
+		if rest, ok := bytes.CutPrefix(body, []byte(`source"`)); ok && bytes.Contains(rest[:min(len(rest), 64)], []byte(`"url"`)) {
 			n++
 		}
 	}
@@ -210,6 +225,13 @@ func times(a, b int64) int64 {
 func estimateTokens(b []byte) int64 {
 	const highs = 0x8080808080808080
 	n, wide := int64(len(b)), int64(0)
+	for ; len(b) >= 32; b = b[32:] { // nearly all text is ASCII: nothing to count
+		p, q := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		r, s := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		if (p|q|r|s)&highs != 0 {
+			wide += int64(bits.OnesCount64(p&highs) + bits.OnesCount64(q&highs) + bits.OnesCount64(r&highs) + bits.OnesCount64(s&highs))
+		}
+	}
 	for ; len(b) >= 8; b = b[8:] {
 		wide += int64(bits.OnesCount64(binary.LittleEndian.Uint64(b) & highs))
 	}

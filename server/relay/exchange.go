@@ -155,9 +155,6 @@ func (x *exchange) hold() *providers.Error {
 		Stream: x.job.Peek.Stream,
 	}
 	whole, input := x.reserve(t)
-	if x.unbounded > 0 { // limits hold more, or less, than is usual
-		whole.Nano, whole.Tokens = max(input.Nano, x.need.Nano), max(input.Tokens, x.need.Tokens)
-	}
 	h.ReservedNano, h.InputNano, h.ReservedTokens, h.InputTokens = whole.Nano, input.Nano, whole.Tokens, input.Tokens
 	x.row.ReservedNano = h.ReservedNano
 	if err := x.r.o.Ledger.Hold(x.job.ID, h, x.job.Accepted); err != nil && !x.r.o.ServeUnmetered {

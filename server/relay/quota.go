@@ -186,10 +186,10 @@ func amountText(kind string, n int64) string {
 	return strconv.FormatInt(n, 10) + " requests"
 }
 
-// Names of the headers that tell a caller of its limits (OpenAI's).
-var rateHeaders = [2][3]string{
-	{"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
-	{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
+// Names of the headers that tell a caller of its limits (OpenAI's), in the form fasthttp writes them.
+var rateHeaders = [2][3][]byte{
+	{[]byte("X-Ratelimit-Limit-Requests"), []byte("X-Ratelimit-Remaining-Requests"), []byte("X-Ratelimit-Reset-Requests")},
+	{[]byte("X-Ratelimit-Limit-Tokens"), []byte("X-Ratelimit-Remaining-Tokens"), []byte("X-Ratelimit-Reset-Tokens")},
 }
 
 // WriteRates sets the x-ratelimit headers that hold for w; none where nothing limits it.
@@ -204,16 +204,19 @@ func (r *Relay) WriteRates(ctx *fasthttp.RequestCtx, w limits.Who) {
 			continue
 		}
 		h, names := &ctx.Response.Header, &rateHeaders[i]
-		h.SetBytesV(names[0], strconv.AppendInt(buf[:0], rate.Limit, 10))
-		h.SetBytesV(names[1], strconv.AppendInt(buf[:0], rate.Remaining, 10))
-		h.SetBytesV(names[2], append(buf[:0], resetDuration(rate.Reset)...))
+		h.SetCanonical(names[0], strconv.AppendInt(buf[:0], rate.Limit, 10))
+		h.SetCanonical(names[1], strconv.AppendInt(buf[:0], rate.Remaining, 10))
+		h.SetCanonical(names[2], appendReset(buf[:0], rate.Reset))
 	}
 }
 
-// resetDuration writes a time as OpenAI does: "12ms", "1s", "6m0s".
-func resetDuration(d time.Duration) string {
-	if d = ceilMilli(d); d == 0 {
-		return "0s"
+// appendReset writes a time as OpenAI does: "12ms", "1s", "6m0s".
+func appendReset(dst []byte, d time.Duration) []byte {
+	switch d = ceilMilli(d); {
+	case d == 0:
+		return append(dst, "0s"...)
+	case d < time.Second:
+		return append(strconv.AppendInt(dst, d.Milliseconds(), 10), "ms"...)
 	}
-	return d.String()
+	return append(dst, d.String()...)
 }

@@ -148,14 +148,20 @@ func priceUnknown(t *routing.Target) *providers.Error {
 		Message: "no price is known for model " + strconv.Quote(clip(t.Model, 200)) + " and this gateway refuses such models (unknown_price: deny): " + routing.SetPrice(t.Account.Provider.Name, t.Model) + " gives it one"}
 }
 
-// reserve bounds what the request may use at t and be charged for it: the whole body
-// as prompt, and the output the caller allowed or a usual one. input is the
-// prompt's part of it.
+// reserve bounds what the request may use at t and be charged for it: what limits hold
+// for it, or the whole body as prompt and the output the caller allowed or a usual one.
+// input is the prompt's part of it.
 func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 	const usualOutput = 4096
 	if !generates(x.job.Op) {
-		whole = x.amount(t, x.bound())
-		return whole, whole
+		input = x.amount(t, x.bound())
+		return x.held(input), input
+	}
+	x.said = estimateTokens(x.job.Body)
+	u := providers.Usage{Input: x.said}
+	input = x.amount(t, u)
+	if x.unbounded > 0 {
+		return x.held(input), input
 	}
 	out := x.job.Peek.MaxTokens
 	if out <= 0 {
@@ -164,11 +170,17 @@ func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 	if t.Entry != nil && t.Entry.MaxOutput > 0 {
 		out = min(out, t.Entry.MaxOutput)
 	}
-	x.said = estimateTokens(x.job.Body)
-	u := providers.Usage{Input: x.said}
-	input = x.amount(t, u)
 	u.Output = times(out, max(1, x.job.Peek.N))
 	return x.amount(t, u), input
+}
+
+// held is what limits hold for the request, more or less than is usual, but no less than
+// its input; where none counts what it uses, its input is all.
+func (x *exchange) held(input limits.Amount) limits.Amount {
+	if x.unbounded > 0 {
+		input.Nano, input.Tokens = max(input.Nano, x.need.Nano), max(input.Tokens, x.need.Tokens)
+	}
+	return input
 }
 
 // amount is what u takes of limits at t.
