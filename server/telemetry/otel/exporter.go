@@ -25,10 +25,10 @@ import (
 
 // Bounds of what waits and how long.
 const (
-	maxQueue = 2048 // requests
-	maxBatch = 256
-	gatherIn = time.Second     // see Options.Delay
-	flushFor = 3 * time.Second // for all that is left, at the end
+	maxQueue   = 2048 // requests
+	maxBatch   = 256
+	usualDelay = time.Second     // see Options.Delay
+	flushFor   = 3 * time.Second // for all that is left, at the end
 )
 
 // A Header is sent with each message to a collector; its value is a secret.
@@ -94,7 +94,7 @@ func New(o Options) *Exporter {
 		o.Counted = func(string, string, int) {}
 	}
 	if o.Delay == 0 {
-		o.Delay = gatherIn
+		o.Delay = usualDelay
 	}
 	e := &Exporter{o: o, sampler: newSampler(o.Sampler, o.Ratio), queue: make(chan *ended, maxQueue), started: o.Now(), resource: resourceOf(o.Resource)}
 	p := newPoster(o.Proxy, o.Guard, o.Version)
@@ -182,7 +182,7 @@ func (e *Exporter) flush(ended context.Context, batch []*ended) {
 	}
 }
 
-// gather waits for a request, and gatherIn for others; it may return none when ctx ends.
+// gather waits for a request, and usualDelay for others; it may return none when ctx ends.
 func (e *Exporter) gather(ctx context.Context) (batch []*ended) {
 	select {
 	case it := <-e.queue:

@@ -353,12 +353,12 @@ func TestHangs(t *testing.T) {
 		stop := run(t, e)
 		start := time.Now()
 		one(e)
-		time.Sleep(gatherIn) // its message is on the way
+		time.Sleep(usualDelay) // its message is on the way
 		synctest.Wait()
 		for range maxQueue + 1000 {
 			one(e)
 		}
-		if d := time.Since(start) - gatherIn; d != 0 {
+		if d := time.Since(start) - usualDelay; d != 0 {
 			t.Errorf("requests waited %v", d)
 		}
 		if s, _ := e.States(); n.of("traces dropped") != 3*1000 || s.Dropped != 3*1000 || s.Waiting != maxQueue {
@@ -386,7 +386,7 @@ func TestFlush(t *testing.T) {
 		e := answers(to("http://collector"), func(context.Context) (Reply, error) { return Reply{Status: status}, nil })
 		stop := run(t, e)
 		one(e)
-		time.Sleep(gatherIn + time.Millisecond)
+		time.Sleep(usualDelay + time.Millisecond)
 		synctest.Wait()
 		status = 200
 		for range maxBatch + 5 {
