@@ -41,7 +41,7 @@ func (l *livePage) detail(r *request) tea.Cmd {
 			a.fail(err)
 			return nil
 		}
-		box.lines = a.facts(row)
+		box.lines = a.facts(row, r.e.Node)
 		return nil
 	})
 }
@@ -51,7 +51,7 @@ func (l *livePage) flyingFacts(r *request) []string {
 	return pairs(l.a, [][2]string{
 		{t("tui.col.id"), e.RequestID}, {t("tui.col.state"), l.state(r).text}, {t("tui.fact.accepted"), e.Accepted.Local().Format("2006-01-02 15:04:05.000")},
 		{t("tui.col.key"), e.KeyName}, {t("tui.col.model"), e.Model}, {t("tui.fact.operation"), asked(e.Operation, e.Dialect)},
-		{t("tui.fact.served"), strings.Trim(e.Provider+" / "+e.Account+" / "+e.UpstreamModel, " /")},
+		{t("tui.fact.served"), strings.Trim(e.Provider+" / "+e.Account+" / "+e.UpstreamModel, " /")}, {t("tui.fact.node"), e.Node},
 	})
 }
 
@@ -86,8 +86,8 @@ func asked(operation, dialect string) string {
 	return operation + " (" + dialect + ")"
 }
 
-// facts writes a row for people.
-func (a *App) facts(r *api.LogReply) []string {
+// facts writes a row for people, and the node that it ran on where that is known.
+func (a *App) facts(r *api.LogReply, node string) []string {
 	t := a.t
 	tokens := t("tui.fact.tokens", locales.Thousands(r.PromptTokens), locales.Thousands(r.CacheReadTokens), locales.Thousands(r.CompletionTokens), locales.Thousands(r.ReasoningTokens), r.UsageSource)
 	ttft := ""
@@ -97,7 +97,7 @@ func (a *App) facts(r *api.LogReply) []string {
 	out := pairs(a, [][2]string{
 		{t("tui.col.id"), r.RequestID}, {t("tui.fact.client_id"), r.ClientRequestID}, {t("tui.fact.accepted"), r.Time.Local().Format("2006-01-02 15:04:05.000")},
 		{t("tui.col.key"), r.KeyName}, {t("tui.fact.group"), r.Group}, {t("tui.col.model"), r.Model}, {t("tui.fact.operation"), asked(r.Operation, r.Dialect)},
-		{t("tui.fact.served"), strings.Trim(r.Provider+" / "+r.Account+" / "+r.UpstreamModel, " /")},
+		{t("tui.fact.served"), strings.Trim(r.Provider+" / "+r.Account+" / "+r.UpstreamModel, " /")}, {t("tui.fact.node"), node},
 		{t("tui.col.state"), strconv.Itoa(r.Status) + " " + r.EndReason}, {t("tui.fact.tokens_name"), tokens},
 		{t("tui.col.cost"), money(r.CostUSD) + " (" + r.PriceSource + ")"}, {t("tui.fact.flags"), strings.Join(r.Flags, ", ")},
 		{"TTFT", ttft}, {t("tui.col.took"), took(r.DurationMs)}, {t("tui.fact.overhead"), locales.Took(time.Duration(r.OverheadUs) * time.Microsecond)}, {t("tui.fact.error"), r.Error},
