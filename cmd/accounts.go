@@ -351,11 +351,7 @@ func (a *app) providersTest() *cobra.Command {
 		if r.Note != "" {
 			a.line("Note: %s", cleanText(r.Note))
 		}
-		next := "ai-gateway providers edit " + quoteArg(name) + " --base-url https://…"
-		if r.Status >= 400 && r.Status < 500 {
-			next = "ai-gateway providers edit " + quoteArg(name) + " --api-key -"
-		}
-		return &exitError{exitUpstream, &hintError{err: errorf("%s does not answer: %s", name, r.Error), next: next}}
+		return &exitError{exitUpstream, &hintError{err: errorf("%s does not answer: %s", name, r.Error), next: afterTest(name, r.Status)}}
 	})
 	c.Flags().StringVarP(&model, "model", "m", "", "model to ask; without it one the account serves")
 	return c
@@ -379,4 +375,20 @@ func sortedNames[V any](m map[string]V) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// afterTest is what to type when a test call of an account failed with that status of
+// the upstream's; 0: it was not reached.
+func afterTest(name string, status int) string {
+	switch {
+	case status == 404: // the address answers, and does not know the model
+		return "ai-gateway providers test " + quoteArg(name) + " --model NAME"
+	case status == 400 || status == 413 || status == 422: // the answer says what it is
+		return "ai-gateway doctor --online"
+	case status == 429:
+		return "ai-gateway providers list"
+	case status >= 400 && status < 500:
+		return "ai-gateway providers edit " + quoteArg(name) + " --api-key -"
+	}
+	return "ai-gateway providers edit " + quoteArg(name) + " --base-url https://…"
 }
