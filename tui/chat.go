@@ -14,7 +14,6 @@ import (
 	"github.com/charmbracelet/bubbles/textarea"
 	"github.com/charmbracelet/bubbles/viewport"
 	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/glamour"
 
 	"github.com/your-org/ai-api-gateway/server/api"
 )
@@ -31,7 +30,7 @@ type chatPage struct {
 	names []string       // of their files
 	text  textarea.Model
 	vp    viewport.Model
-	md    *glamour.TermRenderer
+	md    *markdown
 	mdW   int
 	drawn []string // each turn as shown, for the width mdW
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/glamour"
 	"github.com/charmbracelet/huh"
 
 	"github.com/your-org/ai-api-gateway/server/api"
@@ -107,25 +106,12 @@ func (c *chatPage) turn(t *Turn, w int) string {
 	return b.String()
 }
 
-// markdown draws text as Markdown; as it stands where that cannot be.
+// markdown draws text as Markdown.
 func (c *chatPage) markdown(text string, w int) string {
-	text = locales.CleanLines(text)
 	if c.md == nil {
-		style := "light"
-		switch {
-		case c.a.th.mono:
-			style = "notty"
-		case c.a.th.dark:
-			style = "dark"
-		}
-		c.md, _ = glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(max(10, w-4)), glamour.WithColorProfile(c.a.r.ColorProfile()))
+		c.md = newMarkdown(c.a.th)
 	}
-	if c.md != nil {
-		if out, err := c.md.Render(text); err == nil {
-			return strings.Trim(out, "\n")
-		}
-	}
-	return indent(wrapped(text, w-4))
+	return indent(c.md.draw(locales.CleanLines(text), w-4))
 }
 
 // use takes a model for what is asked from now on.
