@@ -201,7 +201,10 @@ func idleRow(t *testing.T, table *strings.Builder, rounds int) {
 	t.Helper()
 	size := "–"
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
-		size = fmt.Sprintf("%.1f MB", float64(released(t))/1e6)
+		mb := float64(released(t)) / 1e6
+		if size = fmt.Sprintf("%.1f MB", mb); mb > 40 {
+			t.Errorf("the program is %s large", size)
+		}
 	}
 	var idle, start []float64
 	for range rounds {
