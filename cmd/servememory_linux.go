@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -17,19 +18,38 @@ func forgetProgram() {
 	if err != nil {
 		return
 	}
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return
 	}
 	defer func() { _ = maps.Close() }()
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		if start, size, ok := constantPart(lines.Text(), self); ok {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, start, size, unix.MADV_DONTNEED)
-		}
+	for _, p := range asInFile(maps, self) {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, p.start, p.size, unix.MADV_DONTNEED)
 	}
 }
 
-// constantPart reads a line of /proc/PID/maps (proc_pid_maps(5)): where a part of the
+// A part of memory, in bytes.
+type part struct{ start, size uintptr }
+
+// asInFile reads smaps (proc_pid_smaps(5)) for the constant parts of the file program
+// of which no page was ever written to: of a program that is made to run at any address,
+// constants are set at its start, and would be lost.
+func asInFile(smaps io.Reader, program string) (parts []part) {
+	var p part
+	for lines := bufio.NewScanner(smaps); lines.Scan(); {
+		f := strings.Fields(lines.Text())
+		switch {
+		case len(f) == 0:
+		case !strings.HasSuffix(f[0], ":"):
+			p.start, p.size, _ = constantPart(lines.Text(), program)
+		case f[0] == "Anonymous:" && len(f) > 1 && f[1] == "0" && p.size > 0:
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// constantPart reads the first line of a part (proc_pid_maps(5)): where a part of the
 // file program is that nobody writes to, and how large it is.
 func constantPart(line, program string) (start, size uintptr, ok bool) {
 	f := strings.Fields(line)
