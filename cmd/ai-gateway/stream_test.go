@@ -285,7 +285,7 @@ func TestStreamMemory(t *testing.T) {
 		if n < 100<<20 {
 			t.Errorf("%s: only %d bytes came", way.name, n)
 		}
-		if peak-before > 30<<20 {
+		if peak-before > 50<<20 { // garbage that may gather; what it held of the stream would be 100 MB and more
 			t.Errorf("%s: grew by %d MB", way.name, (peak-before)>>20)
 		}
 	}

@@ -38,7 +38,7 @@ func faults(t *testing.T, s *tongue) []fault {
 		spent = "current quota"
 	}
 	list := []fault{
-		{row: "33", name: "refused", url: closedPort(t), status: 502, says: unreachable, within: 3500 * time.Millisecond},
+		{row: "33", name: "refused", url: closedPort, status: 502, says: unreachable, within: 3500 * time.Millisecond},
 		{row: "33", name: "NXDOMAIN", url: "http://no-such-host.invalid", status: 502, says: unreachable, within: 3500 * time.Millisecond},
 		{row: "33", name: "TLS with a certificate nobody signed", url: untrusted.URL, status: 502, says: unreachable, within: 3500 * time.Millisecond},
 		{row: "34", name: "accepts and is silent", do: silent, status: 504, says: "upstream_timeout"},

@@ -90,8 +90,9 @@ func TestDeadline(t *testing.T) {
 		t.Fatalf("%q %v", buf[:n], err)
 	}
 	// Writes that nobody reads end by theirs.
-	_ = c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	n, err := c.Write(make([]byte, 62<<20))
+	large := make([]byte, 62<<20)
+	_ = c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	n, err := c.Write(large)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || !strings.HasPrefix(err.Error(), "write tcp ") {
 		t.Fatalf("%d %v", n, err)
 	}
