@@ -101,7 +101,7 @@ func TestManyKeys(t *testing.T) {
 // lookUps measures the CPU of requests with one key and with a different one of all each time.
 func lookUps(t *testing.T, few, many *scaled, long bool) {
 	t.Helper()
-	length, rounds, most := time.Second, 1, 3.0
+	length, rounds, most := time.Second, 3, 2.0
 	if long {
 		length, rounds, most = 10*time.Second, 5, 1.25
 	}

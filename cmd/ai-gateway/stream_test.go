@@ -266,6 +266,7 @@ func TestStreamMemory(t *testing.T) {
 		_, _ = io.Copy(io.Discard, body)
 		_ = body.Close()
 	}
+	const usual = 46 << 20 // of a gateway in use, in bytes; after a rest it has less for a while
 	for _, way := range streamWays {
 		before := rss(t, g)
 		body := openStream(t, g.url, way.path, key, "long-100", way.provider)
@@ -285,7 +286,7 @@ func TestStreamMemory(t *testing.T) {
 		if n < 100<<20 {
 			t.Errorf("%s: only %d bytes came", way.name, n)
 		}
-		if peak-before > 50<<20 { // garbage that may gather; what it held of the stream would be 100 MB and more
+		if peak-max(before, usual) > 30<<20 {
 			t.Errorf("%s: grew by %d MB", way.name, (peak-before)>>20)
 		}
 	}
