@@ -88,7 +88,12 @@ func answered[T any](a *app, read func() (T, error)) (T, error) {
 		err error
 	}
 	answers := make(chan answer, 1)
-	go func() {
+	go func() { // it ends with its answer, or with the process
+		defer func() {
+			if v := recover(); v != nil {
+				answers <- answer{err: fmt.Errorf("cannot read the answer: %v", v)}
+			}
+		}()
 		v, err := read()
 		answers <- answer{v, err}
 	}()
