@@ -91,7 +91,7 @@ func answered[T any](a *app, read func() (T, error)) (T, error) {
 	go func() { // it ends with its answer, or with the process
 		defer func() {
 			if v := recover(); v != nil {
-				answers <- answer{err: fmt.Errorf("cannot read the answer: %v", v)}
+				answers <- answer{err: errorf("cannot read the answer: %w", errors.New(fmt.Sprint(v)))}
 			}
 		}()
 		v, err := read()
