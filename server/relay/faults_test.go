@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -334,6 +335,7 @@ func (f *fault) paid(t *testing.T, r *store.UsageRow, stream bool) {
 func TestRetryAfterOfUpstreams(t *testing.T) {
 	f := func(value, want string, least, most time.Duration) {
 		t.Helper()
+		asked := time.Now()
 		var calls atomic.Int64
 		limited := status(429, `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}`, "Retry-After", value)
 		b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
@@ -341,6 +343,13 @@ func TestRetryAfterOfUpstreams(t *testing.T) {
 			limited(w, r)
 		}})
 		status, got, h := b.post("/v1/chat/completions", ask)
+		if _, err := http.ParseTime(value); err == nil { // a date draws nearer while it is on its way
+			left, _ := strconv.Atoi(h.Get("Retry-After"))
+			if passed := int(time.Since(asked).Seconds()) + 1; left > 90 || left < 89-passed {
+				t.Errorf("%q: Retry-After %q after %d s, want about %q", value, h.Get("Retry-After"), passed, want)
+			}
+			want = h.Get("Retry-After")
+		}
 		if status != 429 || !strings.Contains(got, "slow down") || h.Get("Retry-After") != want {
 			t.Errorf("%q: %d %s, Retry-After %q, want %q", value, status, got, h.Get("Retry-After"), want)
 		}
