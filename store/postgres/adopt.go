@@ -22,7 +22,8 @@ var AdoptLatenciesBy = []string{"quarter", "model", "provider", "account"}
 func (s *Store) Adopt(ctx context.Context, day time.Time, totals []store.Total, latencies []store.Latency) error {
 	s.caches.Lock()
 	defer s.caches.Unlock()
-	b := &batch{s: s, cells: map[cell]*store.Total{}, timings: map[cell]*store.Timing{}, names: map[string]string{}}
+	s.known.trim()
+	b := &batch{s: s, dict: &s.known.dict, cells: map[cell]*store.Total{}, timings: map[cell]*store.Timing{}, names: map[string]string{}}
 	for i := range totals {
 		x := &totals[i]
 		at, err := time.Parse(time.RFC3339, x.Group["quarter"])
@@ -30,7 +31,7 @@ func (s *Store) Adopt(ctx context.Context, day time.Time, totals []store.Total, 
 			return fmt.Errorf("cannot adopt the sums of %s: %w", day.Format(time.DateOnly), err)
 		}
 		g := x.Group
-		b.add(slotOf(at), series{levelFull, g["key"], g["model"], g["provider"], g["account"], g["end_reason"], g["group"]}, x)
+		b.add(slotOf(at), b.dict.series(levelFull, g["key"], g["model"], g["provider"], g["account"], g["end_reason"], g["group"]), x)
 		if g["key"] != "" {
 			b.names[g["key"]] = x.KeyName
 		}
@@ -41,7 +42,7 @@ func (s *Store) Adopt(ctx context.Context, day time.Time, totals []store.Total, 
 		if err != nil {
 			return fmt.Errorf("cannot adopt the histograms of %s: %w", day.Format(time.DateOnly), err)
 		}
-		of := series{level: levelTimed, model: g["model"], provider: g["provider"], account: g["account"]}
+		of := b.dict.series(levelTimed, "", g["model"], g["provider"], g["account"], "", "")
 		b.timings[cell{slot: slotOf(at), series: of}] = &store.Timing{x.Duration, x.TTFT}
 	}
 	mark := "sums-of-" + day.Format(time.DateOnly)

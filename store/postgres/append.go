@@ -19,6 +19,7 @@ import (
 type cache struct {
 	boots  map[string]boot
 	days   map[string]bool // that have a partition
+	dict   dictionary
 	series map[series]int32
 	models map[string]bool // that have series of their own
 	names  map[string]string
@@ -31,7 +32,25 @@ type boot struct {
 }
 
 func (c *cache) clear() {
-	*c = cache{map[string]boot{}, map[string]bool{}, map[series]int32{}, map[string]bool{}, map[string]string{}}
+	*c = cache{map[string]boot{}, map[string]bool{}, dictionary{of: map[string]name{}}, map[series]int32{}, map[string]bool{}, map[string]string{}}
+}
+
+// Bounds of a cache between batches, some 40 and 20 MB.
+const (
+	maxSeries = 1 << 19
+	maxNames  = 1 << 17
+)
+
+// trim forgets what has become too much. Where more series than this are in use, each
+// batch asks for most of its own.
+func (c *cache) trim() {
+	if len(c.series) > maxSeries || len(c.dict.of) > maxNames {
+		clear(c.series)
+		c.dict = dictionary{of: map[string]name{}}
+	}
+	if len(c.names) > maxNames {
+		clear(c.names)
+	}
 }
 
 // Append applies entries: rows, roll-ups and the positions of their boots in one
@@ -102,6 +121,7 @@ func text(s string) string { return store.CleanText(s, store.MaxText) }
 // A batch is one Append on its way.
 type batch struct {
 	s     *Store
+	dict  *dictionary
 	high  map[string]uint64 // applied positions after it
 	rows  []*store.Entry    // settles
 	fixes []*store.Entry    // adjusts
@@ -117,7 +137,8 @@ func (s *Store) append(ctx context.Context, entries []store.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	b := &batch{s: s}
+	s.known.trim()
+	b := &batch{s: s, dict: &s.known.dict}
 	err := b.prepare(ctx, entries)
 	if err == nil {
 		err = s.tx(ctx, appendTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error { return b.write(ctx, tx, entries) })
@@ -168,7 +189,7 @@ func (b *batch) prepare(ctx context.Context, entries []store.Entry) error {
 		if b.others, err = b.s.admit(ctx, tx, entries); err != nil {
 			return err
 		}
-		return b.s.learn(ctx, tx, b.series(entries))
+		return b.learn(ctx, tx, b.unknown(entries))
 	})
 }
 
@@ -327,9 +348,10 @@ func (b *batch) correct(ctx context.Context, tx pgx.Tx, e *store.Entry) error {
 		b.s.known.boots[e.Boot].num, int64(e.Seq), at, text(e.RequestID), e.DeltaNano, store.AppendEntry(nil, e)); err != nil {
 		return err
 	}
-	s := seriesOf(&row).at(row.Corrected(e))
+	provider, account := row.Corrected(e)
+	s := b.dict.at(b.dict.seriesOf(&row), provider, account)
 	if as != nil {
-		s.model = *as
+		s.model = b.dict.name(*as)
 	}
 	b.add(slotOf(at), s, &store.Total{CostNano: e.DeltaNano, MarkupNano: e.MarkupNano, UnconfirmedNano: e.UnconfirmedNano, UnconfirmedTokens: e.UnconfirmedTokens})
 	return nil

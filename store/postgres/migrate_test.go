@@ -87,6 +87,25 @@ func TestOldGateway(t *testing.T) {
 	if v, err := s.Verify(ctx); err != nil || v.Fault != "" || v.Rows != 3 {
 		t.Errorf("%+v, %v", v, err)
 	}
+	for _, sql := range []string{ // as schema 5 did: a roll-up that is changed, and one that is new with what would be its row
+		"UPDATE usage_rollups SET cost_nano = cost_nano + 5 WHERE level > 0",
+		"INSERT INTO usage_rollups SELECT level, slot + 1, series, 0, 0, 0, 7, " + strings.Repeat("0, ", len(numbers)-5) + "0 FROM usage_rollups WHERE level > 0",
+	} {
+		if _, err := s.pool.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, hours := range []int{1, 24} {
+		var a, b, n, m int64
+		if err := s.pool.QueryRow(ctx, `SELECT r.cost, r.requests, x.cost, x.requests FROM
+			(SELECT sum(cost_nano)::bigint AS cost, sum(requests)::bigint AS requests FROM usage_rollups WHERE level > 0) r,
+			(SELECT sum(cost_nano)::bigint AS cost, sum(requests)::bigint AS requests FROM usage_spans WHERE hours = $1) x`, hours).Scan(&a, &n, &b, &m); err != nil || a != 2*12 || n != 2*3 || a != b || n != m {
+			t.Errorf("roll-ups of %d nano and %d requests, spans of %d h of %d and %d, %v", a, n, hours, b, m, err)
+		}
+	}
+	if _, err := s.pool.Exec(ctx, "DELETE FROM usage_rollups WHERE cost_nano = 7; DELETE FROM usage_spans WHERE cost_nano = 7; UPDATE usage_rollups SET cost_nano = 0; UPDATE usage_spans SET cost_nano = 0"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.pool.Exec(ctx, "UPDATE usage_timings SET timing = $1", new(store.Timing).Append(nil)); err != nil {
 		t.Fatal(err)
 	}

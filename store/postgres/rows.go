@@ -38,23 +38,27 @@ func (b *batch) values(dst []any, e *store.Entry) {
 		r = &copied
 	}
 	sum := b.seriesOf(r)
+	of := b.dict.textsOf(sum)
+	key, model, provider, account, ended, group := of[0], of[1], of[2], of[3], of[4], of[5]
+	asked := text(r.Model)
 	var as *string
-	if sum.model != text(r.Model) {
-		as = &sum.model
+	if model != asked {
+		as = &model
 	}
-	r.Shares(func(x store.Share) { b.add(slotOf(t), sum.at(x.Provider, x.Account), &x.Sum) })
+	r.Shares(func(x store.Share) { b.add(slotOf(t), b.dict.at(sum, x.Provider, x.Account), &x.Sum) })
 	if b.s.known.boots[e.Boot].timed {
 		b.observe(slotOf(t), sum, r)
 	}
-	if sum.key != "" {
-		b.names[sum.key] = text(r.KeyName)
+	named := text(r.KeyName)
+	if key != "" {
+		b.names[key] = named
 	}
 	micro := t.Truncate(time.Microsecond)
 	n := 0
 	put := func(vs ...any) { n += copy(dst[n:], vs) }
-	put(micro, int16(t.Sub(micro)), b.s.known.boots[e.Boot].num, int64(e.Seq), text(r.RequestID), text(r.ClientRequestID), sum.key, text(r.KeyName), sum.group,
-		text(r.EndUser), text(r.Operation), text(r.Dialect), text(r.Model), sum.provider, sum.account, text(r.UpstreamModel))
-	put(int32(r.Status), r.Stream, sum.end, r.Failed(), int16(min(len(r.Attempts), store.MaxAttempts)))
+	put(micro, int16(t.Sub(micro)), b.s.known.boots[e.Boot].num, int64(e.Seq), text(r.RequestID), text(r.ClientRequestID), key, named, group,
+		text(r.EndUser), text(r.Operation), text(r.Dialect), asked, provider, account, text(r.UpstreamModel))
+	put(int32(r.Status), r.Stream, ended, r.Failed(), int16(min(len(r.Attempts), store.MaxAttempts)))
 	u := &r.Tokens
 	put(u.Prompt(), u.Completion(), u.CacheRead, u.CacheWrite5m+u.CacheWrite1h, u.Reasoning, text(r.UsageSource), usd(r.CostNano), text(r.PriceVersion))
 	put(float64(r.TTFT)/1e6, float64(r.Duration)/1e6, r.Overhead.Microseconds(), text(r.Error), as, store.AppendRow(nil, r))

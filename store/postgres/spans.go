@@ -12,7 +12,7 @@ import (
 
 // Spans are roll-ups over whole hours and UTC days, of the levels that sums over much
 // time are made from: a week of 500 keys then has thousands to read and not hundreds
-// of thousands. A trigger on the roll-ups keeps them.
+// of thousands. Each batch adds to both.
 const (
 	slotsPerHour = 3600 / slotSeconds
 	slotsPerDay  = 24 * slotsPerHour
@@ -149,10 +149,10 @@ func apart(g *grouping, list []stretch, level int) bool {
 	return g.timed && by != "" && n <= most && slices.Contains(g.columns, by)
 }
 
-// addSpans adds what the spans of a day's roll-ups must be to the roll-ups themselves.
-func (b *batch) addSpans() {
+// addSpans adds the spans of roll-ups to them.
+func addSpans(cells map[cell]*store.Total) {
 	wide := map[cell]*store.Total{}
-	for at, sum := range b.cells {
+	for at, sum := range cells {
 		if !slices.Contains(spansOf, int(at.series.level)) {
 			continue
 		}
@@ -165,5 +165,5 @@ func (b *batch) addSpans() {
 			wide[of].Add(sum)
 		}
 	}
-	maps.Copy(b.cells, wide)
+	maps.Copy(cells, wide)
 }

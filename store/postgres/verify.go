@@ -26,7 +26,7 @@ type proof struct {
 // a time, and stops at the first that differs. Its error says that it could not
 // read; what it read and found wrong is in the answer.
 func (s *Store) Verify(ctx context.Context) (store.Verification, error) {
-	p := &proof{s: s}
+	p := &proof{s: s, batch: batch{dict: &dictionary{of: map[string]name{}}}}
 	days, err := s.days(ctx)
 	for _, day := range days {
 		if err == nil {
@@ -146,11 +146,11 @@ func (p *proof) readRow(row *store.UsageRow, as *string, timed bool) error {
 	}
 	p.out.Rows++
 	p.out.Charged = store.AddNano(p.out.Charged, row.Charged())
-	sum := seriesOf(row)
+	sum := p.dict.seriesOf(row)
 	if as != nil {
-		sum.model = *as
+		sum.model = p.dict.name(*as)
 	}
-	row.Shares(func(x store.Share) { p.add(slotOf(row.Time), sum.at(x.Provider, x.Account), &x.Sum) })
+	row.Shares(func(x store.Share) { p.add(slotOf(row.Time), p.dict.at(sum, x.Provider, x.Account), &x.Sum) })
 	if timed {
 		p.observe(slotOf(row.Time), sum, row)
 	}
@@ -164,7 +164,7 @@ func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 		return err
 	}
 	from = max(from, slotOf(day))
-	p.addSpans()
+	addSpans(p.cells)
 	columns := "level, slot, series, " + strings.Join(numbers, ", ")
 	rows, err := tx.Query(ctx, "SELECT r.hours, s.level, r.slot, s.key_id, s.model, s.provider, s.account, s.end_reason, s.key_group, "+strings.Join(numbers, ", ")+
 		" FROM (SELECT 0 AS hours, "+columns+" FROM usage_rollups WHERE level IN (0, 1, 2) AND slot >= $1 AND slot < $2"+
@@ -174,8 +174,10 @@ func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	}
 	defer rows.Close()
 	var at cell
+	var level int16
+	var of [6]string
 	kept := store.Total{}
-	dst := []any{&at.hours, &at.series.level, &at.slot, &at.series.key, &at.series.model, &at.series.provider, &at.series.account, &at.series.end, &at.series.group}
+	dst := []any{&at.hours, &level, &at.slot, &of[0], &of[1], &of[2], &of[3], &of[4], &of[5]}
 	for _, n := range kept.Numbers() {
 		dst = append(dst, n)
 	}
@@ -183,13 +185,14 @@ func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 		if err := rows.Scan(dst...); err != nil {
 			return err
 		}
+		at.series = p.dict.series(level, of[0], of[1], of[2], of[3], of[4], of[5])
 		p.out.RollUps++
 		made := p.cells[at]
 		if made == nil {
 			made = new(store.Total)
 		}
 		if !equal(&kept, made) {
-			return p.fault(at.String(), "it says %s; its rows come to %s", sumText(&kept), sumText(made))
+			return p.fault(p.dict.tell(at), "it says %s; its rows come to %s", sumText(&kept), sumText(made))
 		}
 		delete(p.cells, at)
 	}
@@ -198,7 +201,7 @@ func (p *proof) compare(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	}
 	for at, made := range p.cells {
 		if at.slot >= from && !equal(made, new(store.Total)) {
-			return p.fault(at.String(), "it is missing; its rows come to %s", sumText(made))
+			return p.fault(p.dict.tell(at), "it is missing; its rows come to %s", sumText(made))
 		}
 	}
 	return p.compareTimings(ctx, tx, from, slotOf(day)+slotsPerDay)
@@ -213,15 +216,17 @@ func (p *proof) compareTimings(ctx context.Context, tx pgx.Tx, from, until int32
 		return err
 	}
 	defer rows.Close()
-	at := cell{series: series{level: levelTimed}}
+	var at cell
+	var model, provider, account string
 	var b []byte
 	for rows.Next() {
-		if err := rows.Scan(&at.slot, &at.series.model, &at.series.provider, &at.series.account, &b); err != nil {
+		if err := rows.Scan(&at.slot, &model, &provider, &account, &b); err != nil {
 			return err
 		}
+		at.series = p.dict.series(levelTimed, "", model, provider, account, "", "")
 		var kept store.Timing
 		if err := kept.AddEncoded(b); err != nil {
-			return p.fault(at.String(), "its histogram cannot be read: %v", err)
+			return p.fault(p.dict.tell(at), "its histogram cannot be read: %v", err)
 		}
 		p.out.RollUps++
 		made := p.timings[at]
@@ -229,7 +234,7 @@ func (p *proof) compareTimings(ctx context.Context, tx pgx.Tx, from, until int32
 			made = new(store.Timing)
 		}
 		if !slices.Equal(kept[0], made[0]) || !slices.Equal(kept[1], made[1]) {
-			return p.fault(at.String(), "its histogram counts %d requests and %d first bytes; its rows come to %d and %d", kept[0].Count(), kept[1].Count(), made[0].Count(), made[1].Count())
+			return p.fault(p.dict.tell(at), "its histogram counts %d requests and %d first bytes; its rows come to %d and %d", kept[0].Count(), kept[1].Count(), made[0].Count(), made[1].Count())
 		}
 		delete(p.timings, at)
 	}
@@ -238,7 +243,7 @@ func (p *proof) compareTimings(ctx context.Context, tx pgx.Tx, from, until int32
 	}
 	for at := range p.timings {
 		if at.slot >= from {
-			return p.fault(at.String(), "its histogram is missing")
+			return p.fault(p.dict.tell(at), "its histogram is missing")
 		}
 	}
 	return nil
@@ -281,13 +286,14 @@ func (p *proof) orphans(ctx context.Context, tx pgx.Tx) error {
 	return rows.Err()
 }
 
-func (c cell) String() string {
-	s, over := c.series, ""
+// tell names a roll-up.
+func (d *dictionary) tell(c cell) string {
+	s, over := d.textsOf(c.series), ""
 	if c.hours > 0 {
 		over = fmt.Sprintf(" over %d h", c.hours)
 	}
 	return fmt.Sprintf("roll-up of %s%s, level %d: key %q, model %q, provider %q, account %q, end %q, group %q",
-		time.Unix(int64(c.slot)*slotSeconds, 0).UTC().Format("2006-01-02T15:04Z"), over, s.level, s.key, s.model, s.provider, s.account, s.end, s.group)
+		time.Unix(int64(c.slot)*slotSeconds, 0).UTC().Format("2006-01-02T15:04Z"), over, c.series.level, s[0], s[1], s[2], s[3], s[4], s[5])
 }
 
 func sumText(t *store.Total) string {
