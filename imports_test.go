@@ -60,7 +60,8 @@ var allowed = map[string][]string{
 	"server/notify":          {"store"},
 	"server/telemetry":       {},
 	"server/telemetry/otel":  {"server/telemetry", "providers", "store"},
-	"tui":                    {"server/api", "web/locales"},
+	"tui":                    {"tui/unasked", "server/api", "web/locales"},
+	"tui/unasked":            {},
 	"web/locales":            {},
 	"deploy":                 {}, // files and the tests that write them
 

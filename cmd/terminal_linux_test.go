@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -11,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/tui"
 )
 
 // pseudoTerminal returns the end of a program; what is written to keys is typed there.
@@ -97,4 +102,88 @@ func (l *lockedText) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// shown collects what a program shows on the terminal whose other end keys is.
+func shown(keys *os.File) *lockedText {
+	var all lockedText
+	go func() { // it ends with the terminal
+		b := make([]byte, 4096)
+		for {
+			n, err := keys.Read(b)
+			if err != nil {
+				return
+			}
+			_, _ = all.Write(b[:n])
+		}
+	}()
+	return &all
+}
+
+// TestTerminalNotAsked: no verb asks the terminal for its colours, as bubbletea's init
+// would, which waits for seconds where nothing answers; and TERM is as it was.
+func TestTerminalNotAsked(t *testing.T) {
+	if os.Getenv("AI_GATEWAY_TEST_TERM") != "" { // the process below
+		fmt.Println("TERM is", os.Getenv("TERM"))
+		return
+	}
+	keys, tty := pseudoTerminal(t)
+	all := shown(keys)
+	c := exec.Command(os.Args[0], "-test.run=^TestTerminalNotAsked$")
+	c.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "CI=") }), "TERM=xterm-256color", "AI_GATEWAY_TEST_TERM=1")
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // in the foreground, where it would ask
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, all)
+	}
+	awaitText(t, all, "TERM is xterm-256color")
+	if strings.Contains(all.String(), "\x1b]11") {
+		t.Errorf("the terminal was asked: %q", all)
+	}
+}
+
+// TestTUIUnanswered: on a terminal that answers nothing the terminal interface is there
+// at once; the answer of one that does is no key.
+func TestTUIUnanswered(t *testing.T) {
+	t.Setenv("CI", "") // where it is set, no colours are shown
+	t.Setenv("TERM", "xterm-256color")
+	keys, tty := pseudoTerminal(t)
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	all := shown(keys)
+	done := make(chan error, 1)
+	start := time.Now()
+	go func() {
+		done <- tui.Run(t.Context(), tui.Options{Client: &api.Client{BaseURL: "http://127.0.0.1:1"}, Page: "live"}, tty, tty)
+	}()
+	awaitText(t, all, "127.0.0.1:1")
+	if took := time.Since(start); took > 4*time.Second { // it was five
+		t.Errorf("drawn after %v", took)
+	}
+	awaitText(t, all, "\x1b]11;?")
+	if _, err := keys.WriteString("\x1b]11;rgb:ffff/ffff/ffff\x1b\\T"); err != nil { // T: the next theme
+		t.Fatal(err)
+	}
+	awaitText(t, all, "dark")
+	if _, err := keys.WriteString("q"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("q ends nothing")
+	}
+}
+
+func awaitText(t *testing.T, all *lockedText, want string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(all.String(), want); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q is not shown: %q", want, all)
+		}
+	}
 }

@@ -64,8 +64,8 @@ func (a *app) tui(f tuiFlags, model, system string) error {
 	defer stop()
 	return tui.Run(ctx, tui.Options{
 		Client: client, Page: f.page, Theme: f.theme, NoMouse: f.noMouse, Model: cmp.Or(model, prof.Model), System: system,
-		Lang:     locales.Pick(a.lang, prof.Lang, a.env["LC_ALL"], a.env["LC_MESSAGES"], a.env["LANG"]),
-		NoColor:  a.color == "never" || a.env["NO_COLOR"] != "",
+		Lang:    locales.Pick(a.lang, prof.Lang, a.env["LC_ALL"], a.env["LC_MESSAGES"], a.env["LANG"]),
+		NoColor: a.color == "never" || a.env["NO_COLOR"] != "", ColorFGBG: a.env["COLORFGBG"],
 		StateDir: a.chatDir(), Editor: cmp.Or(a.env["VISUAL"], a.env["EDITOR"]), Zone: a.zone(), Now: a.now,
 		Doctor: func(ctx context.Context) ([]tui.Finding, error) { return a.findings(ctx, client), nil },
 	}, a.stdin, a.stdout)

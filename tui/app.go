@@ -32,8 +32,11 @@ type Options struct {
 	Editor   string // command for long texts
 	NoMouse  bool
 	NoColor  bool
-	Zone     string // IANA name of the zone of days; empty: the server's
-	Now      func() time.Time
+	// ColorFGBG is the environment's variable of that name; empty: the terminal is asked
+	// for its background.
+	ColorFGBG string
+	Zone      string // IANA name of the zone of days; empty: the server's
+	Now       func() time.Time
 	// Doctor looks for what is wrong, for the page Health; nil: only the gateway's own figures are shown.
 	Doctor func(context.Context) ([]Finding, error)
 }
@@ -59,7 +62,7 @@ type App struct {
 	o   Options
 	ctx context.Context
 	r   *lipgloss.Renderer
-	out io.Writer // the terminal, for its clipboard
+	out io.Writer // the terminal, for its clipboard and its background
 	th  *theme
 	cat *locales.Catalogue
 
@@ -70,6 +73,7 @@ type App struct {
 	feed  *feed
 	pulse *pulse
 
+	asks      bool // the terminal is asked for its background
 	connected bool
 	downSince time.Time
 	downErr   error
@@ -118,14 +122,21 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := lipgloss.NewRenderer(out)
-	r.HasDarkBackground() // asks the terminal, which must be before the loop reads its keys
+	dark, known := darkByEnv(o.ColorFGBG)
+	r.SetHasDarkBackground(dark || !known)
+	a := New(ctx, o, r)
+	a.out = out
+	a.setBackground(dark || !known)
+	var program *tea.Program
+	if !known {
+		in, a.asks = listening(in, func(dark bool) { program.Send(backgroundMsg{dark}) })
+	}
 	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithAltScreen(), tea.WithFPS(10)}
 	if !o.NoMouse {
 		opts = append(opts, tea.WithMouseCellMotion())
 	}
-	a := New(ctx, o, r)
-	a.out = out
-	_, err := tea.NewProgram(a, opts...).Run()
+	program = tea.NewProgram(a, opts...)
+	_, err := program.Run()
 	if errors.Is(err, tea.ErrInterrupted) || errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
 		return nil
 	}
@@ -152,6 +163,9 @@ func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { r
 // Init begins the feed and the clock.
 func (a *App) Init() tea.Cmd {
 	go a.feed.run(a.ctx)
+	if a.asks { // here the terminal shows nothing of what it says
+		_, _ = io.WriteString(a.out, askBackground)
+	}
 	return tea.Batch(a.feed.next(a.ctx), tick(), a.askHealth(), a.askToday(), a.askSelf(), a.pages[a.page].open())
 }
 
@@ -159,7 +173,9 @@ func (a *App) Init() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
-		a.w, a.h = m.Width, m.Height
+		if m.Width > 0 && m.Height > 0 { // else the terminal does not know
+			a.w, a.h = m.Width, m.Height
+		}
 		return a, a.pages[a.page].update(m)
 	case doneMsg:
 		return a, m.then()
@@ -171,6 +187,9 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.pressed(m)
 	case tea.MouseMsg:
 		return a, a.moused(m)
+	case backgroundMsg:
+		a.setBackground(m.dark)
+		return a, nil
 	}
 	if a.over != nil {
 		return a, a.overlaid(msg)
