@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -202,11 +203,13 @@ func pollLogs(ctx context.Context, client *api.Client, ask api.LogsAsk, known ma
 	return rows, nil
 }
 
-// A followWriter writes rows as they come, with one head.
+// A followWriter writes rows as they come, with one head; another where the columns
+// change, as they do with the first row of a gateway that has a name.
 type followWriter struct {
-	app    *app
-	headed bool
-	gone   bool
+	app     *app
+	headed  bool
+	columns int
+	gone    bool
 }
 
 func (w *followWriter) write(rows []api.LogRow) error {
@@ -219,8 +222,8 @@ func (w *followWriter) write(rows []api.LogRow) error {
 		return show(a, nil, rows, table{})
 	}
 	t := logTable(rows)
-	t.fixed, t.headless = true, w.headed
-	w.headed = true
+	t.fixed, t.headless = true, w.headed && w.columns == len(t.columns)
+	w.headed, w.columns = true, len(t.columns)
 	if a.output == "csv" {
 		return t.csv(a.stdout)
 	}
@@ -248,6 +251,10 @@ func logTable(rows []api.LogRow) table {
 			{head: "TTFT", name: "ttft_ms", least: 8, right: true}, {head: "TIME", name: "duration_ms", least: 8, right: true}, {head: "ERROR", flex: true}},
 		empty: phrase("No requests. Make one: ai-gateway chat \"Hello\""),
 	}
+	fleet := ranAtNodes(rows)
+	if fleet {
+		t.columns = slices.Insert(t.columns, 2, column{head: "NODE", least: 16, flex: true})
+	}
 	for _, r := range rows {
 		ttft := cell{text: "–"}
 		if r.TTFTMs != nil {
@@ -255,8 +262,17 @@ func logTable(rows []api.LogRow) table {
 		}
 		t.rows = append(t.rows, []cell{moment(r.Time), {text: tail(r.RequestID), raw: r.RequestID}, str(r.KeyName), {text: modelPath(&r), raw: r.Model}, statusCell(&r),
 			tokens(r.PromptTokens), tokens(r.CompletionTokens), money(r.CostUSD), ttft, millis(r.DurationMs), str(r.Error)})
+		if fleet {
+			last := &t.rows[len(t.rows)-1]
+			*last = slices.Insert(*last, 2, str(r.Node))
+		}
 	}
 	return t
+}
+
+// ranAtNodes reports whether rows are of gateways that share a database.
+func ranAtNodes(rows []api.LogRow) bool {
+	return slices.ContainsFunc(rows, func(r api.LogRow) bool { return r.Node != "" })
 }
 
 // modelPath writes the name asked for, and where it went if that is another.
@@ -299,7 +315,7 @@ func (a *app) logsShow() *cobra.Command {
 			}
 			r, err := client.Log(a.ctx, args[0])
 			if err != nil {
-				return withNext(err, exitNotFound, "ai-gateway logs")
+				return a.showFlight(client, args[0], err)
 			}
 			if a.output == "json" || a.output == "jsonl" {
 				return a.writeJSON(r)
@@ -329,7 +345,7 @@ func (a *app) showLog(r *api.LogReply) error {
 	rows := [][2]string{
 		{"request", r.RequestID}, {"client's id", r.ClientRequestID}, {"upstream's id", r.UpstreamRequestID}, {"time", moment(r.Time).text},
 		{"key", strings.TrimSpace(r.KeyName + " " + parens(r.KeyID))}, {"group", r.Group}, {"user", r.EndUser}, {"operation", r.Operation + " " + parens(r.Dialect)},
-		{"model", modelPath(&r.LogRow)}, {"served by", strings.Trim(r.Provider+" / "+r.Account, " /")}, {"status", strconv.Itoa(r.Status) + " " + r.EndReason},
+		{"model", modelPath(&r.LogRow)}, {"served by", strings.Trim(r.Provider+" / "+r.Account, " /")}, {"node", r.Node}, {"status", strconv.Itoa(r.Status) + " " + r.EndReason},
 		{"tokens", tokensText}, {"cost", dollars(r.CostUSD) + " " + parens(r.PriceSource)}, {"flags", strings.Join(r.Flags, ", ")},
 		{"first token", ttft}, {"took", millis(r.DurationMs).text}, {"overhead", took(time.Duration(r.OverheadUs) * time.Microsecond)}, {"error", r.Error},
 	}

@@ -185,6 +185,7 @@ var exportColumns = []struct {
 		}
 		return sum.String()
 	}},
+	{"node", true, func(r *api.LogRow) string { return r.Node }},
 }
 
 func exportCSV(w io.Writer) (func([]api.LogRow) error, error) {

@@ -136,9 +136,7 @@ func (l *liveReader) gather() error {
 	}
 	l.buf.Reset()
 	for _, p := range l.batch {
-		e := liveEvent(p)
-		e.Node = l.s.o.Node
-		l.add(e)
+		l.add(at(liveEvent(p), l.s.o.Node))
 	}
 	for _, e := range l.others {
 		l.add(e)
@@ -187,6 +185,14 @@ func (l *liveReader) Close() error {
 	return nil
 }
 
+// at returns the event as one of a gateway that is called so.
+func at(e api.LiveEvent, node string) api.LiveEvent {
+	if e.Node = node; e.Row != nil {
+		e.Row.Node = node
+	}
+	return e
+}
+
 func liveEvent(p *relay.Progress) api.LiveEvent {
 	e := api.LiveEvent{
 		Type: p.Kind, Time: p.At.UTC(), RequestID: p.ID, KeyID: p.KeyID, KeyName: p.KeyName, Operation: p.Operation, Dialect: p.Dialect,
@@ -207,9 +213,7 @@ func liveEvent(p *relay.Progress) api.LiveEvent {
 func (s *Server) inFlight(c *call) {
 	out := api.InFlightReply{Data: []api.LiveEvent{}}
 	for _, p := range s.relay.Requests() {
-		e := liveEvent(p)
-		e.Node = s.o.Node
-		out.Data = append(out.Data, e)
+		out.Data = append(out.Data, at(liveEvent(p), s.o.Node))
 	}
 	if peers := s.peers(c); len(peers) > 0 {
 		more, missing := s.inFlightOfPeers(peers)

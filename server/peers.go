@@ -90,8 +90,7 @@ func (s *Server) inFlightOfPeers(peers []Peer) (events []api.LiveEvent, missing 
 			continue
 		}
 		for _, e := range a.Data {
-			e.Node = peers[i].Name
-			events = append(events, e)
+			events = append(events, at(e, peers[i].Name))
 		}
 	}
 	return events, missing
@@ -200,8 +199,7 @@ func (f *peerFeed) follow(ctx context.Context, c *api.Client, name string) int64
 		case e.RequestID != "" && len(open) < peerEvents:
 			open[e.RequestID] = true
 		}
-		e.Node = name
-		f.offer(e)
+		f.offer(at(e, name))
 		return nil
 	})
 	return int64(len(open))

@@ -126,6 +126,9 @@ type UsageRow struct {
 	Metadata map[string]string
 	// Trace says in words what was decided on the way, the plan first; at most MaxTrace lines.
 	Trace []string
+	// Node is what the gateway is called that it ran at, where several share a database
+	// that knows it. A store tells it of rows it returns; it is no part of their record.
+	Node string
 }
 
 // Unconfirmed is what a crash left the row to be charged with until it is

@@ -213,7 +213,7 @@ func (a *App) ticked() tea.Cmd {
 		cmds = append(cmds, a.askHealth())
 	}
 	if a.ticks%15 == 0 {
-		cmds = append(cmds, a.askToday())
+		cmds = append(cmds, a.askToday(), a.askSilent())
 	}
 	return tea.Batch(cmds...)
 }
@@ -270,6 +270,17 @@ func (a *App) askToday() tea.Cmd {
 	}, func(r *api.UsageReply, err error) tea.Cmd {
 		if err == nil {
 			a.today, a.todaySpan = r.Total.CostUSD, a.pulse.spent
+		}
+		return nil
+	})
+}
+
+// askSilent asks which gateways on the database do not answer the others: what is in
+// flight there is on no page.
+func (a *App) askSilent() tea.Cmd {
+	return call(a, a.o.Client.InFlight, func(r *api.InFlightReply, err error) tea.Cmd {
+		if err == nil {
+			a.live.silent = r.UnreachableNodes
 		}
 		return nil
 	})

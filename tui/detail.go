@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,7 +42,7 @@ func (l *livePage) detail(r *request) tea.Cmd {
 			a.fail(err)
 			return nil
 		}
-		box.lines = a.facts(row, r.e.Node)
+		box.lines = a.facts(row, cmp.Or(row.Node, r.e.Node)) // an older row is known by the store alone
 		return nil
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/charmbracelet/bubbles/textinput"
@@ -26,6 +27,7 @@ type livePage struct {
 	byID    map[string]*request
 	flying  int
 	dropped int64
+	silent  []string // gateways whose requests in flight are not known
 
 	g      grid
 	anchor *request // the row under the cursor while not following
@@ -312,6 +314,9 @@ func (l *livePage) summary(n int) string {
 	}
 	if l.dropped > 0 {
 		parts = append(parts, "▲ "+t("tui.live.dropped", l.dropped))
+	}
+	if len(l.silent) > 0 {
+		parts = append(parts, "▲ "+t("tui.live.silent", clean(strings.Join(l.silent, ", "))))
 	}
 	s := ""
 	for _, p := range parts {

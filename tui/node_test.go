@@ -26,3 +26,15 @@ func TestNode(t *testing.T) {
 	f("gw-2:8080", true)
 	f("", false)
 }
+
+// TestSilent: gateways that do not answer are named above the live list.
+func TestSilent(t *testing.T) {
+	l := newDriver(t, 120, 40, Options{}).a.live
+	if s := l.summary(0); strings.Contains(s, "answer") {
+		t.Errorf("all answer: %q", s)
+	}
+	l.silent = []string{"gw-2:8080", "gw-3:8080"}
+	if s := l.summary(0); !strings.Contains(s, "gw-2:8080, gw-3:8080 not answering") {
+		t.Errorf("two do not answer: %q", s)
+	}
+}

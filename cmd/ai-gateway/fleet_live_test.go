@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,13 +91,23 @@ func TestFleetLive(t *testing.T) {
 		}
 	}
 
+	// `logs show` knows a request that has not ended, wherever it is.
+	cli := func(n int, args string) (string, error) {
+		return nodes[n].run("ai-gateway --lang en "+args, "AI_GATEWAY_BASE_URL="+nodes[n].url, "AI_GATEWAY_API_KEY="+fleetAdmin)
+	}
+	for _, id := range []string{at[port(nodes[2].url)].RequestID, at[port(nodes[2].url)].RequestID[18:]} {
+		if out, err := cli(0, "logs show "+id); err != nil || !says(out, "node", at[port(nodes[2].url)].Node) || !strings.Contains(out, "It is in flight for") {
+			t.Errorf("logs show of a request in flight: %v\n%s", err, out)
+		}
+	}
+
 	// Away from the database nothing changes. What runs at the third is ended at the second.
 	server.Hang()
 	id := at[port(nodes[2].url)].RequestID
 	if status, body, _ := nodes[1].call("POST", "/v1/admin/requests/"+id+"/cancel", fleetAdmin, ""); status != 200 {
 		t.Errorf("cancel: %d %s", status, body)
 	}
-	if e := nextEvent(t, events, api.LiveFinished); e.RequestID != id || port(e.Node) != port(nodes[2].url) || e.Row == nil {
+	if e := nextEvent(t, events, api.LiveFinished); e.RequestID != id || port(e.Node) != port(nodes[2].url) || e.Row == nil || e.Row.Node != e.Node {
 		t.Errorf("finished: %+v", e)
 	}
 	if body := <-bodies[2]; !strings.Contains(body, "request_cancelled") {
@@ -106,6 +117,21 @@ func TestFleetLive(t *testing.T) {
 		t.Errorf("again: %d %s", status, body)
 	}
 	server.Resume()
+	// Its row says where it ran, at each gateway and by each way to it; so it does when that one is gone.
+	ran := at[port(nodes[2].url)].Node
+	where := func() {
+		t.Helper()
+		eventually(t, 30*time.Second, func() (bool, string) {
+			out, err := cli(1, "logs show "+id)
+			return err == nil && says(out, "node", ran) && !strings.Contains(out, "in flight"), out
+		})
+		for _, args := range []string{"logs", "logs -o csv", "logs export", "logs --json"} {
+			if out, err := cli(0, args); err != nil || !strings.Contains(out, ran) || !strings.Contains(strings.ToLower(out), "node") {
+				t.Errorf("%s: %v, %q is missing in\n%s", args, err, ran, out)
+			}
+		}
+	}
+	where()
 
 	// The credential is good for nothing else, and for the process that is meant alone.
 	derived, err := hkdf.Key(sha256.New, []byte(strings.Repeat("\xab", 32)), nil, "ai-gateway peers", 32)
@@ -136,6 +162,9 @@ func TestFleetLive(t *testing.T) {
 	if list := inFlight(nodes[0]); len(list.UnreachableNodes) != 1 || port(list.UnreachableNodes[0]) != port(nodes[1].url) || len(list.Data) != 1 {
 		t.Errorf("after a kill: %+v", list)
 	}
+	if out, err := cli(0, "logs show ABCDEFGH"); err == nil || !strings.Contains(out, "does not answer") || !strings.Contains(out, port(nodes[1].url)) {
+		t.Errorf("logs show while a gateway does not answer: %v\n%s", err, out)
+	}
 	eventually(t, 30*time.Second, func() (bool, string) {
 		list := inFlight(nodes[0])
 		return len(list.UnreachableNodes) == 0 && len(list.Data) == 1, fmt.Sprintf("%+v", list)
@@ -145,4 +174,14 @@ func TestFleetLive(t *testing.T) {
 			n.call("POST", "/v1/admin/requests/"+e.RequestID+"/cancel", fleetAdmin, "")
 		}
 	}
+}
+
+// says reports whether out has a line of this name and value.
+func says(out, name, value string) bool {
+	for line := range strings.Lines(out) {
+		if slices.Equal(strings.Fields(line), []string{name, value}) {
+			return true
+		}
+	}
+	return false
 }

@@ -97,7 +97,7 @@ func TestPostgresServe(t *testing.T) {
 		t.Error("the database holds the provider's key in the clear")
 	}
 	out, err := g.run("ai-gateway ledger verify && ai-gateway usage --last 1d && ai-gateway logs --last 1h && ai-gateway migrate status && ai-gateway admin reset-key --name other")
-	if err != nil || !strings.Contains(out, "clean") || !strings.Contains(out, "schema 6, up to date") {
+	if err != nil || !strings.Contains(out, "clean") || !strings.Contains(out, "schema 7, up to date") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if strings.Contains(g.log.String()+out, "sk-upstream-secret") {
@@ -141,7 +141,7 @@ func TestPostgresMigrate(t *testing.T) {
 	}
 	f("ai-gateway migrate status", "no store yet", true)
 	f("ai-gateway serve --no-migrate --listen 127.0.0.1:0 --data-dir d || { code=$?; echo exit $code; exit $code; }", "exit 78", false)
-	f("for i in 1 2 3; do ai-gateway migrate up & done; wait; ai-gateway migrate status", "schema 6, up to date", true)
+	f("for i in 1 2 3; do ai-gateway migrate up & done; wait; ai-gateway migrate status", "schema 7, up to date", true)
 	f("ai-gateway migrate up", "nothing to do", true)
 	f("ai-gateway migrate down", "--yes", false)
 	f("ai-gateway migrate down --yes && ai-gateway migrate up", "to 6", true)

@@ -142,7 +142,7 @@ func LogView(r *store.UsageRow) api.LogRow {
 		CacheReadTokens: r.Tokens.CacheRead, CacheWriteTokens: r.Tokens.CacheWrite5m + r.Tokens.CacheWrite1h, ReasoningTokens: r.Tokens.Reasoning, Units: unitsOf(&r.Tokens),
 		UsageSource: r.UsageSource, CostUSD: api.USD(r.CostNano), ChargedUSD: api.USD(store.AddNano(r.CostNano, r.MarkupNano)),
 		UnconfirmedUSD: api.USD(r.Unconfirmed()), UnconfirmedTokens: r.UnconfirmedTokens, AdjustedUSD: api.USD(r.AdjustedNano), ReservedUSD: api.USD(r.ReservedNano), PriceVersion: r.PriceVersion,
-		PriceSource: r.PriceSource, DurationMs: millis(r.Duration), OverheadUs: r.Overhead.Microseconds(), Error: r.Error, Metadata: r.Metadata,
+		PriceSource: r.PriceSource, DurationMs: millis(r.Duration), OverheadUs: r.Overhead.Microseconds(), Error: r.Error, Metadata: r.Metadata, Node: r.Node,
 	}
 	if r.TTFT > 0 {
 		ms := millis(r.TTFT)

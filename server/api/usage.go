@@ -186,6 +186,7 @@ type LogRow struct {
 	OverheadUs        int64             `json:"overhead_us"` // total less the wait for the upstream
 	Error             string            `json:"error,omitempty"`
 	Metadata          map[string]string `json:"metadata,omitempty"`
+	Node              string            `json:"node,omitempty"` // where it ran, of several gateways on one database
 }
 
 // An Attempt is one try at one target.

@@ -58,6 +58,9 @@ func (s *Store) Beat(ctx context.Context, h Holder) error {
 	return s.tx(ctx, changeTimeout, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO gateways (boot, instance, name, url) VALUES ($1, $2, $3, $4) ON CONFLICT (boot) DO UPDATE SET seen = now()", h.Boot, h.Instance, h.Name, h.URL)
 		if err == nil {
+			err = nameRows(ctx, tx, h)
+		}
+		if err == nil {
 			_, err = tx.Exec(ctx, "DELETE FROM gateways WHERE seen < now() - interval '1 day'")
 		}
 		if err == nil {
@@ -71,6 +74,13 @@ func (s *Store) Beat(ctx context.Context, h Holder) error {
 		}
 		return err
 	})
+}
+
+// nameRows notes what the holder is called at the rows that it has brought in, once
+// there are some: they are found after it is gone.
+func nameRows(ctx context.Context, tx pgx.Tx, h Holder) error {
+	_, err := tx.Exec(ctx, "UPDATE ledger_boots SET node = $2 WHERE boot = $1 AND node <> $2", h.Boot, h.Name)
+	return err
 }
 
 // mostPeers bounds the gateways that are told of.
@@ -110,6 +120,9 @@ func (s *Store) Leave(ctx context.Context, h Holder) error {
 		}
 		if err == nil {
 			_, err = tx.Exec(ctx, "DELETE FROM gateways WHERE boot = $1", h.Boot)
+		}
+		if err == nil {
+			err = nameRows(ctx, tx, h)
 		}
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +104,7 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (store.UsagePage,
 		var t time.Time
 		var record []byte
 		var last position
+		var boots []int32 // of the rows
 		if _, err = pgx.ForEachRow(rows, []any{&t, &at.ns, &at.boot, &at.seq, &record}, func() error {
 			if len(page.Rows) == limit {
 				page.Next = last.cursor()
@@ -113,8 +115,12 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (store.UsagePage,
 			last = at
 			err := store.DecodeRow(record, &row)
 			page.Rows = append(page.Rows, row)
+			boots = append(boots, at.boot)
 			return err
-		}); err != nil || page.Next != "" || !bounded {
+		}); err == nil {
+			err = nodesOf(ctx, tx, boots, page.Rows)
+		}
+		if err != nil || page.Next != "" || !bounded {
 			return err
 		}
 		return s.scannedAll(ctx, tx, inner, &page)
@@ -123,6 +129,33 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (store.UsagePage,
 		return store.UsagePage{}, fmt.Errorf("cannot read usage: %w", err)
 	}
 	return page, nil
+}
+
+// nodesOf puts into rows what the gateways are called that they ran at. It asks for
+// the boots of a page, since a join would have all rows that match sorted.
+func nodesOf(ctx context.Context, tx pgx.Tx, boots []int32, of []store.UsageRow) error {
+	if len(of) == 0 {
+		return nil
+	}
+	distinct := slices.Clone(boots)
+	slices.Sort(distinct)
+	rows, err := tx.Query(ctx, "SELECT num, node FROM ledger_boots WHERE num = ANY($1) AND node <> ''", slices.Compact(distinct))
+	if err != nil {
+		return err
+	}
+	names := map[int32]string{}
+	var num int32
+	var name string
+	if _, err := pgx.ForEachRow(rows, []any{&num, &name}, func() error {
+		names[num] = name
+		return nil
+	}); err != nil {
+		return err
+	}
+	for i := range of {
+		of[i].Node = names[boots[i]]
+	}
+	return nil
 }
 
 // scannedAll looks whether the scan of a page came to its bound, and if so has the

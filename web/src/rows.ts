@@ -9,6 +9,7 @@ export class Rows {
   finished: Row[] = [];
   running = new Map<string, LiveEvent>();
   missed = 0; // events that the gateway could not hand over in time
+  gone = new Map<string, number>(); // other gateways whose feed broke off, with what was in flight there
   private ids = new Set<string>();
 
   /** read puts a page of older rows at the end. */
@@ -37,6 +38,11 @@ export class Rows {
         return true;
       }
       case "dropped":
+        if (e.node) {
+          this.gone.set(e.node, (this.gone.get(e.node) ?? 0) + (e.dropped ?? 0));
+          for (const [id, run] of this.running) if (run.node === e.node) this.running.delete(id);
+          return true;
+        }
         this.missed += e.dropped ?? 0;
         this.running.clear(); // what ended unheard would stay for ever
         return true;

@@ -26,7 +26,7 @@ export interface Row {
   images?: number; audio_seconds?: number; characters?: number; search_units?: number;
   usage_source: string; cost_usd: number; charged_usd: number; unconfirmed_usd?: number; adjusted_usd?: number; reserved_usd: number;
   price_version: string; price_source: string; flags?: string[]; ttft_ms: number | null; duration_ms: number; overhead_us: number;
-  error?: string; metadata?: Record<string, string>;
+  error?: string; metadata?: Record<string, string>; node?: string;
 }
 export interface CostLine { attempt?: number; kind: string; units: number; usd_per_million: number; cost_usd: number; note?: string }
 export interface RowDetail extends Row { trace: string[]; cost_lines?: CostLine[]; cost_note?: string }
@@ -35,8 +35,11 @@ export interface Bodies { request_id: string; path: string; status: number; requ
 export interface LiveEvent {
   type: string; time: string; request_id?: string; api_key_id?: string; api_key_name?: string; operation?: string; dialect?: string;
   model?: string; stream?: boolean; accepted_at?: string; provider?: string; account?: string; upstream_model?: string; ttft_ms?: number;
-  row?: Row; dropped?: number;
+  row?: Row; dropped?: number; node?: string;
 }
+/** A gateway on the same database that does not answer the others. */
+export interface UnreachableNode { node: string; url: string; error: string }
+export interface InFlight { data: LiveEvent[]; unreachable?: UnreachableNode[] }
 
 export interface Limit {
   policy: string; policy_id?: string; scope?: string; kind: string; window?: string; limit: number; used: number; reserved: number; remaining: number;

@@ -60,6 +60,13 @@ describe("rows", () => {
     r.hear({ type: "dropped", time: "", dropped: 7 }, {});
     expect([r.missed, r.running.size]).toEqual([7, 0]);
   });
+  it("drops of a gateway that is gone what ran there alone", () => {
+    const r = new Rows();
+    r.hear(event("started", "a", { node: "gw-1" }), {});
+    r.hear(event("started", "b", { node: "gw-2" }), {});
+    r.hear({ type: "dropped", time: "", dropped: 1, node: "gw-2" }, {});
+    expect([r.missed, [...r.running.keys()], r.gone.get("gw-2")]).toEqual([0, ["a"], 1]);
+  });
   it("is bounded", () => {
     const r = new Rows();
     for (let i = 0; i < mostHeld + 10; i++) r.hear(event("finished", "r" + i, { row: row({ request_id: "r" + i }) }), {});

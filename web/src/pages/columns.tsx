@@ -29,6 +29,7 @@ export const columns: Column[] = [
   },
   { id: "account", word: "by.account", width: "minmax(80px, 0.8fr)", title: (r) => r.provider, cell: (r) => r.account || "–" },
   { id: "operation", word: "by.operation", width: "92px", title: (r) => r.dialect, cell: (r) => r.operation },
+  { id: "node", word: "col.node", width: "minmax(96px, 0.8fr)", title: (r) => r.node, cell: (r) => r.node || "–" },
   { id: "end_user", word: "by.end_user", width: "minmax(80px, 0.8fr)", title: (r) => r.end_user, cell: (r) => r.end_user || "–" },
   { id: "outcome", word: "col.outcome", width: "92px", narrow: true, cell: (r) => <Outcome status={r.status} reason={r.end_reason} /> },
   { id: "error", word: "col.error", width: "minmax(120px, 1.5fr)", title: (r) => r.error, cell: (r) => <span class="bad">{r.error}</span> },

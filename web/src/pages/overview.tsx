@@ -37,13 +37,13 @@ export function Overview() {
 function useRate(): { rate: number; running: number } {
   const [now, set] = useState({ rate: 0, running: 0 });
   const ends = useRef<number[]>([]);
-  const running = useRef(new Set<string>());
+  const running = useRef(new Map<string, string | undefined>()); // with the gateways they are at
   useEffect(() => {
     const stop = live().hear((e) => {
       const id = e.request_id ?? "";
       if (e.type === "finished") { ends.current.push(Date.now()); running.current.delete(id); }
-      else if (e.type === "started") running.current.add(id);
-      else if (e.type === "dropped") running.current.clear();
+      else if (e.type === "started") running.current.set(id, e.node);
+      else if (e.type === "dropped") for (const [one, node] of running.current) if (!e.node || e.node === node) running.current.delete(one);
     });
     const timer = setInterval(() => {
       const since = Date.now() - 10_000;

@@ -6,7 +6,7 @@ import { curl, pathOf } from "../curl";
 import { exact, exactUsd, ms, price, size, usd, whole } from "../format";
 import { named, t } from "../i18n";
 import { address, go, setQuery } from "../router";
-import type { Bodies, Row, RowDetail } from "../types";
+import type { Bodies, InFlight, Row, RowDetail, UnreachableNode } from "../types";
 import { attempt, Dialog, say } from "../ui/dialog";
 import { Button, Code, Copy, Failure, Outcome, Skeleton } from "../ui/kit";
 
@@ -31,6 +31,8 @@ export function Drawer(p: { id: string; onClose: () => void }) {
   const admin = useMay("admin");
   const [kept, setKept] = useState<Bodies | null>(null);
   const running = error?.status === 404;
+  const flight = useGet<InFlight>(running ? "/v1/admin/requests" : null);
+  const run = flight.data?.data.find((e) => e.request_id === p.id);
   const cancel = () => void attempt(async () => { await post(`/v1/admin/requests/${encodeURIComponent(p.id)}/cancel`); say(t("request.cancelled")); });
   const tools = r && (
     <>
@@ -40,11 +42,17 @@ export function Drawer(p: { id: string; onClose: () => void }) {
   );
   return (
     <Dialog kind="drawer" label={t("label.request")} title={<span class="row"><span class="mono">{p.id.length > 8 ? "…" + p.id.slice(-8) : p.id}</span><Copy text={r?.request_id ?? p.id} label={t("action.copy_id")} /></span>} onClose={p.onClose} tools={tools}>
-      {running ? <div class="note"><span class="grow">{t("request.running")}</span>{admin && <Button small kind="danger" onClick={cancel}>{t("request.cancel")}</Button>}<Button small onClick={reload}>{t("action.retry")}</Button></div> : error && <Failure error={error} retry={reload} />}
+      {running ? <div class="note"><span class="grow">{run?.node ? t("request.running_at", { node: run.node }) : t("request.running")}</span>{admin && <Button small kind="danger" onClick={cancel}>{t("request.cancel")}</Button>}<Button small onClick={reload}>{t("action.retry")}</Button></div> : error && <Failure error={error} retry={reload} />}
+      {running && !run && <Silent nodes={flight.data?.unreachable} />}
       {!r && !error && <Skeleton lines={8} />}
       {r && <Detail r={r} kept={kept} onKept={setKept} admin={admin} />}
     </Dialog>
   );
+}
+
+/** Silent names the gateways whose requests in flight are not known, since they do not answer. */
+export function Silent(p: { nodes?: UnreachableNode[] }) {
+  return <>{p.nodes?.map((n) => <p class="small warn" key={n.node} title={n.url} role="status">{t("requests.silent", { node: n.node, error: n.error })}</p>)}</>;
 }
 
 function Detail({ r, kept, onKept, admin }: { r: RowDetail; kept: Bodies | null; onKept: (b: Bodies) => void; admin: boolean }) {
@@ -73,6 +81,7 @@ function Detail({ r, kept, onKept, admin }: { r: RowDetail; kept: Bodies | null;
           <dt>{t("col.key")}</dt><dd>{filter("key", r.api_key_id, r.api_key_name || r.api_key_id)}{r.group && <span class="muted"> · {r.group}</span>}</dd>
           <dt>{t("col.model")}</dt><dd class="mono">{filter("model", r.model)}</dd>
           <dt>{t("col.upstream")}</dt><dd class="mono">{r.provider ? <>{r.provider} / {filter("account", r.account)} / {r.upstream_model}</> : "–"}</dd>
+          {r.node && <><dt>{t("col.node")}</dt><dd class="mono">{r.node}</dd></>}
           <dt>{t("request.format")}</dt><dd>{r.operation}{r.dialect ? " · " + r.dialect : ""}{r.stream ? " · " + t("request.stream") : ""}</dd>
           <dt>{t("request.overhead")}</dt><dd>{ms(r.overhead_us / 1000)}</dd>
           {r.end_user && <><dt>{t("by.end_user")}</dt><dd>{r.end_user}</dd></>}

@@ -7,10 +7,10 @@ import { named, t } from "../i18n";
 import { live } from "../live";
 import { setQuery, useRoute } from "../router";
 import { Rows } from "../rows";
-import type { ApiKey, LiveEvent, Page, Row } from "../types";
+import type { ApiKey, InFlight, LiveEvent, Page, Row } from "../types";
 import { Button, Empty, Failure, Select, Skeleton, State } from "../ui/kit";
 import { Chooser, chosen, least, template } from "./columns";
-import { Drawer } from "./request";
+import { Drawer, Silent } from "./request";
 
 const height = 36;
 const pageLength = 200;
@@ -97,6 +97,7 @@ export function Requests() {
     };
   }, [follow, select]);
 
+  const flight = useGet<InFlight>(follow ? "/v1/admin/requests" : null, 15_000);
   const open = (id: string) => setQuery({ id }, true);
   const columns = chosen(query.get("cols"));
   const further = lookedTo && <><span>{t("requests.looked")} <span title={exact(lookedTo)}>{minute(lookedTo)}</span></span> <Button small onClick={() => void more()}>{t("requests.further")}</Button></>;
@@ -110,6 +111,8 @@ export function Requests() {
       </div>
       {error && <Failure error={error} retry={() => { cursor.current = ""; void more(); }} />}
       {rows.current.missed > 0 && <p class="small warn">{t("requests.missed", { n: whole(rows.current.missed) })}</p>}
+      {[...rows.current.gone].map(([node, n]) => <p class="small warn" key={node}>{t("requests.gone", { node, n: whole(n) })}</p>)}
+      {follow && <Silent nodes={flight.data?.unreachable} />}
       <section class="card wide-list" style={{ "--columns": template(columns), "--least": least(columns) }}>
         <div class="vhead" aria-hidden="true">{columns.map((c) => <span key={c.id} class={c.num ? "num" : ""}>{t(c.word)}</span>)}</div>
         {first ? <Skeleton lines={10} /> : <List rows={rows.current} columns={columns} box={box} more={() => void more()} further={further} selected={query.get("id")} onOpen={open} onTop={() => { if (waiting.current.length) release(); }} held={held} />}
@@ -192,7 +195,7 @@ const shownOf = (f: Field, v: string): string => (f === "end_reason" ? named("re
 
 function RunningCells({ e, columns }: { e: LiveEvent; columns: ReturnType<typeof chosen> }) {
   const cells: Record<string, ComponentChildren> = {
-    time: <span class="mono">{clock(e.accepted_at ?? e.time)}</span>, key: e.api_key_name || "–", operation: e.operation, account: e.account,
+    time: <span class="mono">{clock(e.accepted_at ?? e.time)}</span>, key: e.api_key_name || "–", operation: e.operation, account: e.account, node: e.node,
     model: <span class="mono">{e.model}{e.upstream_model && e.upstream_model !== e.model && <span class="muted"> → {e.upstream_model}</span>}</span>,
     outcome: <State of="running" />, ttft: e.ttft_ms ? ms(e.ttft_ms) : "", latency: <span class="num wide-cell">{e.ttft_ms ? ms(e.ttft_ms) : "…"}</span>,
   };
