@@ -212,7 +212,10 @@ func (a *Admin) listAccounts(c *Call) error {
 	}
 	byName := func(v api.Account) string { return v.Name }
 	slices.SortFunc(all, func(x, y api.Account) int { return strings.Compare(x.Name, y.Name) })
-	data, next := page(all, limit, get("cursor"), byName)
+	data, next, err := page("accounts", all, limit, get("cursor"), byName)
+	if err != nil {
+		return err
+	}
 	return c.answer(200, api.AccountsReply{Data: data, NextCursor: next})
 }
 

@@ -33,10 +33,14 @@ func (a *Admin) audit(c *Call) error {
 		return (get("actor") == "" || r.Actor == get("actor")) && strings.HasPrefix(r.Action, get("action")) &&
 			(get("object") == "" || r.Object == get("object")) && (until.IsZero() || r.Time.Before(until))
 	}
+	before, err := placeIn("audit", get("cursor"))
+	if err != nil {
+		return err
+	}
 	ctx, cancel := bounded()
 	defer cancel()
 	reply := api.AuditReply{Data: []api.AuditRow{}}
-	reply.NextCursor, err = a.auditRows(ctx, get("cursor"), limit, func(r *store.AuditRow) (full, past bool) {
+	next, err := a.auditRows(ctx, before, limit, func(r *store.AuditRow) (full, past bool) {
 		if r.Time.Before(since) {
 			return false, true
 		}
@@ -48,6 +52,9 @@ func (a *Admin) audit(c *Call) error {
 	})
 	if err != nil {
 		return err
+	}
+	if next != "" {
+		reply.NextCursor = cursorIn("audit", next)
 	}
 	return c.answer(200, reply)
 }

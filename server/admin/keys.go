@@ -150,7 +150,11 @@ func (a *Admin) listKeys(c *Call) error {
 			(q == "" || strings.Contains(strings.ToLower(k.Name), q) || strings.Contains(k.Prefix, q)) &&
 			(status == "" || a.keyView(k, c.Now).Status == status)
 	}
-	keys, next := pageOf(a.d.Keys.Newest(), limit, get("cursor"), fits)
+	after, err := placeIn("keys", get("cursor"))
+	if err != nil {
+		return err
+	}
+	keys, next := pageOf(a.d.Keys.Newest(), limit, after, fits)
 	reply := api.KeysReply{Data: make([]api.Key, 0, len(keys)), NextCursor: next}
 	for _, k := range keys {
 		reply.Data = append(reply.Data, a.keyView(k, c.Now))
@@ -163,17 +167,17 @@ func (a *Admin) listKeys(c *Call) error {
 	return c.answer(200, reply)
 }
 
-// pageOf returns the first of those keys that come after a cursor and fit.
-func pageOf(all []*store.Key, limit int, cursor string, fits func(*store.Key) bool) (keys []*store.Key, next string) {
+// pageOf returns the first of those keys that come after a place and fit, and the cursor that leads on.
+func pageOf(all []*store.Key, limit int, after string, fits func(*store.Key) bool) (keys []*store.Key, next string) {
 	start := 0
-	if cursor != "" {
-		start = sort.Search(len(all), func(i int) bool { return newestFirst(all[i]) > cursor })
+	if after != "" {
+		start = sort.Search(len(all), func(i int) bool { return newestFirst(all[i]) > after })
 	}
 	for _, k := range all[start:] {
 		switch {
 		case !fits(k):
 		case len(keys) == limit:
-			return keys, newestFirst(keys[limit-1])
+			return keys, cursorIn("keys", newestFirst(keys[limit-1]))
 		default:
 			keys = append(keys, k)
 		}
@@ -182,7 +186,7 @@ func pageOf(all []*store.Key, limit int, cursor string, fits func(*store.Key) bo
 }
 
 // newestFirst is a text that sorts keys by the time they were made, the newest
-// first. It is also the cursor, so that pages hold while keys come and go.
+// first. It is also the place of a cursor, so that pages hold while keys come and go.
 func newestFirst(k *store.Key) string {
 	const end = 253402300800 // year 10000
 	return fmt.Sprintf("%012d%09d-%s", max(0, end-k.CreatedAt.Unix()), 999_999_999-k.CreatedAt.Nanosecond(), k.ID)

@@ -117,7 +117,10 @@ func (a *Admin) listMappings(c *Call) error {
 		}
 	}
 	slices.SortFunc(all, func(x, y api.Mapping) int { return strings.Compare(x.Alias, y.Alias) })
-	data, next := page(all, limit, get("cursor"), func(m api.Mapping) string { return m.Alias })
+	data, next, err := page("mappings", all, limit, get("cursor"), func(m api.Mapping) string { return m.Alias })
+	if err != nil {
+		return err
+	}
 	return c.answer(200, api.MappingsReply{Data: data, NextCursor: next})
 }
 

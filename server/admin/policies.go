@@ -250,7 +250,10 @@ func (a *Admin) listPolicies(c *Call) error {
 		}
 	}
 	slices.SortFunc(all, func(x, y *store.Policy) int { return strings.Compare(x.Name, y.Name) })
-	some, next := page(all, limit, get("cursor"), func(p *store.Policy) string { return p.Name })
+	some, next, err := page("policies", all, limit, get("cursor"), func(p *store.Policy) string { return p.Name })
+	if err != nil {
+		return err
+	}
 	reply := api.PoliciesReply{Data: make([]api.Policy, 0, len(some)), NextCursor: next}
 	for _, p := range some {
 		reply.Data = append(reply.Data, a.policyView(p, c.Now))

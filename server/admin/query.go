@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,7 @@ func (c *Call) params(known ...string) (func(name string) string, error) {
 				Message: "unknown query parameter " + clip(name) + "; known here: " + strings.Join(known, ", ")}
 		case seen[name]:
 			err = &api.Error{Status: 400, Code: "duplicate_parameter", Param: name, Message: "query parameter " + name + " is given twice"}
-		case len(v) > 512 || !utf8.Valid(v) || strings.ContainsFunc(string(v), unicode.IsControl):
+		case len(v) > 512 && name != "cursor" || len(v) > 2048 || !utf8.Valid(v) || strings.ContainsFunc(string(v), unicode.IsControl):
 			err = invalid(name, "is too long or holds characters it may not")
 		}
 		seen[name] = true
@@ -85,20 +86,47 @@ func moment(name, s string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// page cuts one page out of items that are sorted by key: what comes after cursor.
-func page[T any](items []T, limit int, cursor string, key func(T) string) (out []T, next string) {
+// page cuts one page out of list, which is called so and sorted by key: what comes after cursor.
+func page[T any](name string, list []T, limit int, cursor string, key func(T) string) (out []T, next string, err error) {
+	after, err := placeIn(name, cursor)
+	if err != nil {
+		return nil, "", err
+	}
 	start, found := 0, true
 	if cursor != "" {
-		start, found = slices.BinarySearchFunc(items, cursor, func(e T, k string) int { return strings.Compare(key(e), k) })
+		start, found = slices.BinarySearchFunc(list, after, func(e T, k string) int { return strings.Compare(key(e), k) })
 		if found {
 			start++
 		}
 	}
-	items = items[start:]
-	if len(items) <= limit {
-		return items, ""
+	list = list[start:]
+	if len(list) <= limit {
+		return list, "", nil
 	}
-	return items[:limit], key(items[limit-1])
+	return list[:limit], cursorIn(name, key(list[limit-1])), nil
+}
+
+// cursorVersion begins every cursor of a list.
+const cursorVersion = "1"
+
+// cursorIn is the cursor that leads on behind place, which is not empty, in the list of that name.
+func cursorIn(list, place string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(cursorVersion + list + " " + place))
+}
+
+// placeIn reads a cursor: one that is forged, cut or of another list would lead to some
+// page, or an empty one, and so is refused.
+func placeIn(list, cursor string) (place string, err error) {
+	if cursor == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	place, ours := strings.CutPrefix(string(b), cursorVersion+list+" ")
+	if err != nil || !ours || place == "" || !utf8.Valid(b) || strings.ContainsFunc(place, unicode.IsControl) {
+		return "", &api.Error{Status: 400, Code: "invalid_query", Param: "cursor",
+			Message: "cursor " + strconv.Quote(clip(cursor)) + " is none of this list: give next_cursor of the page before, as it is"}
+	}
+	return place, nil
 }
 
 // listed puts words of a kind into a sentence.
