@@ -315,19 +315,14 @@ func (a *app) providersSwitch(use, short string, on bool) *cobra.Command {
 }
 
 func (a *app) providersRemove() *cobra.Command {
-	var yes bool
-	c := a.onAccount("remove", "Remove an account and its keys; its usage stays", func(client *api.Client, name string) error {
-		if err := a.confirm(yes, phrase("Remove the account %q?", cleanText(name))); err != nil {
-			return err
-		}
-		if err := client.DeleteAccount(a.ctx, name); err != nil {
-			return err
-		}
-		return a.removed(name)
-	})
-	c.Aliases = []string{"rm", "delete"}
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	return c
+	return a.removal(&cobra.Command{Use: "remove ACCOUNT", Short: "Remove an account and its keys; its usage stays", ValidArgsFunction: a.completeFirst(accountNames)}, "ai-gateway providers list",
+		func(client *api.Client, name string) (q locales.Phrase, err error) {
+			acc, err := client.Account(a.ctx, name)
+			if err != nil {
+				return q, err
+			}
+			return phrase("Remove the account %q?", cleanText(acc.Name)), nil
+		}, (*api.Client).DeleteAccount)
 }
 
 func (a *app) providersTest() *cobra.Command {

@@ -305,6 +305,6 @@ func (a *app) keyRevoke() *cobra.Command {
 		return nil
 	})
 	c.Aliases = []string{"remove", "delete"}
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	asksFirst(c, &yes)
 	return c
 }

@@ -24,7 +24,7 @@ source is not carried over and why.`
 		cc := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: args,
 			RunE: func(_ *cobra.Command, args []string) error { return a.runImport(args, dry, yes, plan) }}
 		cc.Flags().BoolVar(&dry, "dry-run", false, "only show what would be made")
-		cc.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+		asksFirst(cc, &yes)
 		c.AddCommand(cc)
 	}
 	for _, from := range []string{"one-api", "new-api"} {

@@ -111,13 +111,14 @@ func (a *app) openBooks(o *offline) (_ books, closeStore func() error, err error
 type resolveFlags struct {
 	cost, note             string
 	release, charge, every bool
+	yes                    bool
 }
 
 func (a *app) resolveCommand() *cobra.Command {
 	var f resolveFlags
 	c := &cobra.Command{
 		Use: "resolve [REQUEST-ID]", Short: "List requests that a crash left open, or say what one cost", Args: cobra.MaximumNArgs(1),
-		Example: "  ai-gateway ledger resolve\n  ai-gateway ledger resolve 01JD3X… --cost 0.0125\n  ai-gateway ledger resolve --all --release",
+		Example: "  ai-gateway ledger resolve\n  ai-gateway ledger resolve 01JD3X… --cost 0.0125\n  ai-gateway ledger resolve --all --release --yes",
 		RunE: func(_ *cobra.Command, args []string) error {
 			id := ""
 			if len(args) > 0 {
@@ -132,6 +133,7 @@ func (a *app) resolveCommand() *cobra.Command {
 	fs.BoolVar(&f.charge, "charge", false, "it cost what was reserved")
 	fs.BoolVar(&f.every, "all", false, "all that are open, with --release or --charge")
 	fs.StringVar(&f.note, "note", "", "why, for the record")
+	asksFirst(c, &f.yes)
 	c.MarkFlagsMutuallyExclusive("cost", "release", "charge")
 	return c
 }
@@ -141,7 +143,7 @@ func (a *app) resolve(id string, f *resolveFlags) error {
 	said := f.cost != "" || f.release || f.charge
 	switch {
 	case id != "" && f.every, f.every && f.cost != "":
-		return wrongUsage("ai-gateway ledger resolve --all --release", "--all goes with --release or --charge, and no request")
+		return wrongUsage("ai-gateway ledger resolve --all --release --yes", "--all goes with --release or --charge, and no request")
 	case (id != "" || f.every) && !said:
 		return wrongUsage(usage, "say what it cost: --cost USD, --charge or --release")
 	case id == "" && !f.every && said:
@@ -157,6 +159,11 @@ func (a *app) resolve(id string, f *resolveFlags) error {
 	}
 	if !said {
 		return a.showOpen(open)
+	}
+	if f.every && len(open) > 0 {
+		if err := a.confirm(f.yes, phrase("Say what %s requests cost, for good?", thousands(int64(len(open))))); err != nil {
+			return err
+		}
 	}
 	ask := api.LedgerResolve{Note: f.note}
 	switch {

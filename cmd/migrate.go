@@ -76,7 +76,7 @@ several that migrate a database at once, one does it and the others wait.`
 		}}
 	}
 	down := verb("down", "Take the last schema of a database back, or tell how to for the embedded store", a.migrateDown)
-	down.Flags().BoolVar(&yes, "yes", false, "really do it: what only that schema holds is lost")
+	asksFirst(down, &yes)
 	c.AddCommand(
 		verb("up", "Migrate to the newest schema", a.migrateUp),
 		down,

@@ -36,10 +36,10 @@ func (a *app) migrateDatabase(address, verb string, yes bool) error {
 		s.Schema = s.Current
 	case found == 0:
 		s.Done = phrase("nothing to do: there is no older schema")
-	case !yes:
-		return &hintError{err: errorf("taking schema %d back removes what only it holds, for good; all gateways on it must have stopped", found),
-			hint: phrase("Keep a copy first: pg_dump. Then:"), next: "ai-gateway migrate down --yes"}
 	default:
+		if err := a.confirm(yes, phrase("Take schema %d back? What only it holds is lost for good: keep a copy first (pg_dump), and stop all gateways on it.", found)); err != nil {
+			return err
+		}
 		if err := postgres.MigrateDown(a.ctx, address); err != nil {
 			return databaseError(err)
 		}

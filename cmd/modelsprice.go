@@ -35,7 +35,7 @@ type priceFlags struct {
 
 func (f *priceFlags) applyFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show what would change")
-	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	asksFirst(c, &f.yes)
 }
 
 func (a *app) priceCommand() *cobra.Command {

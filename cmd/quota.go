@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func (a *app) quotaCommand() *cobra.Command {
@@ -260,19 +261,14 @@ func parseLimit(kind, text string) (api.PolicyLimit, error) {
 }
 
 func (a *app) quotaRemove() *cobra.Command {
-	return &cobra.Command{
-		Use: "remove NAME|ID", Short: "Remove a quota policy", Args: cobra.ExactArgs(1), Aliases: []string{"rm", "delete"}, ValidArgsFunction: a.completeFirst(policyNames),
-		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := a.client()
+	return a.removal(&cobra.Command{Use: "remove NAME|ID", Short: "Remove a quota policy", ValidArgsFunction: a.completeFirst(policyNames)}, "ai-gateway quota list",
+		func(client *api.Client, name string) (q locales.Phrase, err error) {
+			p, err := client.Policy(a.ctx, name)
 			if err != nil {
-				return err
+				return q, err
 			}
-			if err := client.DeletePolicy(a.ctx, args[0]); err != nil {
-				return withNext(err, exitNotFound, "ai-gateway quota list")
-			}
-			return a.removed(args[0])
-		},
-	}
+			return phrase("Remove the policy %q (%s)? Its limits hold no more.", cleanText(p.Name), cleanText(scopeText(p.Scope))), nil
+		}, (*api.Client).DeletePolicy)
 }
 
 func (a *app) quotaExplain() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/your-org/ai-api-gateway/server/api"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func (a *app) routeCommand() *cobra.Command {
@@ -240,19 +241,14 @@ func parseTarget(text string, places map[string]string) (api.MappingTarget, erro
 }
 
 func (a *app) routeRemove() *cobra.Command {
-	return &cobra.Command{
-		Use: "remove ALIAS", Short: "Remove an alias", Args: cobra.ExactArgs(1), Aliases: []string{"rm", "delete"}, ValidArgsFunction: a.completeFirst(mappingNames),
-		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := a.client()
+	return a.removal(&cobra.Command{Use: "remove ALIAS", Short: "Remove an alias", ValidArgsFunction: a.completeFirst(mappingNames)}, "ai-gateway route list",
+		func(client *api.Client, alias string) (q locales.Phrase, err error) {
+			m, err := client.Mapping(a.ctx, alias)
 			if err != nil {
-				return err
+				return q, err
 			}
-			if err := client.DeleteMapping(a.ctx, args[0]); err != nil {
-				return withNext(err, exitNotFound, "ai-gateway route list")
-			}
-			return a.removed(args[0])
-		},
-	}
+			return phrase("Remove the alias %q (%s)?", cleanText(m.Alias), cleanText(targetsText(m.Targets))), nil
+		}, (*api.Client).DeleteMapping)
 }
 
 func (a *app) routeExplain() *cobra.Command {

@@ -37,7 +37,7 @@ proxies of their accounts, which are sealed with them. The accounts stay: give e
 its key again with "ai-gateway providers edit NAME --api-key -".`,
 		RunE: func(*cobra.Command, []string) error { return a.forgetSecrets(&o, yes) },
 	}
-	forget.Flags().BoolVar(&yes, "yes", false, "really drop them")
+	asksFirst(forget, &yes)
 	c.AddCommand(rotate, forget)
 	return c
 }
@@ -239,8 +239,8 @@ func (a *app) forgetSecrets(o *offline, yes bool) (err error) {
 		a.line("No provider key is sealed in this store: there is nothing to forget.")
 		return nil
 	}
-	if !yes {
-		return wrongUsage("ai-gateway secrets forget --yes", "this drops %d provider keys and settings of %d accounts for good", n, len(changes))
+	if err := a.confirm(yes, phrase("Drop %d provider keys and settings of %d accounts for good?", n, len(changes))); err != nil {
+		return err
 	}
 	if _, err := st.Apply(a.ctx, changes...); err != nil {
 		return errorf("cannot drop the keys: %w", err)

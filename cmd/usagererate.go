@@ -37,7 +37,7 @@ charged is left. Without --yes the differences are shown before anything is done
 	fs.StringVar(&f.ask.Provider, "provider", "", "only this provider")
 	fs.StringVar(&f.ask.Account, "account", "", "only this account")
 	fs.BoolVar(&f.ask.DryRun, "dry-run", false, "only show what would change")
-	fs.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	asksFirst(c, &f.yes)
 	return c
 }
 

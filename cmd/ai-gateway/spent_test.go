@@ -141,7 +141,7 @@ func TestSpentAttempts(t *testing.T) {
 	if out, err := g.run("ai-gateway ledger verify"); err != nil || !strings.Contains(out, "clean: 3 rows") {
 		t.Errorf("%v %s", err, out)
 	}
-	if out, err := g.run("ai-gateway ledger resolve --all --release"); err != nil {
+	if out, err := g.run("ai-gateway ledger resolve --all --release --yes"); err != nil {
 		t.Errorf("%v %s", err, out)
 	}
 	open(`"cost_usd":0.015075,`, `"charged_usd":0.0165825,`, `"crash_recovered","resolved"`)
