@@ -1,6 +1,8 @@
 package locales
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,14 +84,18 @@ func TestFormats(t *testing.T) {
 	f(CleanLines("a\nb\x07"), "a\nb")
 }
 
+// otherAccounts are words for accounts and providers that are not ours.
+var otherAccounts = []string{"账户", "账号", "帐户", "提供商", "服务商"}
+
 // TestChineseWords: one word for one thing. What callers show is 令牌, what a provider
-// gave and the master key are 密钥; keys are 作废, models count token.
+// gave and the master key are 密钥; keys are 作废, models count token; a provider is a
+// 供应商, an account there a 渠道, on the page, in the terminal and on paper.
 func TestChineseWords(t *testing.T) {
 	zh := Load("zh-CN")
 	callers, vendors := 0, 0
 	for _, key := range zh.Keys() {
 		text := zh.T(key)
-		for _, other := range []string{"词元", "吊销", "服务商", "令牌数", "管理员密钥", "API 密钥"} {
+		for _, other := range append([]string{"词元", "吊销", "令牌数", "管理员密钥", "API 密钥"}, otherAccounts...) {
 			if strings.Contains(text, other) && key != "cli.head.api_key" && key != "tui.providers.key" && key != "tui.providers.new_keys" { // the provider's
 				t.Errorf("%s says %s: %s", key, other, text)
 			}
@@ -105,6 +111,21 @@ func TestChineseWords(t *testing.T) {
 			vendors++
 			if strings.Contains(text, "令牌") {
 				t.Errorf("%s is of providers' keys, 密钥: %s", key, text)
+			}
+		}
+	}
+	pages, err := filepath.Glob("../../docs/*.zh-CN.md")
+	if err != nil || len(pages) < 4 {
+		t.Fatal("no pages", err)
+	}
+	for _, page := range append(pages, "../../README.zh-CN.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range otherAccounts {
+			if strings.Contains(string(text), other) {
+				t.Errorf("%s says %s", page, other)
 			}
 		}
 	}
