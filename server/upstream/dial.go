@@ -35,6 +35,7 @@ func (h *host) connect(ctx context.Context, t Timeouts) (*conn, error) {
 		}
 		cn.raw = tc.NetConn()
 	}
+	cn.look.of(cn.raw, cn.raw != raw || h.key.scheme == "https")
 	if h.key.scheme == "https" {
 		if cn.Conn, err = h.handshake(ctx, raw, h.name, t.TLS); err != nil {
 			cn.raw.Close()

@@ -13,6 +13,8 @@ const (
 	maxFields  = 256 // header fields
 )
 
+var errNotHTTP = errors.New("not an HTTP/1 status line")
+
 // A head is the header of an answer, as received.
 type head struct {
 	status    int
@@ -59,7 +61,7 @@ func parseHead(block []byte, room []field) (head, error) {
 	line, rest := cutHeadLine(text)
 	// HTTP-version SP 3DIGIT SP [reason]; many leave out the space where there is no reason
 	if len(line) < 12 || line[:7] != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
-		return h, errors.New("not an HTTP/1 status line")
+		return h, errNotHTTP
 	}
 	for _, c := range []byte(line[9:12]) {
 		if c < '0' || c > '9' {

@@ -38,6 +38,7 @@ type conn struct {
 	since    time.Time // idle since
 	readBy   time.Time // the deadlines set; zero: none
 	writeBy  time.Time
+	look     look
 }
 
 // host finds or makes the host of a request and returns the request target.
@@ -139,17 +140,13 @@ func (h *host) acquire(now time.Time) (*conn, error) {
 		h.idle = h.idle[:n-1]
 		h.mu.Unlock()
 		rested := now.Sub(cn.since)
-		if rested < h.c.o.IdleTimeout && (rested < checkAfter || alive(cn)) {
+		if rested < h.c.o.IdleTimeout && alive(cn) {
 			cn.reused = true
 			return cn, nil
 		}
 		h.discard(cn)
 	}
 }
-
-// checkAfter is how long a connection must have been idle for a look (one system
-// call) whether the upstream has closed it meanwhile.
-const checkAfter = 100 * time.Millisecond
 
 // reserve counts a connection about to be dialled. h.mu is held.
 func (h *host) reserve() error {

@@ -117,6 +117,51 @@ func TestStaleConnection(t *testing.T) {
 	}, 0, 0, 2)
 }
 
+// What an upstream sends behind the announced end of an answer is no part of the next one.
+func TestSurplus(t *testing.T) {
+	f := func(name, text string, seen bool) {
+		t.Helper()
+		asked, sent := make(chan bool), make(chan bool)
+		base := listen(t, func(nc net.Conn, br *bufio.Reader, n int) {
+			if n > 0 {
+				always(ok)(nc, br, n)
+				return
+			}
+			request(br)
+			io.WriteString(nc, ok)
+			if seen {
+				<-asked
+			} else {
+				request(br) // the connection was looked at and taken
+			}
+			io.WriteString(nc, text)
+			if seen {
+				close(sent)
+			} else {
+				io.WriteString(nc, ok)
+			}
+			br.ReadByte()
+		})
+		c := newClient(t, Options{})
+		if _, _, _, err := fetch(c, post(base), 0); err != nil {
+			t.Fatal(err)
+		}
+		if seen {
+			close(asked)
+			<-sent
+		}
+		if _, body, _, err := fetch(c, post(base), 0); err != nil || body != "hello" {
+			t.Errorf("%s: got %q %v", name, body, err)
+		}
+		if open, _ := c.count(base); open != 1 {
+			t.Errorf("%s: %d connections are open, want the new one alone", name, open)
+		}
+	}
+	f("text", "and more", true)
+	f("another's answer", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nothers", true)
+	f("text, unseen", "and more", false)
+}
+
 // A new connection that dies is not tried again: the request may have been served.
 func TestNoRetryOnNewConnection(t *testing.T) {
 	var conns atomic.Int32

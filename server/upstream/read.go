@@ -20,10 +20,11 @@ func (x *Exchange) Header(until time.Time) error {
 			return x.fail(err)
 		}
 		if block != nil {
-			if err := x.readHead(block); err != nil {
+			err := x.readHead(block)
+			if err != nil && !x.leftOver(err) {
 				return x.fail(err)
 			}
-			if x.gotHead && x.tooLate() {
+			if err != nil || x.gotHead && x.tooLate() {
 				if err := x.again(); err != nil {
 					return x.fail(err)
 				}
@@ -69,6 +70,12 @@ func (x *Exchange) tooLate() bool {
 	x.gotHead, x.answered, x.interim = false, false, 0
 	x.head = head{fields: x.head.fields[:0]}
 	return true
+}
+
+// leftOver reports whether what stands where an answer should is text that an earlier
+// answer had behind its announced end.
+func (x *Exchange) leftOver(err error) bool {
+	return errors.Is(err, errNotHTTP) && x.interim == 0 && x.conn.reused && !x.retried
 }
 
 func unexpected(err error) error {
