@@ -60,6 +60,11 @@ func (u Usage) HasUnits() bool {
 // MaxTokensPlausible bounds a reported count: more is taken for an error of the upstream.
 const MaxTokensPlausible = 1 << 40
 
+// Absurd reports whether u holds a number that no exchange can have used.
+func (u Usage) Absurd() bool {
+	return u.Prompt() >= MaxTokensPlausible || u.Completion() >= MaxTokensPlausible
+}
+
 // Clamp returns n as a count: negative becomes 0, an absurd one MaxTokensPlausible;
 // u.Clamped records that it had to.
 func (u *Usage) Clamp(n int64) int64 {

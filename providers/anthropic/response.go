@@ -101,7 +101,7 @@ func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 }
 
 // answerMembers are the top-level members of an answer that ReadAnswer looks at.
-var answerMembers = []string{"model", "content", "usage", "error", "type"}
+var answerMembers = []string{"model", "content", "usage", "error"}
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
@@ -111,7 +111,7 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 		return providers.Answer{}, nonsense(err.Error())
 	}
 	var a providers.Answer
-	content, report, message := false, false, false
+	content, report := false, false
 	for _, f := range fields {
 		v := body[f.Start:f.End]
 		switch f.Name {
@@ -124,13 +124,11 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 		case "usage":
 			a.HasUsage = v[0] == '{' && readUsage(v, u)
 		case "error":
-			report = true
-		case "type":
-			message = string(v) == `"message"`
+			report = string(v) != "null"
 		}
 	}
 	switch {
-	case report && !message:
+	case report:
 		return providers.Answer{}, e.DecodeError(0, body)
 	case !content:
 		return providers.Answer{}, nonsense("it has no content")

@@ -216,7 +216,7 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 		}
 	}
 	switch {
-	case report && !content:
+	case report:
 		return providers.Answer{}, e.DecodeError(0, body)
 	case !content:
 		return providers.Answer{}, nonsense("it has no candidates")

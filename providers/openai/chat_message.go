@@ -231,6 +231,9 @@ func (g *gather) member(name string, v []byte, answer bool) (known bool, err err
 				err = within(err, index("tool_calls", len(g.calls)))
 				return false
 			}
+			if answer && b.ID == "" {
+				b.ID = missingID(g.answer, len(g.calls))
+			}
 			g.calls = append(g.calls, b)
 			return true
 		})

@@ -52,7 +52,8 @@ type choiceState struct {
 	calls    []*openBlock
 	finished bool
 
-	thought, proof, redacted []byte // the thinking told so far, its last signature, the last redacted block
+	halves                   [2]wire.Half // of characters, in the content and in the thinking
+	thought, proof, redacted []byte       // the thinking told so far, its last signature, the last redacted block
 }
 
 // An openBlock has been started and not stopped.

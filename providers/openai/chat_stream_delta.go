@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -42,10 +43,13 @@ func (d *decoder) delta(c *choiceState, v []byte) {
 		}
 		return true
 	})
-	plain := text(reasoning)
-	if plain == "" {
-		plain = text(other)
+	if !isText(reasoning) || !filled(reasoning) {
+		reasoning = other
 	}
+	if isText(reasoning) {
+		reasoning = c.halves[1].Join(reasoning)
+	}
+	plain := text(reasoning)
 	d.thinking(c, plain, detailList, blockList)
 	d.content(c, content)
 	if s := text(refusal); s != "" {
@@ -135,7 +139,7 @@ func (c *choiceState) heard(b *providers.Block) {
 // content reads a string, or Mistral's list of text and thinking parts.
 func (d *decoder) content(c *choiceState, v []byte) {
 	if isText(v) {
-		if s := text(v); s != "" {
+		if s := text(c.halves[0].Join(v)); s != "" {
 			d.add(c, providers.Block{Kind: providers.KindText, Text: s})
 		}
 		return
@@ -246,10 +250,17 @@ func legacyID(answer string) string {
 	return string(id)
 }
 
+// missingID names the n-th call of an answer whose vendor gives calls no ids: the result
+// of a call is told by its id in every other format.
+func missingID(answer string, n int) string { return legacyID(answer) + "_" + strconv.Itoa(n) }
+
 // release starts a call that waited for its name.
 func (d *decoder) release(c *choiceState, o *openBlock) {
 	b := *o.head
 	o.head, o.custom = nil, b.Custom
+	if b.ID == "" {
+		b.ID = missingID(d.id, o.index)
+	}
 	b.Origin = dialect
 	d.emit(providers.Event{Kind: providers.EventBlockStart, Index: o.index, Choice: c.index, Block: b})
 	d.fragment(c, o, o.held)

@@ -99,6 +99,21 @@ func TestCitationsBeforeTheirText(t *testing.T) {
 	f(ResponsesIngress(), `"annotation":{"type":"url_citation","url":"https://a","title":"A","start_index":0,"end_index":5}`)
 }
 
+// TestCallsWithoutIDs: a whole answer whose calls have no ids gets some, no two alike.
+func TestCallsWithoutIDs(t *testing.T) {
+	r, err := ChatEgress(providers.Quirks{}).DecodeResponse([]byte(`{"id":"c","choices":[{"index":0,"message":{"role":"assistant","tool_calls":[{"type":"function","function":{"name":"f","arguments":"{}"}},{"id":"own","function":{"name":"f"}},{"function":{"name":"f"}}]},"finish_reason":"tool_calls"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, b := range r.Choices[0].Blocks {
+		ids = append(ids, b.ID)
+	}
+	if strings.Join(ids, " ") != "call_c_0 own call_c_2" {
+		t.Error(ids)
+	}
+}
+
 // TestAnswerBeforeTools: a whole answer with the function_call of old.
 func TestAnswerBeforeTools(t *testing.T) {
 	r, err := ChatEgress(providers.Quirks{}).DecodeResponse([]byte(`{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{\"x\":1}"}},"finish_reason":"function_call"}]}`))

@@ -103,6 +103,10 @@ func TestDecoderShapes(t *testing.T) {
 		call(`{"index":1,"function":{"arguments":"4"}},{"index":0,"function":{"arguments":"2"}}`), stopped)
 	// the name after the id
 	f(message{Calls: []string{"a f {}"}, Finish: "stop"}, call(`{"index":0,"id":"a","function":{"arguments":"{"}}`), call(`{"index":0,"function":{"name":"f"}}`), call(`{"index":0,"function":{"arguments":"}"}}`), stopped)
+	// calls without ids, which their results are told by
+	f(message{Calls: []string{"call_1_0 f {}", "call_1_1 g {}"}, Finish: "stop"}, call(`{"index":0,"function":{"name":"f","arguments":"{}"}},{"index":1,"function":{"name":"g","arguments":"{}"}}`), stopped)
+	// characters of which each fragment has one half
+	f(message{Thinking: "😀", Text: "a😀b😀", Finish: "stop"}, delta(`{"reasoning_content":"\ud83d"}`), delta(`{"reasoning_content":"\ude00"}`), delta(`{"content":"a\ud83d"}`), delta(`{"content":"\ude00b\ud83d"}`), delta(`{"content":""}`), delta(`{"content":"\ude00"}`), stopped)
 	// arguments as an object
 	f(message{Calls: []string{"a f {\"x\": 1}"}, Finish: "stop"}, call(`{"index":0,"id":"a","function":{"name":"f","arguments":{"x": 1}}}`), stopped)
 	// arguments of nothing but space are none

@@ -118,6 +118,30 @@ func unescaped(c byte) byte {
 	return c
 }
 
+// A Half keeps the first half of a character that was cut in two: servers that count in
+// UTF-16 may end one fragment of a text between the two escapes of a pair.
+type Half struct{ held string }
+
+// Join returns v, a JSON string, with the half of the fragment before it at its
+// beginning. A half at its end is kept for the next one.
+func (h *Half) Join(v []byte) []byte {
+	if h.held != "" {
+		v = append(append([]byte{'"'}, h.held...), v[1:]...)
+		h.held = ""
+	}
+	end := len(v) - 1
+	if at := end - 6; at > 0 && v[at] == '\\' && v[at+1] == 'u' && even(v[:at]) {
+		if r, ok := hex4(v[at+2:]); ok && r >= 0xd800 && r < 0xdc00 {
+			h.held = string(v[at:end])
+			v = append(bytes.Clone(v[:at]), '"')
+		}
+	}
+	return v
+}
+
+// even reports whether b ends with an even number of backslashes, so that one behind it begins an escape.
+func even(b []byte) bool { return (len(b)-len(bytes.TrimRight(b, "\\")))%2 == 0 }
+
 // escapedRune reads the \u escape that b begins with, of a pair of surrogates both, and
 // returns how long it was. A lone surrogate becomes U+FFFD.
 func escapedRune(b []byte) (r rune, size int) {

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 
@@ -60,7 +61,7 @@ func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
 	out, e := x.convert(body)
 	if e != nil {
 		x.salvage(body)
-		e.Provider = x.target.Account.Provider.Name
+		e.Provider, e.Raw = x.target.Account.Provider.Name, nil // an answer may stand beside it
 		e.Message = x.target.Account.Scrub(e.Message)
 		x.endAttempt("bad_response", 0, faultOf(e, routing.Classify(e, 0)))
 		return nil, e
@@ -68,16 +69,20 @@ func (x *exchange) exchangeOnce() ([]byte, *providers.Error) {
 	return out, nil
 }
 
+// bom is what some servers put before JSON; who reads it may pass over it (RFC 8259, section 8.1).
+var bom = []byte("\xef\xbb\xbf")
+
 // convert reads usage from a whole answer and makes the caller's of it.
 func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
-	if !isJSON(x.up.ResponseHeader("content-type")) && x.frames == nil {
+	if !isJSON(x.kind()) && x.frames == nil {
 		return body, nil // audio, images: nothing to read
 	}
+	body = bytes.TrimPrefix(body, bom)
 	a, e := x.readAnswer(body)
 	if e != nil {
 		return nil, e
 	}
-	if x.hasUsage = a.HasUsage; !a.HasUsage && !x.job.Op.Counts() {
+	if x.hasUsage = a.HasUsage; (!a.HasUsage || x.usage.Absurd()) && !x.job.Op.Counts() {
 		x.deltas = estimateTokens(body)
 	}
 	if x.same {

@@ -179,6 +179,13 @@ func oddities(s *tongue, words string) []fault {
 		{row: "56", name: "trailers and extensions of chunks", do: either(
 			raw(sseHead+"Trailer: X-A\r\nTransfer-Encoding: chunked\r\n\r\n", fmt.Sprintf("%x;a=b\r\n%s\r\n", len(answer), answer), "0\r\nX-A: b\r\n\r\n"),
 			raw(jsonHead+"Trailer: X-A\r\nTransfer-Encoding: chunked\r\n\r\n", fmt.Sprintf("%x;a=b\r\n%s\r\n", len(s.whole), s.whole), "0\r\nX-A: b\r\n\r\n")), answers: true},
+		{row: "38", name: "half an event after content", do: answers(s.first, s.hello, "data: {\"id\":\n\n", s.stopped, s.done), only: "stream", begun: true, says: bad},
+		{row: "38", name: "half an event first", do: answers("data: {\"id\":\n\n", answer), only: "stream", status: 502, says: bad},
+		{row: "44", name: "an error beside an answer", do: tells("application/json", strings.Replace(strings.Replace(s.whole, `"error":null,`, "", 1), "{", `{"error":{"message":"it broke off","type":"server_error"},`, 1)), only: "buffered", told: true, status: 502, says: "it broke off"},
+		{row: "56", name: "content types in capitals", do: either(tells("Text/Event-Stream; Charset=UTF-8", answer), tells("Application/JSON", s.whole)), answers: true},
+		{row: "56", name: "a stream called text", do: tells("text/plain; charset=utf-8", answer), only: "stream", answers: true},
+		{row: "56", name: "a stream called bytes", do: tells("application/octet-stream", answer), only: "stream", answers: true},
+		{row: "56", name: "a byte order mark", do: either(tells("text/event-stream", "\ufeff"+answer), tells("application/json", "\ufeff"+s.whole)), answers: true},
 		{row: "56", name: "white space about the answer", do: either(answers(": hello\n\n\n\n", answer, "\n\n"), tells("application/json", "\r\n  "+s.whole+"\r\n\r\n")), answers: true},
 	}
 }

@@ -17,12 +17,22 @@ var errCutShort = errors.New("the answer was cut short")
 
 func isEventStream(kind string) bool { return strings.Contains(kind, "event-stream") }
 
+// kind is the upstream's content type in lower case.
+func (x *exchange) kind() string { return strings.ToLower(x.up.ResponseHeader("content-type")) }
+
+// mayStream reports whether what is called kind may be the stream of events that was
+// asked for. Some servers call one text or bytes; what is none has no event that ends it.
+func mayStream(kind string) bool {
+	return kind == "" || strings.Contains(kind, "event-stream") || strings.Contains(kind, "amazon.eventstream") ||
+		strings.HasPrefix(kind, "text/plain") || strings.HasPrefix(kind, "application/octet-stream")
+}
+
 // flows reports whether the answer that has begun is no JSON, and so passed on as it comes.
 func (x *exchange) flows() bool {
 	if !x.job.Open {
 		return false
 	}
-	kind := x.up.ResponseHeader("content-type")
+	kind := x.kind()
 	return kind != "" && !isJSON(kind)
 }
 

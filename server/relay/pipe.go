@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -77,6 +78,10 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 		return put(ev.Raw, 0)
 	}
 	x := p.x
+	if broken(ev.Data) {
+		x.stream.err = badResponse("an event of its stream is broken")
+		return put(nil, providers.FrameError)
+	}
 	info := x.frames.Frame(eventName(ev.Name), ev.Data)
 	if info&(providers.FrameUsage|providers.FrameError) != 0 && x.frames.Usage(ev.Data, &x.usage) {
 		x.hasUsage = true
@@ -112,6 +117,13 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 		return put(nil, info)
 	}
 	return put(p.rename(ev), info)
+}
+
+// broken reports whether data begins an object and does not end it: a caller could not
+// read it, and what it was meant to say is lost.
+func broken(data []byte) bool {
+	data = bytes.TrimSpace(data)
+	return len(data) > 0 && data[0] == '{' && data[len(data)-1] != '}'
 }
 
 // eventName spares the conversion of the names that come with every event.

@@ -84,12 +84,16 @@ func (x *exchange) price(end string) {
 // counted is what the attempt used, and how that is known, if it has ended so.
 func (x *exchange) counted(end string) (u providers.Usage, source string) {
 	u = x.usage
+	told := x.hasUsage
+	if told && u.Absurd() { // a number that is none tells nothing, and would use up every budget
+		u, told = providers.Usage{Clamped: true, Kind: u.Kind}, false
+	}
 	switch {
 	case x.job.Op.Counts(): // it counts and generates nothing: no vendor charges it
 		return providers.Usage{}, store.SourceNone
-	case x.hasUsage && end == store.EndComplete:
+	case told && end == store.EndComplete:
 		return u, store.SourceProvider
-	case x.hasUsage:
+	case told:
 		// What the upstream had reported before the end; the output it had not counted yet is counted by events.
 		if u.Completion() < x.deltas {
 			u.Output += x.deltas - u.Completion()

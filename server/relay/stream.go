@@ -141,11 +141,11 @@ func (x *exchange) openPipe() *providers.Error {
 	if status := x.up.Status(); status < 200 || status > 299 {
 		return x.readError()
 	}
-	kind := x.up.ResponseHeader("content-type")
+	kind := x.kind()
 	if x.job.Open && !isEventStream(kind) {
 		return x.openRaw(kind)
 	}
-	if kind != "" && !(x.same && x.arrays(kind)) && !strings.Contains(kind, "event-stream") && !strings.Contains(kind, "amazon.eventstream") {
+	if !mayStream(kind) && !(x.same && x.arrays(kind)) {
 		return x.notAStream(kind)
 	}
 	x.stream.phase, x.stream.held = phasePreamble, x.stream.held[:0]
