@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,10 +14,8 @@ import (
 // Wants reports whether a row passes the filters of q that are about the row itself:
 // all but its request id, time and place in the pages.
 func (q *UsageQuery) Wants(r *UsageRow) bool {
-	return (q.KeyID == "" || r.KeyID == q.KeyID) &&
+	return q.WentTo(r) && (q.KeyID == "" || r.KeyID == q.KeyID) &&
 		(q.Model == "" || r.Model == q.Model) &&
-		(q.Provider == "" || r.Provider == q.Provider) &&
-		(q.Account == "" || r.Account == q.Account) &&
 		(q.EndReason == "" || r.EndReason == q.EndReason) &&
 		(q.Operation == "" || r.Operation == q.Operation) &&
 		(q.Group == "" || r.Group == q.Group) &&
@@ -24,6 +23,21 @@ func (q *UsageQuery) Wants(r *UsageRow) bool {
 		(q.Stream == nil || r.Stream == *q.Stream) &&
 		r.Duration >= q.MinDuration &&
 		statusMatches(q.Status, r.Status, r.EndReason) && q.inText(r)
+}
+
+// WentTo reports whether an attempt of r went to the provider and account of q: the last,
+// which the row is of, or one before it, of which the row may have a part of its cost.
+func (q *UsageQuery) WentTo(r *UsageRow) bool {
+	fits := func(provider, account string) bool {
+		return (q.Provider == "" || provider == q.Provider) && (q.Account == "" || account == q.Account)
+	}
+	return fits(r.Provider, r.Account) || slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return fits(a.Provider, a.Account) })
+}
+
+// StoredAttempt is what the record of a row holds (AppendRow) of which an attempt went to
+// that provider, or account; other rows may hold it, too.
+func StoredAttempt(provider, account string) []byte {
+	return appendText(appendText(nil, attemptProvider, provider), attemptAccount, account)
 }
 
 func (q *UsageQuery) inText(r *UsageRow) bool {
@@ -85,12 +99,19 @@ func (q *UsageQuery) Sieve() func(raw []byte) bool {
 		field protowire.Number
 		text  string
 	}{
-		{rowAccount, q.Account}, {rowModel, q.Model}, {rowProvider, q.Provider}, {rowEndReason, q.EndReason},
+		{rowModel, q.Model}, {rowEndReason, q.EndReason},
 		{rowOperation, q.Operation}, {rowGroup, q.Group}, {rowEndUser, q.EndUser},
 	} {
 		if f.text != "" {
 			needles = append(needles, appendText(nil, f.field, f.text))
 		}
+	}
+	places := [][2][]byte{} // of the row, and of an attempt
+	if q.Provider != "" {
+		places = append(places, [2][]byte{appendText(nil, rowProvider, q.Provider), StoredAttempt(q.Provider, "")})
+	}
+	if q.Account != "" {
+		places = append(places, [2][]byte{appendText(nil, rowAccount, q.Account), StoredAttempt("", q.Account)})
 	}
 	if status, err := strconv.ParseUint(q.Status, 10, 16); err == nil && len(q.Status) == 3 && status > 0 {
 		needles = append(needles, appendUint(nil, rowStatus, status))
@@ -100,6 +121,11 @@ func (q *UsageQuery) Sieve() func(raw []byte) bool {
 	return func(raw []byte) bool {
 		for _, n := range needles {
 			if !bytes.Contains(raw, n) {
+				return false
+			}
+		}
+		for _, p := range places {
+			if !bytes.Contains(raw, p[0]) && !bytes.Contains(raw, p[1]) {
 				return false
 			}
 		}

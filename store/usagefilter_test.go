@@ -15,11 +15,12 @@ func TestSieve(t *testing.T) {
 				Attempts: []Attempt{{Status: 503, Error: "only an attempt says overheated"}}})
 		}
 	}
-	rows = append(rows, UsageRow{}, UsageRow{Error: "Upstream OVERLOADED", EndReason: EndError, Status: 529}, UsageRow{Model: "mil\u212Aa"}, UsageRow{Metadata: map[string]string{"a": "overloaded"}})
+	rows = append(rows, UsageRow{Provider: "openai", Account: "second", Attempts: []Attempt{{Provider: "azure", Account: "eu"}, {Provider: "openai", Account: "second"}}},
+		UsageRow{Provider: "openai", Account: "first", Metadata: map[string]string{"azure": "eu"}}, UsageRow{}, UsageRow{Error: "Upstream OVERLOADED", EndReason: EndError, Status: 529}, UsageRow{Model: "mil\u212Aa"}, UsageRow{Metadata: map[string]string{"a": "overloaded"}})
 	for _, q := range []UsageQuery{
 		{}, {Status: "error"}, {Status: "4xx"}, {Status: "5xx"}, {Status: "0xx"}, {Status: "200"}, {Status: "9"}, {Status: "abxx"}, {Text: "overloaded"}, {Text: "OVERLOADED", Status: "error"},
 		{Text: "overheated"}, {Text: "GPT-5-"}, {Text: "ключ"}, {Text: "处理"}, {Text: "milka"}, {Text: "Milka"}, {Text: "01jd"}, {Text: "-"}, {Text: "gpt-5-2026-and-more-than-there-is"},
-		{EndReason: EndClientGone}, {EndReason: EndError, Status: "5xx"}, {Model: "gpt-5", Text: "2026"},
+		{Account: "eu"}, {Account: "first"}, {Provider: "azure"}, {Provider: "openai", Account: "eu"}, {EndReason: EndClientGone}, {EndReason: EndError, Status: "5xx"}, {Model: "gpt-5", Text: "2026"},
 	} {
 		sieve := q.Sieve()
 		for i := range rows {

@@ -161,8 +161,10 @@ func (t *term) holds(r *request) bool {
 		return false
 	}
 	if slices.Contains(textFields, t.field) {
-		v := strings.ToLower(r.text(t.field))
-		ok, _ := path.Match(strings.ReplaceAll(t.text, "/", "\x00"), strings.ReplaceAll(v, "/", "\x00")) // a name's slashes are letters
+		ok := slices.ContainsFunc(r.texts(t.field), func(v string) bool {
+			ok, _ := path.Match(strings.ReplaceAll(t.text, "/", "\x00"), strings.ReplaceAll(strings.ToLower(v), "/", "\x00")) // a name's slashes are letters
+			return ok
+		})
 		return ok == (t.op != "!=")
 	}
 	v, known := r.number(t.field)

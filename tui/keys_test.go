@@ -217,7 +217,7 @@ func TestKeysPage(t *testing.T) {
 // TestFilter: the language of Live.
 func TestFilter(t *testing.T) {
 	ttft := 410.0
-	r := &request{row: &api.LogRow{RequestID: "01ABC", Model: "openai/gpt-5", KeyName: "CI", Account: "azure eu", Status: 502, CostUSD: api.Dollar / 100, TTFTMs: &ttft, DurationMs: 2500, PromptTokens: 12_000, Error: "timeout after 2 s"}}
+	r := &request{row: &api.LogRow{RequestID: "01ABC", Model: "openai/gpt-5", KeyName: "CI", Account: "azure eu", Attempts: []api.Attempt{{Account: "first"}, {Account: "azure eu"}}, Status: 502, CostUSD: api.Dollar / 100, TTFTMs: &ttft, DurationMs: 2500, PromptTokens: 12_000, Error: "timeout after 2 s"}}
 	f := func(text string, want bool) {
 		t.Helper()
 		x, err := parseFilter(text)
@@ -246,6 +246,9 @@ func TestFilter(t *testing.T) {
 	f("timeout", true)
 	f("!timeout", false)
 	f(`account:"azure eu"`, true)
+	f("account:first", true)
+	f("account!=first", false)
+	f("account:second", false)
 	f("phase:failed", true)
 	bad := func(text, want string) {
 		t.Helper()

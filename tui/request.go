@@ -83,6 +83,22 @@ func (r *request) text(field string) string {
 	return ""
 }
 
+// texts is text, and of where it went what each attempt says.
+func (r *request) texts(field string) []string {
+	all := []string{r.text(field)}
+	if r.row != nil {
+		for i := range r.row.Attempts {
+			switch at := &r.row.Attempts[i]; field {
+			case "provider":
+				all = append(all, at.Provider)
+			case "account":
+				all = append(all, at.Account)
+			}
+		}
+	}
+	return all
+}
+
 // number is a field of the filter's language that is a number; false: not known yet.
 func (r *request) number(field string) (float64, bool) {
 	if field == "ttft" {

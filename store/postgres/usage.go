@@ -105,18 +105,22 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (store.UsagePage,
 		var record []byte
 		var last position
 		var boots []int32 // of the rows
+		read := 0
 		if _, err = pgx.ForEachRow(rows, []any{&t, &at.ns, &at.boot, &at.seq, &record}, func() error {
-			if len(page.Rows) == limit {
+			if read == limit {
 				page.Next = last.cursor()
 				return nil
 			}
+			read++
 			var row store.UsageRow
 			at.micro = t.UnixMicro()
 			last = at
-			err := store.DecodeRow(record, &row)
+			if err := store.DecodeRow(record, &row); err != nil || !q.WentTo(&row) {
+				return err
+			}
 			page.Rows = append(page.Rows, row)
 			boots = append(boots, at.boot)
-			return err
+			return nil
 		}); err == nil {
 			err = nodesOf(ctx, tx, boots, page.Rows)
 		}
@@ -215,7 +219,16 @@ func conditions(q *store.UsageQuery, from position) (inner, outer *where, possib
 		}
 	}
 	outer.args = inner.args
-	for column, value := range map[string]string{"model": q.Model, "provider": q.Provider, "account": q.Account, "end_reason": q.EndReason,
+	// Rows of which an attempt before the last went there: their records are searched, and
+	// those found are judged again.
+	tried := "(? = ? OR (attempts > 1 OR end_reason = '" + store.EndCrash + "') AND position(?::bytea IN record) > 0)"
+	if q.Provider != "" {
+		outer.add(strings.Replace(tried, "?", "provider", 1), q.Provider, store.StoredAttempt(q.Provider, ""))
+	}
+	if q.Account != "" {
+		outer.add(strings.Replace(tried, "?", "account", 1), q.Account, store.StoredAttempt("", q.Account))
+	}
+	for column, value := range map[string]string{"model": q.Model, "end_reason": q.EndReason,
 		"operation": q.Operation, "key_group": q.Group, "end_user": q.EndUser} {
 		if value != "" {
 			outer.add(column+" = ?", value)

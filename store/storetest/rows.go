@@ -154,6 +154,36 @@ func rowsFilters(t *testing.T, s store.Store) {
 	f(store.UsageQuery{MinDuration: entries[3].Row.Duration + 1}, func(r row) bool { return r.Duration > entries[3].Row.Duration })
 	f(store.UsageQuery{Text: "ODEL2"}, func(r row) bool { return r.Model == "model2" })
 	f(store.UsageQuery{Text: strings.ToLower(entries[9].Row.RequestID[10:])}, func(r row) bool { return r.RequestID == entries[9].Row.RequestID })
+
+	// A row is found by each place that an attempt went to, and by nothing that only looks so.
+	via := func(provider, account string) func(row) {
+		return func(r row) {
+			r.Attempts = []store.Attempt{{Provider: provider, Account: account, Outcome: "cut"}, {Provider: r.Provider, Account: r.Account, Outcome: "ok"}}
+		}
+	}
+	tried := []store.Entry{settle("B", 1, time.Hour, via("azure", "eu")), settle("B", 2, 26*time.Hour, via("azure", "us")),
+		settle("B", 3, 2*time.Hour, via("openai", "first"), func(r row) { r.Metadata = map[string]string{"azure": "eu"} }),
+		settle("B", 4, 27*time.Hour, func(r row) {
+			r.EndReason, r.Attempts = store.EndCrash, []store.Attempt{{Provider: "azure", Account: "eu", Outcome: "cut"}}
+		})}
+	appendAll(t, s, tried...)
+	went := func(provider, account string, want ...int) {
+		t.Helper()
+		var expected []string
+		for _, i := range want {
+			expected = append(expected, tried[i].Row.RequestID)
+		}
+		for _, limit := range []int{1, 1000} {
+			if got := ids(all(t, s, store.UsageQuery{Provider: provider, Account: account, Limit: limit})); !slices.Equal(got, expected) {
+				t.Errorf("provider %q, account %q: %q, want %q", provider, account, got, expected)
+			}
+		}
+	}
+	went("", "eu", 3, 0)
+	went("azure", "", 3, 1, 0)
+	went("azure", "us", 1)
+	went("openai", "eu")
+	went("openai", "first", 2)
 }
 
 func rowsByRequest(t *testing.T, s store.Store) {

@@ -45,8 +45,7 @@ export function requestId(text: string): string | null {
 export function matches(row: Row, f: Filters): boolean {
   if (f.key && row.api_key_id !== f.key) return false;
   if (f.model && row.model !== f.model) return false;
-  if (f.provider && row.provider !== f.provider) return false;
-  if (f.account && row.account !== f.account) return false;
+  if ((f.provider || f.account) && ![row, ...row.attempts].some((at) => (!f.provider || at.provider === f.provider) && (!f.account || at.account === f.account))) return false;
   if (f.end_reason && row.end_reason !== f.end_reason) return false;
   if (f.operation && row.operation !== f.operation) return false;
   if (f.group && row.group !== f.group) return false;

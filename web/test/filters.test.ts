@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { csv, matches, parse, requestId } from "../src/filters";
 import { Rows, mostHeld } from "../src/rows";
-import type { LiveEvent } from "../src/types";
+import type { Attempt, LiveEvent } from "../src/types";
 import { row } from "./row";
 
 describe("parse", () => {
@@ -23,6 +23,8 @@ describe("parse", () => {
 describe("matches", () => {
   it.each([
     [{}, {}, true], [{ status: 503 }, { status: "5xx" }, true], [{ status: 503 }, { status: "4xx" }, false], [{ status: 404 }, { status: "404" }, true],
+    [{ account: "b", attempts: [{ provider: "azure", account: "a" }, { provider: "openai", account: "b" }] as Attempt[] }, { account: "a" }, true], [{ account: "b", provider: "openai" }, { account: "a" }, false],
+    [{ account: "b", provider: "openai", attempts: [{ provider: "azure", account: "a" }] as Attempt[] }, { account: "a", provider: "openai" }, false],
     [{ model: "a" }, { model: "b" }, false], [{ api_key_id: "k2" }, { key: "k1" }, false], [{ end_reason: "client_gone", status: 200 }, { end_reason: "client_gone" }, true],
     [{ status: 500, end_reason: "error" }, { status: "error" }, true], [{ status: 200, end_reason: "stream_error" }, { status: "error" }, true], [{ status: 499, end_reason: "client_gone" }, { status: "error" }, false],
   ])("%o under %o: %s", (part, filters, want) => expect(matches(row(part), filters)).toBe(want));
