@@ -50,15 +50,5 @@ func (g *gateway) reload(ctx context.Context) (api.Reload, error) {
 
 // needRestart names the settings that differ and are not reloadable.
 func needRestart(old, next *config.Config) []string {
-	out := []string{}
-	values := map[string]string{}
-	for _, f := range old.Settings() {
-		values[f.Path] = f.Value
-	}
-	for _, f := range next.Settings() {
-		if values[f.Path] != f.Value && !slices.Contains(reloadable, f.Path) {
-			out = append(out, f.Path)
-		}
-	}
-	return out
+	return slices.DeleteFunc(old.Changed(next), func(path string) bool { return slices.Contains(reloadable, path) })
 }

@@ -247,6 +247,18 @@ func (c *Config) Effective() []Field {
 	return append(c.Settings(), c.extra...)
 }
 
+// Changed names the settings that differ in next, by their values and not by what of
+// them is shown: of a secret that would be the same.
+func (c *Config) Changed(next *Config) []string {
+	names, now := []string{}, next.settings()
+	for i, row := range c.settings() {
+		if value(row.ptr) != value(now[i].ptr) {
+			names = append(names, row.path)
+		}
+	}
+	return names
+}
+
 // Settings returns the settings in force, in the order of the example file.
 func (c *Config) Settings() []Field {
 	rows := c.settings()

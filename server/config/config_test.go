@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -283,6 +284,26 @@ func TestSecretsStayHidden(t *testing.T) {
 	f("accounts: [{provider: openai, api_key: '${KEY}', headers: {x: '${KEY}'}, options: {secret_access_key: '${KEY}', sa: {a: '${KEY}'}}, proxy: 'http://u:hunter2@h:1'}]")
 	f("", "OPENAI_API_KEY="+secret+"\x01", "AI_GATEWAY_ADMIN_KEY=hunter2", "AI_GATEWAY_LOG_LEVEL=x")
 	f("", "OPENAI_API_KEY="+secret)
+}
+
+// TestChanged: a secret that is another one is a change, though it is shown as before.
+func TestChanged(t *testing.T) {
+	f := func(before, after string, want ...string) {
+		t.Helper()
+		old, next := mustLoad(t, before), mustLoad(t, after)
+		if got := old.Changed(next); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", after, got, want)
+		}
+		if got := old.Changed(old); len(got) > 0 {
+			t.Errorf("%s differs from itself in %q", before, got)
+		}
+	}
+	f("", "")
+	f("log: {level: info}", "log: {level: debug}", "log.level")
+	f("telemetry: {otel: {headers: 'api-key=first'}}", "telemetry: {otel: {headers: 'api-key=other'}}", "telemetry.otel.headers")
+	f("telemetry: {otel: {traces_headers: 'a=1', metrics_headers: 'b=1'}}", "telemetry: {otel: {traces_headers: 'a=2', metrics_headers: 'b=2'}}", "telemetry.otel.traces_headers", "telemetry.otel.metrics_headers")
+	f("database_url: 'postgres://u:first@h/d'", "database_url: 'postgres://u:other@h/d'", "database_url")
+	f("notifications: {webhook: 'https://h/first'}", "notifications: {webhook: 'https://h/other'}", "notifications.webhook")
 }
 
 func TestSettingNames(t *testing.T) {

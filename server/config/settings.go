@@ -241,6 +241,19 @@ func format(ptr any) string {
 	panic(fmt.Sprintf("BUG: a setting of type %T is not written", ptr))
 }
 
+// value is format with secrets as they are, which is for comparing alone.
+func value(ptr any) string {
+	switch p := ptr.(type) {
+	case *address:
+		return string(*p)
+	case *store.SecretString:
+		return p.Reveal()
+	case *headers:
+		return store.SecretString(*p).Reveal()
+	}
+	return format(ptr)
+}
+
 func (c *Config) setDefaults(rows []setting, env *environ) error {
 	for _, row := range rows {
 		def := row.def
