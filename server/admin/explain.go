@@ -105,11 +105,19 @@ var ruleWords = map[string]string{
 // sampleTokens is the size of the request that estimates are made for: as many in as out.
 const sampleTokens = 1000
 
+// sentences puts one sentence behind another, where there are two.
+func sentences(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}
+
 func (a *Admin) looked(t *routing.Table, plan *routing.Plan, look *routing.Look) api.ExplainTarget {
 	target := look.Target
 	out := api.ExplainTarget{
 		Provider: target.Account.Provider.Name, Account: target.Account.Name, Model: target.Model, Eligible: look.Order > 0,
-		Reason: cmp.Or(look.Reason, ruleWords[plan.Rule]), Order: look.Order, Priority: target.Priority, Weight: target.Weight,
+		Reason: sentences(cmp.Or(look.Reason, ruleWords[plan.Rule]), look.Held), Order: look.Order, Priority: target.Priority, Weight: target.Weight,
 	}
 	out.State = routing.StateParked
 	for _, l := range look.Lanes {

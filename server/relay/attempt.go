@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -302,7 +303,7 @@ func (x *exchange) readError() *providers.Error {
 		said.Message = e.Message
 	case fault == routing.FaultRegion:
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_region_blocked", Provider: provider,
-			Message: fmt.Sprintf("provider %s does not serve the region this gateway calls from (%d): give the account a proxy with `ai-gateway providers edit %s --proxy URL`", provider, status, account)}
+			Message: fmt.Sprintf("provider %s does not serve the region this gateway calls from (%d): %s", provider, status, routing.Mend(account, x.target.Account.Origin, "a proxy for account "+strconv.Quote(account), "set", "--proxy URL"))}
 	case fault == routing.FaultDenied:
 		*e = providers.Error{Kind: providers.KindUpstream, Status: 502, Code: "upstream_auth_failed", Provider: provider,
 			Message: fmt.Sprintf("provider %s does not let the gateway's key use model %q (%d): ask the vendor for access, then `ai-gateway providers reset %s`", provider, x.target.Model, status, account)}

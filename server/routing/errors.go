@@ -18,7 +18,9 @@ func (t *Table) notFound(a Ask, p *Plan) *providers.Error {
 	why := ""
 	for _, e := range p.Excluded {
 		if e.Reason != "does not serve this model" {
-			why = fmt.Sprintf(" (account %q: %s)", e.Account, e.Reason)
+			if why = " (" + e.Reason + ")"; e.Account != "" {
+				why = fmt.Sprintf(" (account %q: %s)", e.Account, e.Reason)
+			}
 			break
 		}
 	}

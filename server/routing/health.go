@@ -128,8 +128,8 @@ func (h *Health) lanesOf(a *Account, model string) []*Lane {
 		}
 		out[i] = h.lane(laneKey{kk, model}, acc)
 		l := out[i]
-		if n := l.name.Load(); n == nil || *n != (laneName{a.Name, hint, model}) {
-			l.name.Store(&laneName{a.Name, hint, model})
+		if n := l.name.Load(); n == nil || *n != (laneName{a.Name, hint, model, a.Origin}) {
+			l.name.Store(&laneName{a.Name, hint, model, a.Origin})
 		}
 		l.weight.Store(int64(weight))
 	}

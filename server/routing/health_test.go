@@ -17,6 +17,7 @@ type place struct {
 	name             string
 	keys             int
 	weight, priority int
+	origin           string
 }
 
 // clock is virtual time.
@@ -46,7 +47,7 @@ func tableOf(t testing.TB, h *Health, m *store.Mapping, places ...place) *Table 
 	p := &providers.Provider{Name: "custom", BaseURL: "http://x", Speaks: []providers.Egress{speaks{d: providers.Chat}}}
 	src := Source{Providers: []*providers.Provider{p}, Catalogue: facts{}, Health: h}
 	for _, pl := range places {
-		a := &Account{Account: &store.Account{ID: "id-" + pl.name, Name: pl.name, Enabled: true, Weight: pl.weight, Priority: pl.priority, Models: []store.AccountModel{{Name: "*"}}}, Provider: p}
+		a := &Account{Account: &store.Account{ID: "id-" + pl.name, Name: pl.name, Origin: pl.origin, Enabled: true, Weight: pl.weight, Priority: pl.priority, Models: []store.AccountModel{{Name: "*"}}}, Provider: p}
 		for k := range max(1, pl.keys) {
 			a.Secrets = append(a.Secrets, store.NewSecret(fmt.Sprintf("key-%d-of-%s", k, pl.name)))
 			a.Account.Secrets = append(a.Account.Secrets, store.Secret{Weight: k + 1})

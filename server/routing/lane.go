@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 // Bounds of a breaker: it opens at leastFaults failures that are at least half of
@@ -43,8 +45,25 @@ type Lane struct {
 	failures uint64 // in a row
 }
 
-// A laneName is what people call a lane.
-type laneName struct{ account, hint, model string }
+// A laneName is what people call a lane, and where its account comes from.
+type laneName struct{ account, hint, model, origin string }
+
+// mends is Mend for the account of the lane.
+func (n *laneName) mends(what, verb, flag string) string {
+	return Mend(n.account, n.origin, what, verb, flag)
+}
+
+// Mend says how people change something of an account (verb and what): by a command with
+// that flag, or where the account is written down, which no command changes.
+func Mend(account, origin, what, verb, flag string) string {
+	switch origin {
+	case store.OriginFile:
+		return verb + " " + what + " in the configuration file (`ai-gateway config server show --origin` names it)"
+	case store.OriginEnv:
+		return verb + " " + what + " in the environment that the gateway is started with"
+	}
+	return verb + " " + what + " with `ai-gateway providers edit " + account + " " + flag + "`"
+}
 
 // A slot counts the outcomes of a tenth of the window.
 type slot struct {

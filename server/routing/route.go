@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -337,7 +338,8 @@ func (r *Route) refusal(at int64) *providers.Error {
 	model := clip(r.plan.Model)
 	e := &providers.Error{RetryAfter: max(time.Second, time.Duration(least)), Provider: r.plan.Targets[0].Account.Provider.Name}
 	state, fault, why := worst.state(at)
-	explain := fmt.Sprintf("`ai-gateway route explain '%s'` shows each, `ai-gateway providers reset %s` tries again at once", shellSafe(model), worst.name.Load().account)
+	n := worst.name.Load()
+	explain := fmt.Sprintf("`ai-gateway route explain '%s'` shows each, `ai-gateway providers reset %s` tries again at once", shellSafe(model), n.account)
 	detail := ""
 	if why != "" {
 		detail = ": " + strings.TrimRight(why, ".")
@@ -354,10 +356,10 @@ func (r *Route) refusal(at int64) *providers.Error {
 		e.Message = fmt.Sprintf("the provider's credit for model %q is used up (%s%s). %s", model, state, detail, explain)
 	case fault == FaultRegion:
 		e.Kind, e.Code = providers.KindUpstream, "upstream_region_blocked"
-		e.Message = fmt.Sprintf("the provider of model %q does not serve this gateway's region%s. Give the account a proxy: `ai-gateway providers edit %s --proxy URL`", model, detail, worst.name.Load().account)
+		e.Message = fmt.Sprintf("the provider of model %q does not serve this gateway's region%s: %s", model, detail, n.mends("the proxy of account "+strconv.Quote(n.account), "set", "--proxy URL"))
 	default:
 		e.Kind, e.Code = providers.KindUpstream, "upstream_auth_failed"
-		e.Message = fmt.Sprintf("the provider of model %q refuses the gateway's key (%s%s): `ai-gateway providers edit %s --api-key -` replaces it; %s", model, state, detail, worst.name.Load().account, explain)
+		e.Message = fmt.Sprintf("the provider of model %q refuses the gateway's key (%s%s): %s; %s", model, state, detail, n.mends("the key of account "+strconv.Quote(n.account), "replace", "--api-key -"), explain)
 	}
 	return e
 }

@@ -222,6 +222,24 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// TestLookAtKeys: of a pool the explanation tells the keys that rest while others are
+// asked, and who changes the account elsewhere is told where.
+func TestLookAtKeys(t *testing.T) {
+	c := newClock()
+	h := seeded(HealthOptions{}, 1)
+	p := plans(t, h, &store.Mapping{Alias: "x", Strategy: StrategyPriority, Targets: []store.MappingTarget{{Account: "a", Model: "m"}, {Account: "b", Model: "m"}}},
+		place{name: "a", keys: 3}, place{name: "b", origin: store.OriginFile})
+	p.Targets[0].lanes[1].hold(h.at(c.now), Failure{Fault: FaultAuth, Message: "bad key"})
+	p.Targets[1].lanes[0].hold(h.at(c.now), Failure{Fault: FaultRegion, Message: "not here"})
+	look := p.Look(c.now, nil)
+	if l := look[0]; l.Order != 1 || l.Reason != "" || !strings.HasPrefix(l.Held, "1 of its 3 keys cannot be asked: key ") || !strings.Contains(l.Held, "replace it with `ai-gateway providers edit a --api-key -`") {
+		t.Errorf("%+v", l)
+	}
+	if l := look[1]; l.Order != 0 || !strings.Contains(l.Reason, "set its proxy in the configuration file") || strings.Contains(l.Reason, "providers edit") || l.Held != "" {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestClassify(t *testing.T) {
 	f := func(status int, kind providers.ErrorKind, words string, want Fault) {
 		t.Helper()

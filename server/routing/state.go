@@ -108,6 +108,7 @@ type Look struct {
 	Order  int // from 1, in which it would be tried; 0: it would not
 	Lanes  []LaneState
 	Reason string
+	Held   string // what holds back some of its keys, while others are asked
 }
 
 // Look tells in what order the targets of the plan would be tried now, those that
@@ -120,13 +121,16 @@ func (p *Plan) Look(now time.Time, allow func(string) bool) []Look {
 	for i := range p.Targets {
 		t := &p.Targets[i]
 		out[i] = Look{Target: t, Reason: p.why(t)}
-		usable := false
+		usable, resting := false, 0
 		least := int64(MaxPause)
 		held := ""
 		for _, l := range t.lanes {
 			out[i].Lanes = append(out[i].Lanes, l.view(at))
 			left, _ := l.open(at)
 			usable = usable || left == 0
+			if left > 0 {
+				resting++
+			}
 			if left > 0 && left <= least {
 				least, held = left, l.words(at, left)
 			}
@@ -138,6 +142,9 @@ func (p *Plan) Look(now time.Time, allow func(string) bool) []Look {
 		case !usable:
 			out[i].Reason = held
 			continue
+		}
+		if resting > 0 {
+			out[i].Held = fmt.Sprintf("%d of its %d keys cannot be asked: %s", resting, len(t.lanes), held)
 		}
 		out[i].Order = 1
 		score[i] = r.score(at, i)
@@ -223,11 +230,11 @@ func (l *Lane) words(at, left int64) string {
 	case state == StateCooling:
 		return fmt.Sprintf("cooling down for %d s (%s%s); %s", in, fault, why, reset)
 	case fault == FaultRegion:
-		return fmt.Sprintf("its region is not served, looked at again in %d s (%s%s): `ai-gateway providers edit %s --proxy URL`", in, fault, why, n.account)
+		return fmt.Sprintf("its region is not served, looked at again in %d s (%s%s): %s", in, fault, why, n.mends("its proxy", "set", "--proxy URL"))
 	case fault == FaultDenied:
 		return fmt.Sprintf("its key may not use this model, looked at again in %d s (%s%s): ask the vendor for access, then %s", in, fault, why, reset)
 	case state == StateParked:
-		return fmt.Sprintf("key %s rests for %d s (%s%s): `ai-gateway providers edit %s --api-key -` replaces it, %s", n.hint, in, fault, why, n.account, reset)
+		return fmt.Sprintf("key %s rests for %d s (%s%s): %s, %s", n.hint, in, fault, why, n.mends("it", "replace", "--api-key -"), reset)
 	case state == StateProbing:
 		return fmt.Sprintf("one request is finding out whether it has recovered (last error %s%s)", fault, why)
 	}
