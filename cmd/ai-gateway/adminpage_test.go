@@ -27,7 +27,7 @@ func TestAdminPage(t *testing.T) {
 	t.Parallel()
 	web, chromium := browserTools(t)
 	g := serve(t, "", nil)
-	mock := freePort(t)
+	mock := freeAddr(t)
 	cmd := exec.Command(filepath.Join(binary(t), "ai-gateway"), "mock", "--listen", mock, "--ttft", "30ms", "--tps", "400")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

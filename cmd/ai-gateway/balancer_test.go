@@ -29,7 +29,7 @@ func balanced(t *testing.T, file, listens string, nodes []string, wrap func(dir,
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, port := string(b), freePort(t)
+	text, port := string(b), freeAddr(t)
 	replace := func(old, with string) {
 		t.Helper()
 		if strings.Count(text, old) != 1 {
@@ -184,7 +184,7 @@ func TestBalancers(t *testing.T) {
 		nodes[i].admin = fleetAdmin
 	}
 	for i := range nodes {
-		dirs[i], ports[i] = t.TempDir(), freePort(t)
+		dirs[i], ports[i] = t.TempDir(), freeAddr(t)
 		start(i)
 	}
 	if status, body, _ := nodes[0].call("POST", "/v1/admin/provider-accounts", fleetAdmin, fmt.Sprintf(`{"provider":"openai","account_name":"mine","api_key":"sk-x-secret-1","base_url":%q}`, stamper(t, words)+"/v1")); status != 201 {

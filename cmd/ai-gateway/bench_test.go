@@ -13,7 +13,7 @@ import (
 // TestBench measures a gateway that the command starts, its mock, and another that
 // runs in front of it, in each kind of load.
 func TestBench(t *testing.T) {
-	mock := freeAddress(t)
+	mock := freeAddr(t)
 	other := serve(t, "", nil)
 	if status, out, _ := other.call("POST", "/v1/admin/provider-accounts", other.admin, `{"provider":"custom","account_name":"mock","base_url":"http://`+mock+`/v1","api_key":"x","models":["theirs"]}`); status != 201 {
 		t.Fatal(status, out)

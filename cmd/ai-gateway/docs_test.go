@@ -181,7 +181,7 @@ func snippets(md string) (out []snippet) {
 // demoUpstream serves the demo engine as a vendor and returns its address.
 func demoUpstream(t *testing.T) string {
 	t.Helper()
-	addr := freePort(t)
+	addr := freeAddr(t)
 	cmd := exec.Command(filepath.Join(binary(t), "ai-gateway"), "mock", "--listen", addr, "--ttft", "1ms", "--tps", "0")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -53,11 +53,10 @@ func refusedStart(t *testing.T, dir string, code int, env []string, args ...stri
 
 // awaitLog waits until the log, which is written some lines at a time, holds the text.
 func awaitLog(g *gateway, text string) {
-	for range 300 {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if strings.Contains(g.log.String(), text) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	g.t.Errorf("the log does not say %q:\n%s", text, g.log)
 }
@@ -342,7 +341,7 @@ func TestBadConfiguration(t *testing.T) {
 // TestSettingsInForce: what a caller can observe of the settings that are not
 // proven elsewhere.
 func TestSettingsInForce(t *testing.T) {
-	metrics := freePort(t)
+	metrics := freeAddr(t)
 	g := serve(t, "", nil, "--limits-max-body", "2KiB", "--timeouts-read-header", "500ms", "--timeouts-keep-alive", "700ms", "--metrics-listen", metrics)
 	body := `{"model":"demo-fast","messages":[{"role":"user","content":"` + strings.Repeat("x", 3000) + `"}]}`
 	if status, out, _ := g.call("POST", "/v1/chat/completions", g.admin, body); status != 413 || !strings.Contains(out, "2 KiB") {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -344,14 +345,20 @@ func tool(t testing.TB, name, what string) string {
 	return v
 }
 
-func freePort(t *testing.T) string {
+// freeAddr returns an address of this machine on which nobody listens and which
+// nobody is given: its port is below those that a kernel hands out by itself, so
+// that between here and its use no other test's server or connection can get it.
+func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			_ = ln.Close()
+			return addr
+		}
 	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // asks sends a chat of 11 tokens in and 7 out, and returns status and body.

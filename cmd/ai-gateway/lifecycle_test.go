@@ -302,7 +302,7 @@ func TestTLS(t *testing.T) {
 	dir, ca := t.TempDir(), t.TempDir()
 	cert, key, pool, _ := writeCertificate(t, dir, "one")
 	clientCA, _, _, client := writeCertificate(t, ca, "client")
-	port := freePort(t)
+	port := freeAddr(t)
 	g := serve(t, "", []string{"AI_GATEWAY_ADMIN_KEY=" + lifecycleKey}, "--listen", port, "--tls-cert", cert, "--tls-key", key)
 	get := func(url string, roots *x509.CertPool, show ...tls.Certificate) (int, string, error) {
 		c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: show}, DisableKeepAlives: true}, Timeout: 10 * time.Second}
@@ -341,7 +341,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	cert, key, pool, _ = writeCertificate(t, t.TempDir(), "mutual")
-	port = freePort(t)
+	port = freeAddr(t)
 	serve(t, "", nil, "--listen", port, "--tls-cert", cert, "--tls-key", key, "--tls-client-ca", clientCA)
 	if _, _, err := get("https://"+port+"/readyz", pool); err == nil {
 		t.Error("a caller without a certificate was let in")
@@ -365,7 +365,7 @@ func createKey(t *testing.T, g *gateway) string {
 // TestAdminListen keeps the admin API, the page and the metrics off the address of
 // the relay.
 func TestAdminListen(t *testing.T) {
-	admin, relay := freePort(t), freePort(t)
+	admin, relay := freeAddr(t), freeAddr(t)
 	g := serve(t, "", []string{"AI_GATEWAY_ADMIN_KEY=" + lifecycleKey}, "--listen", relay, "--admin-listen", admin)
 	f := func(host, path string, want int) {
 		t.Helper()

@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -33,16 +32,6 @@ func program(t testing.TB, name string) string {
 	return path
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 const deployDir = "../../deploy/"
 
 func TestPromtool(t *testing.T) {
@@ -63,7 +52,7 @@ func TestMonitoring(t *testing.T) {
 	t.Parallel()
 	tool := program(t, "prometheus")
 	cert, key, _, _ := writeCertificate(t, t.TempDir(), "localhost")
-	metrics, second := freeAddress(t), freeAddress(t)
+	metrics, second := freeAddr(t), freeAddr(t)
 	up := startUpstream(t)
 	g := serve(t, "", []string{"OPENAI_API_KEY=sk-1", "AI_GATEWAY_PROVIDER_OPENAI_BASE_URL=" + up.url + "/v1", "ANTHROPIC_API_KEY=sk-2", "AI_GATEWAY_PROVIDER_ANTHROPIC_BASE_URL=" + up.url},
 		"--metrics-listen", metrics)
@@ -194,7 +183,7 @@ type prometheus struct {
 // metrics at addresses of this test, often.
 func startPrometheus(t *testing.T, tool string, metrics ...string) prometheus {
 	t.Helper()
-	dir, addr := t.TempDir(), freeAddress(t)
+	dir, addr := t.TempDir(), freeAddr(t)
 	b, err := os.ReadFile(deployDir + "prometheus/prometheus.yml")
 	if err != nil {
 		t.Fatal(err)

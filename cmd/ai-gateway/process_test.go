@@ -15,7 +15,7 @@ import (
 // TestFewDescriptors (reliability.md, row 83): with 256 descriptors the gateway
 // refuses what it cannot take, says so a few times, and serves again when there is room.
 func TestFewDescriptors(t *testing.T) {
-	port := freePort(t)
+	port := freeAddr(t)
 	g := serve(t, "", []string{"AI_GATEWAY_ADMIN_KEY=" + lifecycleKey}) // for its environment only
 	g.stop()
 	cmd := exec.Command("sh", "-c", "ulimit -n 256; exec "+filepath.Join(binary(t), "ai-gateway")+" serve --listen "+port)

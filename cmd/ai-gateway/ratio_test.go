@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -119,16 +118,6 @@ func (b *benchmarks) measure(t *testing.T, g *gateway, key, length string, args 
 func median(v []float64) float64 {
 	sort.Float64s(v)
 	return v[len(v)/2]
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
 }
 
 func await(t testing.TB, url string) {

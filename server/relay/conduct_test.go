@@ -113,7 +113,7 @@ func TestPauseEndsWithTheCaller(t *testing.T) {
 		status(429, `{"error":{"message":"slow down"}}`, "Retry-After", "2")(w, r)
 	}})
 	c := dialAsk(t, b.addr, streamAsk)
-	for range 200 {
+	for range 4000 { // 20 s
 		if calls.Load() > 0 {
 			break
 		}
@@ -225,11 +225,10 @@ func TestNeverReading(t *testing.T) {
 		conns = append(conns, c)
 	}
 	var mem runtime.MemStats
-	for range 100 {
-		if b.relay.InFlight() == n {
-			break
+	for end := time.Now().Add(20 * time.Second); b.relay.InFlight() != n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d are in flight", b.relay.InFlight(), n)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&mem)

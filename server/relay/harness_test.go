@@ -79,7 +79,7 @@ func (b *book) Void(id string) {
 // row waits for the n-th row.
 func (b *book) row(t *testing.T, n int) store.UsageRow {
 	t.Helper()
-	for range 500 {
+	for range 2000 { // 20 s
 		b.mu.Lock()
 		if len(b.rows) >= n {
 			r := b.rows[n-1]
@@ -238,6 +238,34 @@ func (b *bench) post(path, body string) (int, string, http.Header) {
 		b.t.Fatalf("the answer broke off: %v after %q", err, out)
 	}
 	return resp.StatusCode, string(out), resp.Header
+}
+
+// postSeeing is post of a request for a stream; seen hears of every line with the word,
+// so that an upstream can go on when the caller has what it sent.
+func (b *bench) postSeeing(path, body, word string, seen chan<- struct{}) (int, string) {
+	b.t.Helper()
+	resp, err := http.Post(b.url+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var out strings.Builder
+	for r := bufio.NewReader(resp.Body); ; {
+		line, err := r.ReadString('\n')
+		out.WriteString(line)
+		if strings.Contains(line, word) {
+			select {
+			case seen <- struct{}{}:
+			default:
+			}
+		}
+		if err == io.EOF {
+			return resp.StatusCode, out.String()
+		}
+		if err != nil {
+			b.t.Fatalf("the answer broke off: %v after %q", err, out.String())
+		}
+	}
 }
 
 // sse writes event stream pieces, each flushed.

@@ -31,6 +31,7 @@ func (c minedConn) Read(p []byte) (int, error) {
 // TestPanicInReader: a panic while an upstream is read costs its own request a 500, or
 // an error event once content has gone out, and one row.
 func TestPanicInReader(t *testing.T) {
+	gone := make(chan struct{}, 1) // content has gone out
 	f := func(name, word, body string, events bool, h http.HandlerFunc) {
 		t.Helper()
 		b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: h})
@@ -43,7 +44,7 @@ func TestPanicInReader(t *testing.T) {
 		defer client.Close()
 		b.mineWith(relay.Options{Panicked: seen.told}, "", client)
 		for n := 1; n <= 3; n++ {
-			status, out, _ := b.post("/v1/chat/completions", body)
+			status, out := b.postSeeing("/v1/chat/completions", body, "Hello", gone)
 			told := strings.Count(out, `"error"`)
 			if strings.Contains(out, "defect") || told != 1 || events != (status == 200) || !events && status != 500 || strings.Contains(out, "[DONE]") {
 				t.Errorf("%s: %d %s", name, status, out)
@@ -60,7 +61,7 @@ func TestPanicInReader(t *testing.T) {
 	f("header of a stream", "HTTP/1.1 200", streamAsk, false, answers(first, hello, stopped, doneChunk))
 	f("behind content", `"stop"`, streamAsk, true, func(w http.ResponseWriter, r *http.Request) {
 		sse(w, first, hello)
-		time.Sleep(100 * time.Millisecond)
+		<-gone
 		sse(w, stopped, usageChunk, doneChunk)
 	})
 }

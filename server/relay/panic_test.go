@@ -89,15 +89,16 @@ func (b *bench) mineWith(o relay.Options, word string, client *upstream.Client) 
 // TestPanicInStream: a panic after content has gone out ends that stream with an
 // error event in the caller's format, no terminal event, and one row.
 func TestPanicInStream(t *testing.T) {
+	gone := make(chan struct{}, 1) // content has gone out
 	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		sse(w, first, hello)
-		time.Sleep(100 * time.Millisecond) // so that the content has gone out
+		<-gone
 		sse(w, stopped, usageChunk, doneChunk)
 	}})
 	var seen panics
 	b.mine(relay.Options{Panicked: seen.told}, `"stop"`)
 	for n := 1; n <= 3; n++ {
-		status, body, _ := b.post("/v1/chat/completions", streamAsk)
+		status, body := b.postSeeing("/v1/chat/completions", streamAsk, "Hello", gone)
 		if status != 200 || !strings.Contains(body, "Hello") || !strings.Contains(body, `"error"`) || strings.Contains(body, "[DONE]") || strings.Contains(body, "defect") {
 			t.Errorf("%d %s", status, body)
 		}
@@ -175,10 +176,14 @@ func TestAccountTimeouts(t *testing.T) {
 	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	f := func(timers map[string]string, body string, quick bool) {
 		t.Helper()
+		general := time.Second
+		if quick {
+			general = 20 * time.Second
+		}
 		b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: silent})
 		b.mine(relay.Options{
 			Timeouts: func(bool) upstream.Timeouts {
-				return upstream.Timeouts{Header: time.Second, Total: 2 * time.Second}.Or(upstream.StreamDefaults)
+				return upstream.Timeouts{Header: general, Total: 2 * general}.Or(upstream.StreamDefaults)
 			},
 			Panicked: func(where string, v any) { t.Error(where, v) },
 		}, "")
@@ -187,7 +192,7 @@ func TestAccountTimeouts(t *testing.T) {
 		}
 		start := time.Now()
 		status, out, _ := b.post("/v1/chat/completions", body)
-		if took := time.Since(start); status != 504 || (took < 700*time.Millisecond) != quick {
+		if took := time.Since(start); status != 504 || (took < general*7/10) != quick {
 			t.Errorf("%v: %d after %v: %s", timers, status, took, out)
 		}
 	}
@@ -201,16 +206,22 @@ func TestAccountTimeouts(t *testing.T) {
 
 // TestHeartbeat: a stream that is silent gets a ping as often as is set.
 func TestHeartbeat(t *testing.T) {
+	pings, paused := make(chan struct{}, 100), time.Duration(0)
 	pause := func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
 		sse(w, first, hello)
-		time.Sleep(500 * time.Millisecond)
+		for range 3 {
+			<-pings
+		}
+		paused = time.Since(start)
 		sse(w, stopped, doneChunk)
 	}
 	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: pause})
 	b.mine(relay.Options{Heartbeat: 100 * time.Millisecond, Panicked: func(where string, v any) { t.Error(where, v) }}, "")
-	_, body, _ := b.post("/v1/chat/completions", streamAsk)
-	if n := strings.Count(body, ": ping"); n < 1 || n > 5 || !strings.HasSuffix(body, doneChunk) {
-		t.Errorf("%d pings in %q", n, body)
+	start := time.Now()
+	_, body := b.postSeeing("/v1/chat/completions", streamAsk, ": ping", pings)
+	if n := strings.Count(body, ": ping"); paused < 250*time.Millisecond || n > int(time.Since(start)/(100*time.Millisecond)) || !strings.HasSuffix(body, doneChunk) {
+		t.Errorf("%d pings in a pause of %v: %q", n, paused, body)
 	}
 }
 

@@ -249,7 +249,7 @@ func TestSpentAndGone(t *testing.T) {
 		}
 		go func() {
 			<-reached
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(time.Second) // what it has told is read by then
 			leave()
 		}()
 		if resp, err := http.DefaultClient.Do(req); err == nil {
@@ -272,7 +272,7 @@ func TestSpentAndGone(t *testing.T) {
 func TestSpentBehindHeartbeats(t *testing.T) {
 	t.Parallel()
 	s := &tongues[1]
-	b := newBench(t, upstream.Timeouts{FirstEvent: 6 * time.Second}, target{dialect: asMessages, handler: stalls(s.first)}, target{dialect: asChat, handler: good})
+	b := newBench(t, upstream.Timeouts{FirstEvent: 8 * time.Second}, target{dialect: asMessages, handler: stalls(s.first)}, target{dialect: asChat, handler: good})
 	b.limitAll()
 	if status, got, h := b.post(callers[0].of(true)); status != 200 || !strings.Contains(got, ": ping") || !strings.Contains(got, "[DONE]") || h.Get("X-Gateway-Provider") != "" {
 		t.Errorf("%d %v %s", status, h, got)

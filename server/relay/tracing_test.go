@@ -23,6 +23,11 @@ func tracing(t *testing.T) *otel.Exporter {
 	ended := make(chan struct{})
 	go func() { e.RunTraces(ctx); close(ended) }()
 	t.Cleanup(func() { // behind that of the relay, which is registered later
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if traces, _ := e.States(); traces.Waiting == 0 {
+				break // the end itself waits for some seconds only
+			}
+		}
 		cancel()
 		<-ended
 		e.Close()

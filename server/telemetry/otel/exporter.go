@@ -151,27 +151,43 @@ func (e *Exporter) Request(t *Trace, row *store.UsageRow) {
 }
 
 // RunTraces tells of requests until ctx ends, and then of what is left, once and for
-// some seconds at most.
+// some seconds at most. What is on its way when ctx ends has half of them: cut at
+// once, and told again, it would come twice to a collector that had it already.
 func (e *Exporter) RunTraces(ctx context.Context) {
 	if e.o.Traces.URL == "" {
 		return
 	}
+	sending, cut := outliving(ctx, flushFor/2)
+	defer cut()
+	flushing, cancel := outliving(ctx, flushFor)
+	defer cancel()
 	for {
 		batch := e.gather(ctx)
 		if ctx.Err() == nil {
-			if e.traces.send(ctx, e.tracesMessage(batch), spansOf(batch)) {
+			if e.traces.send(ctx, sending, e.tracesMessage(batch), spansOf(batch)) {
 				continue
 			}
 		}
-		e.flush(ctx, batch)
+		e.flush(flushing, batch)
 		return
 	}
 }
 
-// flush tells first, which may be empty, and all that waits, within flushFor.
-func (e *Exporter) flush(ended context.Context, batch []*ended) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), flushFor)
-	defer cancel()
+// outliving returns a context that ends d after ctx does.
+func outliving(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(d):
+			cancel()
+		case <-later.Done():
+		}
+	})
+	return later, func() { stop(); cancel() }
+}
+
+// flush tells first, which may be empty, and all that waits, until ctx ends.
+func (e *Exporter) flush(ctx context.Context, batch []*ended) {
 	for {
 		batch = e.more(batch)
 		if len(batch) == 0 {
@@ -263,7 +279,7 @@ func (e *Exporter) RunMetrics(ctx context.Context) {
 			// What fails is made up for by the next, which says all again.
 			sending, cancel := context.WithTimeout(ctx, e.o.Every)
 			b, points := e.metricsMessage()
-			e.metrics.send(sending, b, points)
+			e.metrics.send(sending, sending, b, points)
 			cancel()
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushFor)

@@ -398,6 +398,38 @@ func TestFlush(t *testing.T) {
 	})
 }
 
+// TestEndWaits: a message that is on its way at the end comes once; what is told too
+// slowly for the end is told again.
+func TestEndWaits(t *testing.T) {
+	f := func(slow time.Duration, calls int) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			came := 0
+			e := answers(to("http://collector"), func(ctx context.Context) (Reply, error) {
+				if came++; came > 1 {
+					return Reply{Status: 200}, nil
+				}
+				select {
+				case <-time.After(slow):
+					return Reply{Status: 200}, nil
+				case <-ctx.Done():
+					return Reply{}, ctx.Err()
+				}
+			})
+			stop := run(t, e)
+			one(e)
+			time.Sleep(usualDelay + time.Millisecond)
+			start := time.Now()
+			stop()
+			if s, _ := e.States(); came != calls || s.Sent != 3 || s.Failed != 0 || time.Since(start) > flushFor {
+				t.Errorf("a collector that takes %v was told %d times, the end took %v: %+v", slow, came, time.Since(start), s)
+			}
+		})
+	}
+	f(time.Second, 1)
+	f(time.Minute, 2)
+}
+
 // TestRedirect: a redirect is not followed, for its target would get the headers; an
 // error tells no header, and a collector that is nowhere is only a failure.
 func TestRedirect(t *testing.T) {

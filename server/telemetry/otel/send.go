@@ -110,12 +110,12 @@ func (s *signal) failing(err error) {
 
 // send tries to tell a message until a collector has taken it or refused it for good,
 // or giveUp has passed. It reports false when ctx ended before that: the message is
-// the caller's again.
-func (s *signal) send(ctx context.Context, body []byte, n int) (done bool) {
+// the caller's again. One that is on its way then has until sending ends.
+func (s *signal) send(ctx, sending context.Context, body []byte, n int) (done bool) {
 	body = s.packed(body)
 	pause, until := firstPause, s.e.o.Now().Add(giveUp)
 	for {
-		again, wait, err := s.once(ctx, body, n)
+		again, wait, err := s.once(sending, body, n)
 		if err == nil {
 			return true
 		}
