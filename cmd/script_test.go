@@ -3,12 +3,15 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +28,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line's specification. Besides testscript's own:
 //
 //	await [URL]      waits until the gateway of `exec ai-gateway serve … &`, or URL, answers
+//	inflight N       waits until the gateway has N requests in flight, and has noted them on disk
+//	holds FILE TEXT  waits until the file holds the text
 //	port             sets PORT to one that is free
 //	fake STATUS CODE serves that error to every call; sets AI_GATEWAY_BASE_URL
 //	fake hang        serves nothing, ever
@@ -47,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": scriptAwait, "port": scriptPort, "fake": scriptFake, "code": scriptCode, "mode": scriptMode, "takes": scriptTakes,
+			"await": scriptAwait, "inflight": scriptInFlight, "holds": scriptHolds, "port": scriptPort, "fake": scriptFake, "code": scriptCode, "mode": scriptMode, "takes": scriptTakes,
 			"vendor": scriptVendor, "buffering": scriptBuffering, "disk": scriptDisk,
 		},
 	})
@@ -55,7 +60,7 @@ func TestScripts(t *testing.T) {
 
 func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.Join(ts.Getenv("AI_GATEWAY_DATA_DIR"), "local.json")
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)
 		url := ""
@@ -82,12 +87,49 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("nothing answers")
 }
 
-func scriptPort(ts *testscript.TestScript, neg bool, args []string) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+func scriptInFlight(ts *testscript.TestScript, neg bool, args []string) {
+	var l local
+	data, err := os.ReadFile(filepath.Join(ts.Getenv("AI_GATEWAY_DATA_DIR"), "local.json"))
 	ts.Check(err)
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	ts.Check(ln.Close())
-	ts.Setenv("PORT", port)
+	ts.Check(json.Unmarshal(data, &l))
+	text := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodGet, l.URL+"/metrics", nil)
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+l.Token)
+		res, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		b, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		ts.Check(err)
+		if text = string(b); strings.Contains(text, "\nai_gateway_ledger_open_holds "+args[0]+"\n") && strings.Contains(text, "\nai_gateway_ledger_queue 0\n") {
+			return
+		}
+	}
+	ts.Fatalf("not %s requests are in flight: %s", args[0], text)
+}
+
+func scriptHolds(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if b, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(b), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not hold %q", args[0], args[1])
+}
+
+// scriptPort takes one below those that a kernel gives away by itself, so that no other
+// script's gateway gets it meanwhile.
+func scriptPort(ts *testscript.TestScript, neg bool, args []string) {
+	for range 100 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			ts.Check(ln.Close())
+			ts.Setenv("PORT", port)
+			return
+		}
+	}
+	ts.Fatalf("no port is free")
 }
 
 func scriptFake(ts *testscript.TestScript, neg bool, args []string) {

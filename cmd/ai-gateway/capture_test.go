@@ -22,7 +22,7 @@ func TestCapture(t *testing.T) {
 	}
 	bodies := func(id string) (status int, out string) {
 		t.Helper()
-		for range 50 { // bodies are kept behind the answer
+		for range 1000 { // bodies are kept behind the answer
 			if status, out, _ = g.call("GET", "/v1/admin/usage/logs/"+id+"/bodies", g.admin, ""); status == 200 {
 				return status, out
 			}

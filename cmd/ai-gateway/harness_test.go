@@ -102,6 +102,7 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 		dir = t.TempDir()
 	}
 	home := t.TempDir()
+	passMidnight()
 	env = lengthen(env)
 	g := &gateway{t: t, dir: dir, home: home, log: &syncBuffer{}}
 	g.env = append([]string{
@@ -126,6 +127,24 @@ func serve(t testing.TB, dir string, env []string, args ...string) *gateway {
 		g.secrets.learn(g.admin, "the first admin key", "first-admin-key")
 	}
 	return g
+}
+
+// passMidnight waits for the next day where this one is about to end, in UTC: what
+// gateways count by the day or the month begins anew then, also in the middle of a test.
+func passMidnight() {
+	now := time.Now().UTC()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left < 30*time.Second {
+		time.Sleep(left)
+	}
+}
+
+// durable waits until as many requests are in flight, and all that the ledger took is on disk.
+func (g *gateway) durable(inFlight float64) {
+	g.t.Helper()
+	eventually(g.t, 20*time.Second, func() (bool, string) {
+		holds, queue := g.counted("ai_gateway_ledger_open_holds"), g.counted("ai_gateway_ledger_queue")
+		return holds == inFlight && queue == 0, fmt.Sprintf("%v holds, %v entries are not on disk", holds, queue)
+	})
 }
 
 // await waits until the gateway answers.

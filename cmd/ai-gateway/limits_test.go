@@ -132,7 +132,7 @@ func (g *gateway) reservation(k *doorkeeper) (nano int64) {
 	before := k.calls.Load()
 	done := make(chan struct{})
 	go func() { defer close(done); g.call("POST", "/v1/chat/completions", key, gpt4Ask) }()
-	for range 500 {
+	for range 2000 { // 20 s
 		if l := g.limits(key)[0]; l.Reserved != "0" {
 			usd, _ := l.Reserved.Float64()
 			nano = int64(usd*1e9 + 0.5)
@@ -307,7 +307,7 @@ func TestBudgetSurvives(t *testing.T) {
 	go ask(g)
 	k.await(t, before+1)
 	k.release()
-	for range 500 {
+	for range 4000 { // 20 s
 		if g.limits(key)[0].Used != "0" {
 			break
 		}
@@ -335,7 +335,7 @@ func TestBudgetSurvives(t *testing.T) {
 		}()
 	}
 	k.await(t, before+3)
-	time.Sleep(100 * time.Millisecond) // holds are durable after 5 ms and a commit
+	g.durable(2)
 	reserved := g.limits(key)[1].Reserved
 	g.kill()
 	<-gone

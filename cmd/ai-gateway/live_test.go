@@ -83,7 +83,7 @@ func TestLive(t *testing.T) {
 		answer <- ended{string(b), err}
 	}()
 	var list api.InFlightReply
-	for range 100 {
+	for range 1000 { // 20 s
 		_, body, _ := g.call("GET", "/v1/admin/requests", lifecycleKey, "")
 		if json.Unmarshal([]byte(body), &list) == nil && len(list.Data) == 1 && list.Data[0].TTFTMs != nil {
 			break

@@ -209,14 +209,14 @@ func TestDrain(t *testing.T) {
 	up := slowUpstream(t, 25)
 	dir := t.TempDir()
 	env := []string{"OPENAI_API_KEY=sk-up", "AI_GATEWAY_PROVIDER_OPENAI_BASE_URL=" + up + "/v1"}
-	g := serve(t, dir, env, "--drain-delay", "1s", "--drain-timeout", "20s")
+	g := serve(t, dir, env, "--drain-delay", "4s", "--drain-timeout", "20s")
 	const n = 30
 	bodies, ids := streams(t, g, g.admin, n)
 	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	unready := false
-	for range 50 {
+	for start := time.Now(); time.Since(start) < 3*time.Second; {
 		if status, out, _ := g.call("GET", "/readyz", "", ""); status == 503 && strings.Contains(out, "draining") {
 			unready = true
 			break

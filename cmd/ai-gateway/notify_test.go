@@ -73,7 +73,7 @@ accounts:
 	}
 	awaits := func(word string, want int) {
 		t.Helper()
-		for range 100 {
+		for range 600 { // 30 s
 			if count(word) >= want {
 				break
 			}
@@ -100,7 +100,7 @@ accounts:
 		write(path, "slack")
 		_ = g.cmd.Process.Signal(syscall.SIGHUP)
 		out := ""
-		for range 50 {
+		for range 600 { // 30 s
 			if out = call("POST", "/v1/admin/notifications/test", ""); strings.Contains(out, want) {
 				break
 			}

@@ -122,7 +122,7 @@ func median(v []float64) float64 {
 
 func await(t testing.TB, url string) {
 	t.Helper()
-	for range 200 {
+	for range 1000 { // 20 s
 		if resp, err := http.Get(url); err == nil {
 			_ = resp.Body.Close()
 			return

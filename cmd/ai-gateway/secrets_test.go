@@ -45,7 +45,7 @@ func TestSecretsRotate(t *testing.T) {
 	captured := func() {
 		t.Helper()
 		var out string
-		for range 100 { // bodies are kept behind the answer
+		for range 1000 { // bodies are kept behind the answer
 			if _, out, _ = g.call("GET", "/v1/admin/usage/logs/"+request+"/bodies", g.admin, ""); strings.Contains(out, "word-of-the-caller") {
 				return
 			}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/your-org/ai-api-gateway/store/postgres/postgrestest"
 )
@@ -123,7 +122,7 @@ func TestSpentAttempts(t *testing.T) {
 		}
 	}()
 	<-hung
-	time.Sleep(300 * time.Millisecond) // the hold is durable within 5 ms and a sync
+	g.durable(1)
 	g.kill()
 	hang.Store(false)
 	g = serve(t, dir, nil)

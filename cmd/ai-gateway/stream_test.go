@@ -183,17 +183,22 @@ func TestChunkDelay(t *testing.T) {
 	const streams, chunks = 10, 60
 	model := fmt.Sprintf("paced-%d", chunks)
 	direct := map[string][]time.Duration{}
-	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
+	measure := func(path string) []time.Duration {
 		direct[path] = delays(t, streams, chunks, func() io.ReadCloser { return openStream(t, v.url, path, "", model, "") })
 		t.Logf("%-32s p50 %6.3f ms, p99 %6.3f ms", "direct, "+path, ms(quantile(direct[path], .5)), ms(quantile(direct[path], .99)))
+		return direct[path]
 	}
 	for _, way := range streamWays {
-		floor := direct["/v1/chat/completions"]
+		path := "/v1/chat/completions"
 		if way.provider == "own-up" {
-			floor = direct["/v1/messages"]
+			path = "/v1/messages"
 		}
+		floor := direct[path]
 		median, added := time.Hour, time.Hour
-		for range 3 { // what else runs on the machine can only make it worse: the best counts
+		for i := range 3 { // what else runs on the machine can only make it worse: the best counts
+			if i > 0 || floor == nil { // the machine has become busy: that counts in both
+				floor = measure(path)
+			}
 			got := delays(t, streams, chunks, func() io.ReadCloser { return openStream(t, g.url, way.path, key, model, way.provider) })
 			late := quantile(got, .99) - quantile(floor, .99)
 			added = min(added, late)

@@ -166,18 +166,14 @@ func TestPace(t *testing.T) {
 	if d := time.Since(begin); d < 80*time.Millisecond {
 		t.Errorf("the first event came after %v", d)
 	}
-	first := time.Now()
 	if _, err := io.ReadAll(r); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(first); d < 80*time.Millisecond || d > 5*time.Second {
+	if d := time.Since(begin); d < 160*time.Millisecond || d > 5*time.Second { // this side may have been late for the first
 		t.Errorf("ten tokens at 100 a second took %v", d)
 	}
-	begin = time.Now()
-	p.body("/v1/chat/completions", chatAsk("demo-fast", "x", ""))
-	if d := time.Since(begin); d > time.Second {
-		t.Errorf("demo-fast took %v", d)
-	}
+	p = newPeer(t, Options{TTFT: time.Minute})
+	p.body("/v1/chat/completions", chatAsk("demo-fast", "x", "")) // which does not wait: the client does, for ten seconds
 }
 
 // TestCallerLeaves: the engine notices in the middle of a pause.
@@ -197,9 +193,9 @@ func TestCallerLeaves(t *testing.T) {
 			}
 			cancel()
 			tr.CloseIdleConnections()
-			ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+			ctx, cancel = context.WithTimeout(context.Background(), 10*time.Second)
 			if err := s.Shutdown(ctx); err != nil {
-				t.Errorf("%s%s still runs a second after the caller has left: %v", model, stream, err)
+				t.Errorf("%s%s still runs ten seconds after the caller has left: %v", model, stream, err)
 			}
 			cancel()
 		}
@@ -284,7 +280,7 @@ func TestServe(t *testing.T) {
 		if err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-	case <-time.After(3 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Error("Serve did not return")
 	}
 }
@@ -310,7 +306,7 @@ func TestServeCutsWhatHangs(t *testing.T) {
 		if err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-	case <-time.After(3 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("Serve waits for a caller that hangs")
 	}
 }

@@ -192,11 +192,16 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the idle connection stays")
 	}
-	time.Sleep(500 * time.Millisecond)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.hosts) != 0 || c.timer != nil {
-		t.Errorf("%d hosts stay, timer %v", len(c.hosts), c.timer)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c.mu.Lock()
+		hosts, timer := len(c.hosts), c.timer
+		c.mu.Unlock()
+		if hosts == 0 && timer == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d hosts stay, timer %v", hosts, timer)
+		}
 	}
 }
 
