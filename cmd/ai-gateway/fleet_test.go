@@ -324,7 +324,7 @@ func TestPostgresOutages(t *testing.T) {
 		answered += len(c.whole)
 		for _, q := range []struct{ of, factor float64 }{{0.5, 1.5}, {0.99, 3}} {
 			without, during := quantileOf(beside.took, q.of), quantileOf(c.took, q.of)
-			if during > time.Duration(q.factor*float64(without))+100*time.Millisecond {
+			if during > time.Duration(q.factor*float64(without))+20*time.Millisecond {
 				t.Errorf("%s: quantile %v is %v while the database is away, %v where there is none", what, q.of, during, without)
 			}
 		}

@@ -168,7 +168,7 @@ func oddities(s *tongue, words string) []fault {
 		{row: "49", name: "500 with a word", do: status(500, "oops"), status: 500, says: "500"},
 		{row: "49", name: "500 with half an error", do: status(500, `{"error":{"mess`), status: 500, says: "500"},
 		{row: "49", name: "500 that is cut", do: raw("HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"error\":"), status: 500, says: "500"},
-		{row: "49", name: "500 that stalls", do: open("HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"error\":"), status: 500, says: "500", idle: soon},
+		{row: "49", name: "500 that stalls", do: open("HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"error\":"), status: 500, says: "500", idle: 400 * time.Millisecond},
 		{row: "56", name: "one byte a chunk", do: either(raw(chunkedSSE, small.String(), "0\r\n\r\n"), raw(chunkedJSON, smallWhole.String(), "0\r\n\r\n")), answers: true},
 		{row: "56", name: "early hints before the answer", do: either(
 			raw("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n", sseHead+"Connection: close\r\n\r\n", answer),
