@@ -171,6 +171,7 @@ func TestComeAndGo(t *testing.T) {
 // TestNeverReaders (row 59): callers who ask for a long stream and read nothing of
 // it are cut, hold little meanwhile, and keep nobody up.
 func TestNeverReaders(t *testing.T) {
+	t.Parallel()
 	n := 300
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
 		n = 2000

@@ -274,6 +274,7 @@ func sameAsUpstream(t *testing.T, db string, up *upstream, cut int) {
 // no call fails or is slower than at a gateway beside it that has no database to
 // lose, and no row is lost.
 func TestPostgresOutages(t *testing.T) {
+	t.Parallel()
 	pause := 10 * time.Second // a database that hangs is found out after five
 	if os.Getenv("AI_GATEWAY_LONG") != "" {
 		pause = time.Minute

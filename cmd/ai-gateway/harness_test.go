@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,8 +28,12 @@ var (
 )
 
 // TestMain removes what the tests built. Tests that mostly wait run beside each other
-// (t.Parallel), after all others: those that measure are alone in this package.
+// (t.Parallel), after all others: those that measure are alone in this package. Four at
+// a time fill two processors; -parallel says otherwise.
 func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < 4 {
+		_ = flag.Set("test.parallel", "4")
+	}
 	code := m.Run()
 	tellLooked()
 	if binDir != "" {

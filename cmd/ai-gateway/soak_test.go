@@ -32,6 +32,8 @@ func TestSoak(t *testing.T) {
 	length, rest, long := 20*time.Second, 5*time.Second, os.Getenv("AI_GATEWAY_LONG") != ""
 	if long {
 		length, rest = 10*time.Minute, 60*time.Second
+	} else {
+		t.Parallel() // the slope of its memory is not judged
 	}
 	g := serve(t, "", []string{"AI_GATEWAY_ADMIN_KEY=" + lifecycleKey, "AI_GATEWAY_LOG_LEVEL=error", "GOMEMLIMIT=256MiB"})
 	transport := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Second}
