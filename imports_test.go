@@ -77,6 +77,7 @@ var testOnly = map[string][]string{
 	"server/upstream":       {},
 	"server/relay":          {"providers/...", "store/bolt", "server/telemetry/otel/oteltest"},
 	"server/telemetry/otel": {"server/telemetry/otel/oteltest"},
+	"server/config":         {"web/locales"},
 	"server/routing":        {"providers/..."},
 	"server/admin":          {"providers/...", "store/bolt", "server/api/contract"},
 	"server":                {"providers/...", "store/bolt", "server/api/contract", "server/telemetry/otel/oteltest"},

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -124,28 +126,71 @@ func TestNamesAreCompleted(t *testing.T) {
 	walk(root)
 }
 
-// TestWords: the catalogues name every command, in English as the code does.
+// TestWords: the catalogues say what each command does and what each of its flags
+// means, in English as the code does and in every other language in its own words; and
+// they say it of nothing else.
 func TestWords(t *testing.T) {
 	en, used := locales.Load("en"), map[string]bool{}
-	var walk func(c *cobra.Command)
-	walk = func(c *cobra.Command) {
-		if c.Name() == "help" || c.Name() == "completion" {
+	say := func(of, key, text string) {
+		if text == "" {
 			return
 		}
-		if key := wordsKey(c); c.HasParent() {
-			used[key] = true
-			if !en.Has(key) || en.T(key) != c.Short {
-				t.Errorf("%q must be %q in web/locales/en.json, and translated in the others", key, c.Short)
-			}
+		used[key] = true
+		if !en.Has(key) || en.T(key) != text {
+			t.Errorf("%s: %q must be %q in web/locales/en.json, and translated in the others", of, key, text)
 		}
+	}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.HasParent() {
+			say(c.CommandPath(), wordsKey("short", c), c.Short)
+		}
+		say(c.CommandPath(), wordsKey("long", c), c.Long)
+		flags := func(f *pflag.Flag) { say(c.CommandPath()+" --"+f.Name, flagKey(c, f), f.Usage) }
+		c.Flags().VisitAll(flags)
+		c.PersistentFlags().VisitAll(flags)
 		for _, sub := range c.Commands() {
 			walk(sub)
 		}
 	}
 	walk(testRoot())
 	for _, key := range en.Keys() {
-		if strings.HasPrefix(key, "cli.short.") && !used[key] {
-			t.Errorf("%q is of no command", key)
+		for _, kind := range []string{"cli.short.", "cli.long.", "cli.flag.", "web.setting."} {
+			if strings.HasPrefix(key, kind) && !used[key] {
+				t.Errorf("%q is of no command, flag or setting", key)
+			}
 		}
+	}
+}
+
+// TestHelpInChinese: no help of any command has an English sentence.
+func TestHelpInChinese(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{env: map[string]string{}, now: time.Now, words: locales.Load("zh-CN"), stdout: &out, stderr: &out, stdin: strings.NewReader("")}
+	root := newRoot(a)
+	english := regexp.MustCompile(`\b(the|of|and|with|that|help for|default)\b [a-z]`)
+	pages := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		out.Reset()
+		c.SetOut(&out)
+		if err := c.Help(); err != nil {
+			t.Fatal(err)
+		}
+		pages++
+		text, _, _ := strings.Cut(out.String(), "示例：")
+		_, flags, _ := strings.Cut(out.String(), "参数：")
+		for line := range strings.Lines(text + flags) {
+			if english.MatchString(line) {
+				t.Errorf("%s: %s", c.CommandPath(), line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+	if pages < 80 {
+		t.Errorf("only %d pages of help", pages)
 	}
 }

@@ -40,6 +40,7 @@ Settings come from a file, then AI_GATEWAY_… variables, then flags.`,
 	set := map[string]*string{}
 	for _, f := range config.Flags() {
 		set[f.Path] = c.Flags().String(f.Name, "", f.Doc)
+		c.Flags().Lookup(f.Name).Annotations = map[string][]string{settingMark: {f.Path}}
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		flags := map[string]string{}

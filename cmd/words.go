@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"cmp"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/your-org/ai-api-gateway/web/locales"
 )
@@ -31,15 +33,27 @@ func (a *app) t(key string, args ...any) string {
 	return a.catalogue().T(key, args...)
 }
 
-// translate gives every command its short text in the language of messages. The
-// English one stands in the code, and in the catalogue for those who translate.
+// translate gives every command its texts and flags their meaning in the language of
+// messages. The English ones stand in the code, and in the catalogue for those who
+// translate.
 func (a *app) translate(c *cobra.Command) {
 	if a.words == nil || a.words.Lang == locales.Languages[0] {
 		return
 	}
-	if key := wordsKey(c); a.words.Has(key) {
-		c.Short = a.words.T(key)
+	own := func(key, text string) string {
+		if text != "" && a.words.Has(key) {
+			return a.words.T(key)
+		}
+		return text
 	}
+	c.Short, c.Long = own(wordsKey("short", c), c.Short), own(wordsKey("long", c), c.Long)
+	c.InitDefaultHelpFlag()
+	if help := c.Flags().Lookup("help"); help != nil {
+		help.Usage = a.say("help for %s", c.Name())
+	}
+	flags := func(f *pflag.Flag) { f.Usage = own(flagKey(c, f), f.Usage) }
+	c.Flags().VisitAll(flags)
+	c.PersistentFlags().VisitAll(flags)
 	for _, sub := range c.Commands() {
 		a.translate(sub)
 	}
@@ -76,6 +90,9 @@ func (a *app) translateHelp(root *cobra.Command) {
 func (a *app) translatePage(page string) string {
 	lines := strings.Split(page, "\n")
 	for i, line := range lines {
+		if flag, def, ok := strings.Cut(line, " (default "); ok && strings.HasPrefix(strings.TrimLeft(line, " "), "-") && strings.HasSuffix(def, ")") {
+			lines[i] = flag + a.say(" (default %s)", strings.TrimSuffix(def, ")"))
+		}
 		for _, w := range helpWords {
 			if line == w.Format {
 				lines[i] = a.say("%v", w)
@@ -87,8 +104,20 @@ func (a *app) translatePage(page string) string {
 	return strings.Join(lines, "\n")
 }
 
-// wordsKey is the key of a command's short text: cli.short.api_key.create.
-func wordsKey(c *cobra.Command) string {
+// settingMark names, in a flag's annotations, the setting that the flag sets.
+const settingMark = "setting"
+
+// wordsKey is the key of a command's text of that kind: cli.short.api_key.create.
+func wordsKey(kind string, c *cobra.Command) string {
 	_, path, _ := strings.Cut(c.CommandPath(), " ")
-	return "cli.short." + strings.NewReplacer(" ", ".", "-", "_").Replace(path)
+	return "cli." + kind + "." + strings.NewReplacer(" ", ".", "-", "_").Replace(cmp.Or(path, "root"))
+}
+
+// flagKey is the key of what a flag means: of a setting that serve takes by name, of
+// others by their English words, since many verbs share them.
+func flagKey(c *cobra.Command, f *pflag.Flag) string {
+	if path := f.Annotations[settingMark]; len(path) == 1 {
+		return "web.setting." + path[0] // which the page shows, too
+	}
+	return "cli.flag." + strings.TrimPrefix(locales.SayKey(f.Usage), "cli.say.")
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/store"
+	"github.com/your-org/ai-api-gateway/web/locales"
 )
 
 func TestProviders(t *testing.T) {
@@ -21,6 +22,23 @@ func TestProviders(t *testing.T) {
 		Operations: []string{"chat", "embeddings", "models"}, EnvKeys: []string{"OPENAI_API_KEY"}, Models: []string{"gpt-*"}, Options: []api.ProviderOption{}, Accounts: 1}
 	if !reflect.DeepEqual(got.Data[0], want) {
 		t.Errorf("got  %+v\nwant %+v", got.Data[0], want)
+	}
+	said, en := 0, locales.Load("en")
+	for vendor, list := range options {
+		for _, o := range list {
+			if key := "web.option." + vendor + "." + o.Name; !en.Has(key) || en.T(key) != o.Description {
+				t.Errorf("%q must be %q in web/locales/en.json, and translated in the others", key, o.Description)
+			}
+			said++
+		}
+	}
+	for _, key := range en.Keys() {
+		if strings.HasPrefix(key, "web.option.") {
+			said--
+		}
+	}
+	if said != 0 {
+		t.Errorf("the catalogue has %d options too few", said)
 	}
 	if az := got.Data[3]; !az.NeedsBaseURL || len(az.Options) == 0 {
 		t.Errorf("got %+v", az)

@@ -41,7 +41,7 @@ export function t(key: Key, values?: Record<string, string | number>): string {
   return fill(words[key] ?? (en as Words)[key] ?? key, values);
 }
 
-/** named returns the text of a family's member ("state." + "ok"), or the member where there is none. */
-export function named(family: string, member: string): string {
-  return words[family + member] ?? member;
+/** named returns the text of a family's member ("state." + "ok"), or other where there is none. */
+export function named(family: string, member: string, other = member): string {
+  return words[family + member] ?? other;
 }

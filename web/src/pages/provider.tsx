@@ -70,7 +70,7 @@ export function Edit(p: { kind: ProviderInfo; of?: Account; onBack?: () => void;
         <span class="hint">{t("providers.secret_hint")}</span>
       </label>
       <Tags name={t("keys.models")} value={models} onChange={setModels} placeholder={t("providers.models_hint")} hint={t("providers.models_map")} />
-      {kind.options.length > 0 && <div class="fields">{kind.options.map((o) => <Text key={o.name} name={o.name + (o.required ? " *" : "")} value={options[o.name] ?? ""} onInput={(v) => setOptions({ ...options, [o.name]: v })} required={o.required} placeholder={o.example} hint={o.description} mono />)}</div>}
+      {kind.options.length > 0 && <div class="fields">{kind.options.map((o) => <Text key={o.name} name={o.name + (o.required ? " *" : "")} value={options[o.name] ?? ""} onInput={(v) => setOptions({ ...options, [o.name]: v })} required={o.required} placeholder={o.example} hint={named("option." + kind.name + ".", o.name, o.description)} mono />)}</div>}
       <details>
         <summary>{t("label.more_settings")}</summary>
         <div class="stack">

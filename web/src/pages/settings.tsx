@@ -25,7 +25,7 @@ export function Settings() {
   const [busy, work] = useState(false);
   const q = (query.get("q") ?? "").toLowerCase();
   const own = query.get("own") === "1";
-  const list = (data?.data ?? []).filter((s) => (!q || (s.name + s.description + s.value).toLowerCase().includes(q)) && (!own || s.origin !== "default"));
+  const list = (data?.data ?? []).filter((s) => (!q || (s.name + saidOf(s) + s.value).toLowerCase().includes(q)) && (!own || s.origin !== "default"));
   const families = [...new Set(list.map((s) => (s.name.includes(".") ? s.name.slice(0, s.name.indexOf(".")) : "")))];
   const verify = () => {
     work(true);
@@ -113,10 +113,13 @@ function Notices({ write }: { write: boolean }) {
   );
 }
 
+/** saidOf tells what a setting means, in the language in use. */
+const saidOf = (s: EffectiveSetting): string => named("setting.", s.name, s.description);
+
 function Row({ s }: { s: EffectiveSetting }) {
   return (
     <tr>
-      <td><div class="mono">{s.name}</div><div class="small muted">{s.description}</div></td>
+      <td><div class="mono">{s.name}</div><div class="small muted">{saidOf(s)}</div></td>
       <td class="mono any-wrap">{s.value === "" ? <span class="muted">–</span> : s.value}{s.value !== s.default && s.default !== "" && <div class="small muted">{t("settings.default", { value: s.default })}</div>}</td>
       <td><span class={"chip" + (s.origin === "default" ? "" : " accent")} title={s.where}>{named("origin.", s.origin)}</span></td>
       <td class="only-wide small mono muted"><div>{s.env}</div><div>{s.flag}{s.restart && <span> · {t("settings.restart")}</span>}</div></td>
