@@ -133,6 +133,20 @@ type TotalsQuery struct {
 	// Apart are the keys that a grouping by key tells apart, the others being summed up
 	// as OtherKey; nil: all are. Many keys at many times are more than one looks at.
 	Apart []string
+	// Most is how many groups are wanted at most: of more the answer is ErrQuery, as soon
+	// as it is known. 0: MaxGroups.
+	Most int
+}
+
+// MaxGroups bounds the groups of one answer of sums.
+const MaxGroups = 200_000
+
+// MostGroups is how many groups the answer may have.
+func (q *TotalsQuery) MostGroups() int {
+	if q.Most > 0 {
+		return min(q.Most, MaxGroups)
+	}
+	return MaxGroups
 }
 
 // OtherKey stands for the keys that are none of TotalsQuery.Apart.

@@ -49,7 +49,7 @@ func (a *Admin) fail(c *Call, r Route, err error) {
 	if e == nil {
 		e = &api.Error{Status: 500, Code: "internal_error", Message: "the gateway failed; its log has the reason under this request id"}
 		if errors.Is(err, context.DeadlineExceeded) {
-			e = &api.Error{Status: 503, Code: "store_timeout", Message: "the store did not answer in time: try again"}
+			e = &api.Error{Status: 503, Code: "store_timeout", Message: "the store did not answer within 30 s: ask for less, such as fewer days, one key or a grouping by less, or try again"}
 		}
 		a.d.Log.Error("admin call failed", "request_id", c.RequestID, "method", r.Method, "path", r.Path, "error", err)
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -93,12 +94,13 @@ func truth(name, s string) (bool, error) {
 // summed returns the groups that a query asks for and their sum. own: what the
 // upstreams charge is no caller's business.
 func (a *Admin) summed(ctx context.Context, q store.TotalsQuery, own bool) (data []api.UsageGroup, total api.UsageSums, err error) {
+	q.Most = maxGroups
 	totals, err := a.d.Store.Totals(ctx, q)
+	if errors.Is(err, store.ErrQuery) { // the groupings were checked: there are too many groups
+		return nil, total, &api.Error{Status: 400, Code: "too_many_groups", Param: "group_by", Message: "this makes more than 10,000 groups: name one key, model, provider or account, ask for fewer days, or group by less; `ai-gateway logs export` writes every request of any time"}
+	}
 	if err != nil {
 		return nil, total, err
-	}
-	if len(totals) > maxGroups {
-		return nil, total, &api.Error{Status: 400, Code: "too_many_groups", Param: "group_by", Message: "this makes more than 10,000 groups: ask for fewer days, or group by less"}
 	}
 	measured, err := a.latencies(ctx, q)
 	if err != nil {

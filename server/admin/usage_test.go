@@ -192,6 +192,28 @@ func TestAudit(t *testing.T) {
 }
 
 // Groups that callers make up come from rows, bounded.
+// TestTooManyGroups: what would be too much says what to ask for instead.
+func TestTooManyGroups(t *testing.T) {
+	h := newHarness(t)
+	var entries []store.Entry
+	for i := range 101 {
+		for j := range 100 {
+			r := &store.UsageRow{RequestID: fmt.Sprint(i, "-", j), Time: noon.Add(-time.Minute), KeyID: fmt.Sprint("key", i), Model: fmt.Sprint("model", j), Status: 200, EndReason: store.EndComplete}
+			entries = append(entries, store.Entry{Boot: "B", Seq: uint64(len(entries) + 1), Kind: store.EntrySettle, Time: r.Time, RequestID: r.RequestID, Row: r})
+		}
+	}
+	if err := h.store.Append(context.Background(), entries); err != nil {
+		t.Fatal(err)
+	}
+	if text := h.refused(h.admin, "GET", "/v1/admin/usage?last=7d&group_by=key,model", "", 400, "too_many_groups", "group_by"); !strings.Contains(text, "name one key") {
+		t.Errorf("got %s", text)
+	}
+	got := must[*api.UsageReply](t)(h.client(h.admin).Usage(context.Background(), api.UsageAsk{Last: "7d", GroupBy: []string{"key", "model"}, Key: "key7"}))
+	if len(got.Data) != 100 || got.Total.Requests != 100 {
+		t.Errorf("one key's: %d groups of %d requests", len(got.Data), got.Total.Requests)
+	}
+}
+
 func TestUsageByRows(t *testing.T) {
 	h := newHarness(t)
 	for i := range 230 {

@@ -13,9 +13,6 @@ import (
 	"github.com/your-org/ai-api-gateway/store"
 )
 
-// maxGroups bounds the answer of one Totals.
-const maxGroups = 200_000
-
 // columns are the groupings that are parts of dims.
 var columns = map[string]func(*dims) string{
 	"key": func(d *dims) string { return d.key }, "model": func(d *dims) string { return d.model },
@@ -70,7 +67,7 @@ func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total,
 			return store.OtherKey
 		}
 	}
-	t := &tally[sums]{by: q.GroupBy, columns: known, most: maxGroups, wanted: func(d *dims) bool {
+	t := &tally[sums]{by: q.GroupBy, columns: known, most: q.MostGroups(), wanted: func(d *dims) bool {
 		return (q.KeyID == "" || q.KeyID == d.key) && (q.Model == "" || q.Model == d.model) && (q.Provider == "" || q.Provider == d.provider) && (q.Account == "" || q.Account == d.account)
 	}, add: (*sums).addEncoded}
 	if err := t.begin(q.Zone); err != nil {

@@ -14,9 +14,6 @@ import (
 	"github.com/your-org/ai-api-gateway/store"
 )
 
-// maxGroups bounds the answer of one Totals.
-const maxGroups = 200_000
-
 // dimensions are the groupings that are columns of usage_series.
 var dimensions = map[string]string{
 	"key": "key_id", "model": "model", "provider": "provider", "account": "account", "end_reason": "end_reason", "group": "key_group",
@@ -157,7 +154,7 @@ func totals(ctx context.Context, tx pgx.Tx, q store.TotalsQuery) ([]store.Total,
 	for _, n := range one.Numbers() {
 		dst = append(dst, n)
 	}
-	groups, err := groupsOf(rows, &g, q.Zone, maxGroups, dst, func(sum *store.Total) error {
+	groups, err := groupsOf(rows, &g, q.Zone, q.MostGroups(), dst, func(sum *store.Total) error {
 		sum.Add(&one)
 		return nil
 	})
@@ -205,7 +202,11 @@ func totalsSQL(q *store.TotalsQuery, g *grouping) (string, []any) {
 		if i := slices.Index(columns, "s.key_id"); i >= 0 && q.Apart != nil {
 			columns[i] = fmt.Sprintf("CASE WHEN s.key_id = ANY(%s) THEN s.key_id ELSE '%s' END", w.arg(q.Apart), store.OtherKey)
 		}
-		end = " GROUP BY " + strings.Join(columns, ", ") + " LIMIT " + strconv.Itoa(10*maxGroups)
+		rows := 10 * store.MaxGroups
+		if !g.timed { // each is a group; of times several may be one
+			rows = q.MostGroups() + 1
+		}
+		end = " GROUP BY " + strings.Join(columns, ", ") + " LIMIT " + strconv.Itoa(rows)
 	}
 	for _, n := range numbers {
 		columns = append(columns, fmt.Sprintf(number, n))

@@ -188,6 +188,18 @@ func totalsAgainstRows(t *testing.T, s store.Store) {
 		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Since: since})
 		compare(t, s, rows, store.TotalsQuery{GroupBy: by, Until: until, Account: "b"})
 	}
+	for _, by := range [][]string{{"key"}, {"model", "hour"}, {"day"}} {
+		all, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by})
+		if err != nil || len(all) < 2 {
+			t.Fatalf("by %q: %d groups, %v", by, len(all), err)
+		}
+		if got, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by, Most: len(all)}); err != nil || !reflect.DeepEqual(got, all) {
+			t.Errorf("by %q, as many as there are: %d groups of %d, %v", by, len(got), len(all), err)
+		}
+		if _, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by, Most: len(all) - 1}); !errors.Is(err, store.ErrQuery) {
+			t.Errorf("by %q, more than are wanted: %v, want ErrQuery", by, err)
+		}
+	}
 	for _, by := range [][]string{{"colour"}, {"model", "model"}, {""}} {
 		if _, err := s.Totals(context.Background(), store.TotalsQuery{GroupBy: by}); !errors.Is(err, store.ErrQuery) {
 			t.Errorf("grouping by %q: %v, want ErrQuery", by, err)
