@@ -458,6 +458,39 @@ await step("without its token, or from elsewhere, the session changes nothing", 
   assert.equal((await ask({ "x-csrf-token": csrf_token }))[0], 201);
 });
 
+await step("a session that ends within an edit loses nothing that was typed", async () => {
+  await open("keys");
+  await button("Create key").click();
+  await dialog().getByLabel("Name").fill("typed before the end");
+  await context.clearCookies();
+  expected = [/401/];
+  await button("Create key", dialog()).click();
+  await dialog().getByText("what is typed stays").waitFor();
+  await dialog().getByLabel("API key").fill("sk-gw-wrong");
+  await button("Sign in", dialog()).click();
+  await dialog().getByRole("alert").waitFor();
+  await dialog().getByLabel("API key").fill(adminKey);
+  await button("Sign in", dialog()).click();
+  await page.getByText("what is typed stays").waitFor({ state: "detached" });
+  expected = [];
+  assert.equal(await dialog().getByLabel("Name").inputValue(), "typed before the end");
+  await button("Create key", dialog()).click();
+  await dialog().getByText("sk-gw-").first().waitFor();
+  await page.keyboard.press("Escape");
+});
+
+await step("a page of a proxy in place of an answer is told", async () => {
+  const page200 = (r) => r.fulfill({ status: 200, contentType: "text/html", body: "<h1>Sign in to the network</h1>" });
+  for (const [path, api] of [["keys", "api-keys"], ["models", "models"], ["providers", "provider-accounts"]]) {
+    const route = `**/v1/admin/${api}*`;
+    await page.route(route, page200);
+    await page.goto(`${base}/admin/${path}`);
+    await page.getByRole("alert").getByText("(HTTP 200) is not the gateway").first().waitFor();
+    await settled();
+    await page.unroute(route);
+  }
+});
+
 await step("a viewer sees, and changes nothing", async () => {
   await button("Sign out").click();
   await signIn(viewerKey);

@@ -39,8 +39,15 @@ export async function failure(res: Response): Promise<ApiError> {
   try {
     const e = (JSON.parse(text) as { error?: { message?: string; code?: string | number | null; type?: string } }).error;
     if (e?.message) return new ApiError(res.status, String(e.code ?? e.type ?? ""), e.message, id);
-  } catch { /* not ours: the status says it */ }
-  return new ApiError(res.status, "", `HTTP ${res.status}`, id);
+  } catch { /* not ours */ }
+  return new ApiError(res.status, "foreign", `HTTP ${res.status}`, id);
+}
+
+/** answered reads a good answer. A page in its place comes of a proxy or a sign-in before the gateway. */
+async function answered<T>(res: Response): Promise<T> {
+  const value = (await res.json().catch(() => null)) as T | null;
+  if (typeof value !== "object" || value === null) throw new ApiError(res.status, "foreign", `HTTP ${res.status}`, "");
+  return value;
 }
 
 export async function call<T>(method: string, path: string, o: { query?: Query; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
@@ -57,7 +64,7 @@ export async function call<T>(method: string, path: string, o: { query?: Query; 
     throw e;
   }
   if (res.status === 204) return undefined as T;
-  return (await res.json()) as T;
+  return answered<T>(res);
 }
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> => call<T>("GET", path, { query, signal });
@@ -81,14 +88,14 @@ export async function session(): Promise<Session | null> {
     return null;
   }
   if (!res.ok) throw await failure(res);
-  return adopt((await res.json()) as Session);
+  return adopt(await answered<Session>(res));
 }
 
 export async function signIn(key: string): Promise<Session> {
   const res = await send("POST", "/admin/session", JSON.stringify({ key })).catch(() => null);
   if (!res) throw new ApiError(0, "unreachable", "", "");
   if (!res.ok) throw await failure(res);
-  return adopt((await res.json()) as Session);
+  return adopt(await answered<Session>(res));
 }
 
 export async function signOut(): Promise<void> {

@@ -6,7 +6,7 @@ import { inText } from "./format";
 import { language, setLanguage, t, type Key, type Lang } from "./i18n";
 import { live, type LiveState } from "./live";
 import { Overview } from "./pages/overview";
-import { SignIn } from "./pages/signin";
+import { Again, SignIn } from "./pages/signin";
 import { address, go, useRoute } from "./router";
 import { applyTheme, stored, type Theme } from "./theme";
 import type { Session } from "./types";
@@ -35,12 +35,17 @@ export function App() {
   const [error, fail] = useState<ApiError | null>(null);
   const [lang, setLang] = useState<Lang>(language());
   const [theme, setTheme] = useState<Theme>((stored.get("theme") as Theme | null) ?? "auto");
+  const [asks, ask] = useState(false); // for the key once more, over a form
+  const out = () => { ask(false); forget(); setWho(null); };
   const look = useCallback(() => {
     fail(null);
     readSession().then(setWho, (e: unknown) => fail(e instanceof ApiError ? e : new ApiError(0, "page", String(e), "")));
   }, []);
   useEffect(() => {
-    onEnd(() => { forget(); setWho(null); });
+    onEnd(() => {
+      if (document.querySelector("dialog[open] form")) ask(true); // what is typed there is not lost
+      else out();
+    });
     look();
   }, []);
   const choose = (next: Lang) => {
@@ -52,13 +57,23 @@ export function App() {
     applyTheme(next);
     setTheme(next);
   };
-  const leave = () => void attempt(signOut).then(() => { forget(); setWho(null); });
+  const leave = () => void attempt(signOut).then(out);
 
   if (error) return <main class="door"><Failure error={error} retry={look} /></main>;
   if (who === undefined) return <main class="door" aria-busy="true" />;
   if (who === null) return <SignIn lang={lang} theme={theme} choose={choose} paint={paint} onIn={(s) => { forget(); setWho(s); }} />;
   const shell: Shell = { session: who, lang, theme, choose, paint, leave };
-  return <ShellContext.Provider value={shell} key={lang}><Frame shell={shell} /><Toasts /></ShellContext.Provider>;
+  const back = (s: Session) => {
+    if (s.name !== who.name) forget(); // another one: nothing of the first is shown to them
+    ask(false);
+    setWho(s);
+  };
+  return (
+    <ShellContext.Provider value={shell} key={lang + who.name}>
+      <Frame shell={shell} /><Toasts />
+      {asks && <Again onIn={back} onClose={out} />}
+    </ShellContext.Provider>
+  );
 }
 
 const nextTheme: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };

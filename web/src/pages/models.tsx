@@ -26,7 +26,7 @@ export function Models() {
         {tab === "aliases" && write && <Button kind="main-action" icon="plus" onClick={() => setQuery({ new: "1" })}>{t("models.add_alias")}</Button>}
       </div>
       {catalogue.error && <Failure error={catalogue.error} retry={catalogue.reload} />}
-      {tab === "models" && (catalogue.data ? <List data={catalogue.data} q={(query.get("q") ?? "").toLowerCase()} sort={query.get("sort") ?? "name"} /> : <Skeleton lines={8} />)}
+      {tab === "models" && (catalogue.data ? <List data={catalogue.data} q={(query.get("q") ?? "").toLowerCase()} sort={query.get("sort") ?? "name"} /> : !catalogue.error && <Skeleton lines={8} />)}
       {tab === "aliases" && <Aliases write={write} models={catalogue.data?.data ?? []} />}
       {tab === "explain" && <Explained models={catalogue.data?.data ?? []} />}
     </>

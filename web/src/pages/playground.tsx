@@ -10,7 +10,7 @@ import { readEvents } from "../sse";
 import type { ApiKey, Bodies, Catalogue, RowDetail } from "../types";
 import { attempt, say } from "../ui/dialog";
 import { Icon } from "../ui/icon";
-import { Button, Card, Code, Field, Link, Segments, Text } from "../ui/kit";
+import { Button, Card, Code, Field, Link, Segments, Text, wording } from "../ui/kit";
 
 interface Answer { text: string; think: string; tool: string; error: string; busy: boolean; ttft?: number; total?: number; input?: number; output?: number; cost?: number; account?: string; id?: string }
 const blank: Answer = { text: "", think: "", tool: "", error: "", busy: false };
@@ -200,7 +200,7 @@ async function stream(path: string, body: Record<string, unknown>, d: Dialect, s
       }));
     });
   } catch (e) {
-    const text = signal.aborted ? t("play.stopped") : e instanceof ApiError ? e.message : t("error.unreachable");
+    const text = signal.aborted ? t("play.stopped") : e instanceof ApiError ? wording(e) : t("error.unreachable");
     change((a) => ({ ...a, error: text }));
   }
   change((a) => ({ ...a, id, busy: false, total: performance.now() - start }));

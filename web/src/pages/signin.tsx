@@ -3,7 +3,19 @@ import { ApiError, signIn } from "../api";
 import { languages, t, type Lang } from "../i18n";
 import type { Theme } from "../theme";
 import type { Session } from "../types";
+import { Form } from "../ui/dialog";
 import { Failure, Select, Text } from "../ui/kit";
+
+/** Again asks for the key over what is open, which stays as it was typed. */
+export function Again(p: { onIn: (s: Session) => void; onClose: () => void }) {
+  const [key, setKey] = useState("");
+  return (
+    <Form title={t("session.again")} action={t("session.in")} narrow onClose={p.onClose} onSubmit={async () => p.onIn(await signIn(key.trim()))}>
+      <p>{t("session.kept")}</p>
+      <Text name={t("session.key")} type="password" mono value={key} onInput={setKey} required autofocus placeholder="sk-gw-…" />
+    </Form>
+  );
+}
 
 export function SignIn(p: { lang: Lang; theme: Theme; choose: (l: Lang) => void; paint: (t: Theme) => void; onIn: (s: Session) => void }) {
   const [key, setKey] = useState("");

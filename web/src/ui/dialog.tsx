@@ -1,9 +1,9 @@
 // Dialogs and drawers: the browser's own, which hold the focus and close on Escape.
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { t } from "../i18n";
 import { Icon } from "./icon";
-import { Button, Failure, type Kids } from "./kit";
+import { Button, Failure, wording, type Kids } from "./kit";
 
 /** useModal opens a dialog with its first render, so that the next key is already its own, and gives the focus back. */
 function useModal() {
@@ -50,16 +50,17 @@ export function Form(p: { title: string; action: string; onSubmit: () => Promise
     work(false);
   };
   const ref = useModal();
+  const id = useId(); // a session that ends opens one over another
   return (
     <dialog ref={ref} class={p.narrow ? "modal narrow" : "modal"} aria-label={p.title} onCancel={(e) => { e.preventDefault(); p.onClose(); }}>
       <div class="dlg-head"><h2>{p.title}</h2><Button icon="close" kind="quiet" small label={t("action.close")} onClick={p.onClose} /></div>
-      <form class="dlg-body" id="dialog-form" onSubmit={(e) => void submit(e)}>
+      <form class="dlg-body" id={id} onSubmit={(e) => void submit(e)}>
         {p.children}
         {error && <Failure error={error} />}
       </form>
       <div class="dlg-foot">
         <Button onClick={p.onClose}>{t("action.cancel")}</Button>
-        <button type="submit" form="dialog-form" class={"btn " + (p.danger ? "danger filled" : "main-action")} disabled={busy || p.ready === false}>{p.action}</button>
+        <button type="submit" form={id} class={"btn " + (p.danger ? "danger filled" : "main-action")} disabled={busy || p.ready === false}>{p.action}</button>
       </div>
     </dialog>
   );
@@ -100,7 +101,7 @@ export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
     await work();
     return true;
   } catch (e) {
-    say(e instanceof ApiError && e.code === "unreachable" ? t("error.unreachable") : e instanceof Error ? e.message : String(e), "bad");
+    say(wording(e), "bad");
     return false;
   }
 }

@@ -153,12 +153,19 @@ export function Code(p: { text: string; label?: string }) {
   return <div class="code"><pre tabIndex={0} role="region" aria-label={p.label ?? t("label.code")}>{p.text}</pre><span class="copy"><Copy text={p.text} /></span></div>;
 }
 
+/** wording says what an error means; the gateway's own errors say it themselves. */
+export function wording(e: unknown): string {
+  if (e instanceof ApiError && e.code === "unreachable") return t("error.unreachable");
+  if (e instanceof ApiError && e.code === "foreign") return t("error.foreign", { status: String(e.status) });
+  return e instanceof Error ? e.message : String(e);
+}
+
 /** Failure tells what went wrong and what to do. */
 export function Failure(p: { error: ApiError; retry?: () => void }) {
   return (
     <div class="note bad" role="alert">
       <Icon name="alert" />
-      <div class="grow"><span>{p.error.code === "unreachable" ? t("error.unreachable") : p.error.message}</span>{p.error.requestId && <span class="muted small mono"> {p.error.requestId}</span>}</div>
+      <div class="grow"><span>{wording(p.error)}</span>{p.error.requestId && <span class="muted small mono"> {p.error.requestId}</span>}</div>
       {p.retry && <Button small onClick={p.retry}>{t("action.retry")}</Button>}
     </div>
   );
