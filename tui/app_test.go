@@ -8,6 +8,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -140,16 +143,23 @@ func (d *driver) send(m tea.Msg) {
 	d.run(cmd)
 }
 
+// clocks are the commands that wait for a time or the feed.
+var clocks = regexp.MustCompile(`bubbletea\.Tick\.|cursor\.\(\*Model\)\.BlinkCmd\.|\(\*feed\)\.next\.`)
+
 // run runs a command and what comes of it, clocks left out.
 func (d *driver) run(cmd tea.Cmd) {
 	for depth := 0; cmd != nil && depth < 20; depth++ {
+		name := runtime.FuncForPC(reflect.ValueOf(cmd).Pointer()).Name()
+		if clocks.MatchString(name) {
+			return
+		}
 		got := make(chan tea.Msg, 1)
 		go func() { got <- cmd() }()
 		var m tea.Msg
 		select {
 		case m = <-got:
-		case <-time.After(150 * time.Millisecond):
-			return // a clock
+		case <-time.After(20 * time.Second):
+			d.t.Fatalf("%s does not return", name)
 		}
 		switch m := m.(type) {
 		case nil, tea.QuitMsg, tickMsg:
@@ -295,7 +305,7 @@ func (d *driver) quick(m tea.Msg) {
 	_, cmd := d.a.Update(m)
 	var run func(tea.Cmd, int)
 	run = func(cmd tea.Cmd, depth int) {
-		if cmd == nil || depth > 5 {
+		if cmd == nil || depth > 5 || clocks.MatchString(runtime.FuncForPC(reflect.ValueOf(cmd).Pointer()).Name()) {
 			return
 		}
 		got := make(chan tea.Msg, 1)

@@ -81,6 +81,7 @@ type Exporter struct {
 	post     func(ctx context.Context, to Destination, zipped bool, body []byte) (Reply, error)
 	end      func()
 	queue    chan *ended
+	waiting  atomic.Int64 // in the queue or on their way
 	started  time.Time
 	traces   signal
 	metrics  signal
@@ -139,10 +140,12 @@ func (e *Exporter) Request(t *Trace, row *store.UsageRow) {
 	it := &ended{t: t, row: *row}
 	it.row.Attempts = slices.Clone(row.Attempts)
 	it.row.Metadata, it.row.Trace = nil, nil // not told, and not kept
+	e.waiting.Add(1)
 	select {
 	case e.queue <- it:
 		e.full.Store(false)
 	default:
+		e.waiting.Add(-1)
 		e.traces.note(dropped, it.spans(), nil)
 		if !e.full.Swap(true) {
 			e.o.Log.Warn("traces are dropped: the OpenTelemetry collector does not take them as fast as requests come", "collector", e.traces.shown())
@@ -165,6 +168,7 @@ func (e *Exporter) RunTraces(ctx context.Context) {
 		batch := e.gather(ctx)
 		if ctx.Err() == nil {
 			if e.traces.send(ctx, sending, e.tracesMessage(batch), spansOf(batch)) {
+				e.waiting.Add(-int64(len(batch)))
 				continue
 			}
 		}
@@ -194,6 +198,7 @@ func (e *Exporter) flush(ctx context.Context, batch []*ended) {
 			return
 		}
 		e.traces.last(ctx, e.tracesMessage(batch), spansOf(batch))
+		e.waiting.Add(-int64(len(batch)))
 		batch = nil
 	}
 }

@@ -360,7 +360,7 @@ func TestHangs(t *testing.T) {
 		if d := time.Since(start) - usualDelay; d != 0 {
 			t.Errorf("requests waited %v", d)
 		}
-		if s, _ := e.States(); n.of("traces dropped") != 3*1000 || s.Dropped != 3*1000 || s.Waiting != maxQueue {
+		if s, _ := e.States(); n.of("traces dropped") != 3*1000 || s.Dropped != 3*1000 || s.Waiting != maxQueue+1 {
 			t.Errorf("counted %v, %+v", n.n, s)
 		}
 		if strings.Count(log.String(), "traces are dropped") != 1 {

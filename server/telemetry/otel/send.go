@@ -60,7 +60,7 @@ func (s *signal) shown() string { return s.to.shown() }
 // States return what became of both signals.
 func (e *Exporter) States() (traces, metrics State) {
 	traces, metrics = e.traces.read(), e.metrics.read()
-	traces.Waiting = len(e.queue)
+	traces.Waiting = int(e.waiting.Load())
 	return traces, metrics
 }
 
