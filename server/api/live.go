@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"time"
 )
@@ -64,15 +65,31 @@ func (c *Client) CancelRequest(ctx context.Context, id string) error {
 	return err
 }
 
-// Live gives each live event to each until ctx ends, the connection breaks or each
-// returns an error, which is returned. What is in flight at the start comes first.
+// liveSilence is how long a live feed may say nothing at all. A gateway that has
+// nothing to tell sends a comment every 15 s: one that hangs does not, and its
+// connection lives on.
+const liveSilence = 40 * time.Second
+
+var errSilent = fmt.Errorf("it has sent nothing for %v", liveSilence)
+
+// Live gives each live event to each until ctx ends, the connection breaks or falls
+// silent, or each returns an error, which is returned. What is in flight at the start
+// comes first.
 func (c *Client) Live(ctx context.Context, each func(LiveEvent) error) error {
+	return c.live(ctx, liveSilence, each)
+}
+
+func (c *Client) live(ctx context.Context, silence time.Duration, each func(LiveEvent) error) error {
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+	alarm := time.AfterFunc(silence, func() { cut(errSilent) })
+	defer alarm.Stop()
 	res, err := c.send(ctx, "GET", "/v1/admin/requests/live", nil, nil)
 	if err != nil {
-		return err
+		return c.silent(ctx, err)
 	}
 	defer res.Body.Close()
-	err = readEvents(res.Body, func(data []byte) error {
+	err = readEvents(&heard{res.Body, alarm, silence}, func(data []byte) error {
 		var e LiveEvent
 		if err := json.Unmarshal(data, &e); err != nil {
 			return fmt.Errorf("cannot read a live event: %w", err)
@@ -82,5 +99,29 @@ func (c *Client) Live(ctx context.Context, each func(LiveEvent) error) error {
 	if err == nil {
 		err = errors.New("the gateway ended the live feed")
 	}
-	return err
+	return c.silent(ctx, err)
+}
+
+// silent explains err where the silence of the gateway was its cause.
+func (c *Client) silent(ctx context.Context, err error) error {
+	if context.Cause(ctx) != errSilent {
+		return err
+	}
+	base, _ := c.Base()
+	return &Unreachable{URL: base, Err: errSilent}
+}
+
+// heard puts an alarm off whenever something comes.
+type heard struct {
+	r     io.Reader
+	alarm *time.Timer
+	after time.Duration
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if n > 0 {
+		h.alarm.Reset(h.after)
+	}
+	return n, err
 }

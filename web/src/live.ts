@@ -21,6 +21,8 @@ export interface Surroundings {
 
 const firstWait = 500;
 const longestWait = 15_000;
+/** silence is how long the feed may say nothing: a gateway with nothing to tell sends a comment every 15 s, one that hangs does not. */
+const silence = 40_000;
 
 export class LiveFeed {
   private hearers = new Set<(e: LiveEvent) => void>();
@@ -80,8 +82,12 @@ export class LiveFeed {
   private async read(signal: AbortSignal): Promise<void> {
     let pause = firstWait;
     while (!signal.aborted) {
+      const cut = new AbortController();
+      const stop = () => cut.abort();
+      signal.addEventListener("abort", stop, { once: true });
+      let alarm = setTimeout(stop, silence);
       try {
-        const res = await this.around.open(signal);
+        const res = await this.around.open(cut.signal);
         if (res.status === 401 || res.status === 403) return this.say({ state: "off" });
         if (res.ok && res.body) {
           pause = firstWait;
@@ -90,9 +96,12 @@ export class LiveFeed {
             if (signal.aborted) return;
             this.say({ state: "live" });
             this.say({ event: JSON.parse(e.data) as LiveEvent });
-          });
+          }, () => { clearTimeout(alarm); alarm = setTimeout(stop, silence); });
         }
-      } catch { /* cut, or let go: the loop tells which */ }
+      } catch { /* cut, or let go: the loop tells which */ } finally {
+        clearTimeout(alarm);
+        signal.removeEventListener("abort", stop);
+      }
       if (signal.aborted) return;
       this.say({ state: "lost" });
       await this.around.wait(pause, signal).catch(() => {});

@@ -40,14 +40,15 @@ export function eventReader(each: (e: SseEvent) => void): (chunk: string) => voi
   };
 }
 
-/** readEvents reads a body to its end. */
-export async function readEvents(body: ReadableStream<Uint8Array>, each: (e: SseEvent) => void): Promise<void> {
+/** readEvents reads a body to its end. beat is told that something came, be it a comment. */
+export async function readEvents(body: ReadableStream<Uint8Array>, each: (e: SseEvent) => void, beat?: () => void): Promise<void> {
   const take = eventReader(each);
   const reader = body.getReader();
   const text = new TextDecoder();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
+    beat?.();
     take(text.decode(value, { stream: true }));
   }
 }

@@ -96,6 +96,28 @@ describe("LiveFeed", () => {
     await vi.waitFor(() => expect(c.got).toEqual(["r2", "r3"]));
     expect(b.opened).toBe(2);
   });
+  it("takes a connection that says nothing at all for lost", async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    try {
+      const b = new Browser();
+      const one = b.tab();
+      const states: LiveState[] = [];
+      one.feed.watch((s) => states.push(s));
+      hears(one.feed);
+      await vi.waitFor(() => expect(b.opened).toBe(1));
+      await vi.advanceTimersByTimeAsync(30_000);
+      b.streams[0]?.enqueue(new TextEncoder().encode(": alive\n\n"));
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect([b.opened, states.at(-1)]).toEqual([1, "live"]);
+      await vi.advanceTimersByTimeAsync(15_000);
+      await vi.waitFor(() => expect(b.opened).toBe(2));
+      expect(states).toEqual(["off", "connecting", "live", "lost", "live"]);
+      await vi.advanceTimersByTimeAsync(30_000); // the alarm of the first connection is off
+      expect(b.opened).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
   it("opens again after a cut, waiting longer each time that nothing comes", async () => {
     const b = new Browser();
     const one = b.tab();

@@ -1,0 +1,3 @@
+function e(e){let t=``,n=``,r=!1,i=[],a=t=>{if(t===``){i.length>0&&e({event:n||`message`,data:i.join(`
+`)}),n=``,i=[];return}let r=t.indexOf(`:`);if(r===0)return;let a=r<0?t:t.slice(0,r),o=r<0?``:t.slice(r+1);o.startsWith(` `)&&(o=o.slice(1)),a===`data`?i.push(o):a===`event`&&(n=o)};return e=>{r&&e.startsWith(`
+`)&&(e=e.slice(1)),e!==``&&(r=!1),t+=e;let n=0;for(let e=0;e<t.length;e++){let i=t.charCodeAt(e);(i===10||i===13)&&(a(t.slice(n,e)),i===13&&(e+1===t.length?r=!0:t.charCodeAt(e+1)===10&&e++),n=e+1)}t=t.slice(n)}}async function t(t,n,r){let i=e(n),a=t.getReader(),o=new TextDecoder;for(;;){let{done:e,value:t}=await a.read();if(e)return;r?.(),i(o.decode(t,{stream:!0}))}}export{t};
