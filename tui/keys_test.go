@@ -54,7 +54,7 @@ var keyCases = map[string]map[string]keyCase{
 		"all_keys":   {press: "esc", check: func(a *App) bool { return a.usage.key == "" }},
 	},
 	"providers": {
-		"detail":      {press: "enter", sees: []string{"https://api.openai.com/v1", "Keys and models asked lately", "…wxyz"}},
+		"detail":      {press: "enter", sees: []string{"https://api.openai.com/v1", "Keys and models asked lately", "…wxyz", "left at the provider (2 min ago): 9.99k/10.0k requests, 5 input tokens"}},
 		"add":         {press: "a", write: "azure", after: "enter", sees: []string{"Name", "API key", "Base URL", "api_version"}},
 		"test":        {press: "t y", asks: []string{"POST /v1/admin/provider-accounts/a1/test"}, sees: []string{"openai answers: gpt-5 in 212 ms"}},
 		"edit":        {press: "e", after: "enter enter enter enter", asks: []string{`PATCH /v1/admin/provider-accounts/a1 {"weight":1,"priority":0}`}},

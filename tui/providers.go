@@ -358,6 +358,9 @@ func (p *providersPage) detail(acc *api.Account) tea.Cmd {
 			word, look := a.stateWord(x.State, x.Until == nil)
 			lines = append(lines, fmt.Sprintf("%s %s %s  %s", look.Render(pad(word, 14, false)), pad(clean(x.Model), 24, false), pad(x.KeyHint, 7, false),
 				t("tui.providers.target", x.InFlight, x.Good, x.Failures, took(x.LatencyMs))))
+			if len(x.Allowed) > 0 {
+				lines = append(lines, "    "+a.th.muted.Render(t("tui.providers.allowed", a.ago(x.AllowedAt), p.allowed(x.Allowed))))
+			}
 			if x.LastError != "" {
 				for _, l := range wrapped(clean(x.LastError), max(20, a.w-10)) {
 					lines = append(lines, "    "+a.th.muted.Render(l))
@@ -367,6 +370,19 @@ func (p *providersPage) detail(acc *api.Account) tea.Cmd {
 	}
 	a.over = newTextBox(a, clean(acc.Name), lines)
 	return nil
+}
+
+// allowed tells what is left of a provider's limits: "9.99k/10.0k requests, 5/60 tokens".
+func (p *providersPage) allowed(list []api.Allowance) string {
+	var parts []string
+	for _, x := range list {
+		left := short(x.Left)
+		if x.Limit > 0 {
+			left += "/" + short(x.Limit)
+		}
+		parts = append(parts, left+" "+p.a.t("web.allowance."+x.Kind))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (p *providersPage) view(w, h int) string {

@@ -31,6 +31,10 @@ func healthOf(lanes []routing.LaneState) *api.AccountHealth {
 		t := api.TargetHealth{Model: l.Model, KeyHint: l.KeyHint, State: l.State, Until: timePtr(l.Until), InFlight: l.InFlight,
 			Good: int64(l.Good), Failures: int64(l.Failures), LastError: l.LastError, LastFault: l.LastFault, LastFailedAt: timePtr(l.LastFailed)}
 		t.LatencyMs, t.StreamLatencyMs = millis(l.Latency), millis(l.StreamLatency)
+		for _, x := range l.Allowed {
+			t.Allowed = append(t.Allowed, api.Allowance{Kind: x.Kind, Limit: x.Limit, Left: x.Left, ResetsAt: timePtr(x.ResetsAt)})
+		}
+		t.AllowedAt = timePtr(l.AllowedAt)
 		h.Targets = append(h.Targets, t)
 		if rank[l.State] > rank[h.State] {
 			h.State = l.State

@@ -32,6 +32,18 @@ type TargetHealth struct {
 	LastFault       string     `json:"last_fault,omitempty"`
 	LastError       string     `json:"last_error,omitempty"`
 	LastFailedAt    *time.Time `json:"last_failed_at,omitempty"`
+	// Allowed is what the provider said is left of its own limits for the key, as of
+	// AllowedAt.
+	Allowed   []Allowance `json:"allowed,omitempty"`
+	AllowedAt *time.Time  `json:"allowed_at,omitempty"`
+}
+
+// An Allowance is what is left of one limit of a provider's.
+type Allowance struct {
+	Kind     string     `json:"kind"`            // requests, tokens, input_tokens, output_tokens
+	Limit    int64      `json:"limit,omitempty"` // 0: not said
+	Left     int64      `json:"left"`
+	ResetsAt *time.Time `json:"resets_at"` // when all of it is there again; null: not said
 }
 
 // A ResetReply answers the reset of an account.

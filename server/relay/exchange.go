@@ -252,6 +252,7 @@ func (x *exchange) awaitHead(until time.Time) error {
 	_, err := x.wait(forHead, nil, until, earlier(x.headBy, x.totalBy))
 	if err == nil {
 		x.gotHead = true
+		x.route.Allowed(x.now, x.up.EachHeader)
 		for _, name := range [...]string{"x-request-id", "request-id", "x-amzn-requestid", "apim-request-id"} {
 			if id := x.up.ResponseHeader(name); id != "" {
 				x.row.UpstreamID = clip(id, 128)

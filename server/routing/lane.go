@@ -38,6 +38,8 @@ type Lane struct {
 	latency   [2]atomic.Int64 // ns, a peak EWMA: buffered, streamed; 0: not known
 	measured  [2]atomic.Int64 // when
 
+	heard atomic.Pointer[heard] // what it was told it is allowed; nil: nothing yet
+
 	mu       sync.Mutex
 	window   [slots]slot
 	lastBad  int64 // when it failed last

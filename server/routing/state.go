@@ -54,6 +54,10 @@ type LaneState struct {
 	Latency, StreamLatency  time.Duration // expected; 0: not known
 	LastFault, LastError    string
 	LastFailed              time.Time // zero: not within memory
+	// Allowed is what the provider said last is left of its limits, of at least a second
+	// ago while the lane is busy; AllowedAt when it was heard.
+	Allowed   []Allowance
+	AllowedAt time.Time
 }
 
 func (l *Lane) view(at int64) LaneState {
@@ -67,6 +71,9 @@ func (l *Lane) view(at int64) LaneState {
 	}
 	if left, _ := l.open(at); left > 0 {
 		v.Until = l.h.moment(at + left)
+	}
+	if heard := l.heard.Load(); heard != nil && len(heard.list) > 0 {
+		v.Allowed, v.AllowedAt = heard.list, l.h.moment(heard.at)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

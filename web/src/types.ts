@@ -52,7 +52,8 @@ export interface ApiKey {
 }
 export interface NewKey extends ApiKey { key: string }
 
-export interface TargetHealth { model: string; key_hint?: string; state: string; until: string | null; in_flight: number; good: number; failures: number; latency_ms?: number; stream_latency_ms?: number; last_error?: string; last_failed_at?: string | null }
+export interface TargetHealth { model: string; key_hint?: string; state: string; until: string | null; in_flight: number; good: number; failures: number; latency_ms?: number; stream_latency_ms?: number; last_error?: string; last_failed_at?: string | null; allowed?: Allowance[]; allowed_at?: string }
+export interface Allowance { kind: string; limit?: number; left: number; resets_at: string | null }
 export interface Health { state: string; serving: boolean; cooldown_until: string | null; last_error?: string; last_error_at?: string | null; targets: TargetHealth[] }
 export interface Account {
   id: string; provider: string; account_name: string; base_url: string; api_key_hint: string; api_keys: { hint: string; weight: number }[] | null;

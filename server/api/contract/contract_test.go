@@ -45,7 +45,7 @@ func TestTypesAreDescribed(t *testing.T) {
 		api.OverviewChange{}, api.OverviewGroup{}, api.OverviewReply{}, api.Percentiles{}, api.PoliciesReply{}, api.Policy{}, api.PolicyCreate{},
 		api.PolicyLimit{}, api.PolicyPatch{}, api.PolicyScope{}, api.Price{}, api.PriceChange{}, api.PriceRef{}, api.PriceRow{}, api.PricesDiff{},
 		api.PricesReply{}, api.PricesSet{}, api.ProviderInfo{}, api.ProviderOption{}, api.ProvidersReply{}, api.RatesTier{}, api.Refreshed{}, api.Reload{},
-		api.Rerate{}, api.RerateReply{}, api.Rerated{}, api.ResetReply{}, api.Series{}, api.Setting{}, api.SettingsReply{}, api.Status{}, api.TargetHealth{},
+		api.Rerate{}, api.RerateReply{}, api.Rerated{}, api.ResetReply{}, api.Series{}, api.Setting{}, api.SettingsReply{}, api.Status{}, api.TargetHealth{}, api.Allowance{},
 		api.TestAsk{}, api.TestResult{}, api.Tier{}, api.UnreachableNode{}, api.UsageBefore{}, api.UsageReply{}, api.UsageSums{}, api.Verification{},
 	} {
 		typ := reflect.TypeOf(v)

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { patch, post, remove, useGet, withQuery } from "../api";
 import { useMay } from "../context";
-import { count, ms, share, usd, whole } from "../format";
+import { count, exact, ms, share, usd, whole } from "../format";
 import { named, t } from "../i18n";
 import { address, go, setQuery, useRoute } from "../router";
 import type { Account, Overview, OverviewGroup, Page, ProviderInfo, TestResult } from "../types";
@@ -127,8 +127,8 @@ function Show(p: { id: string; onClose: () => void; onChange: () => void }) {
             {a.health?.targets?.length ? (
               <div class="scroll" tabIndex={0} role="group" aria-label={t("label.table")}>
                 <table>
-                  <thead><tr><th scope="col">{t("col.model")}</th><th scope="col">{t("providers.key")}</th><th scope="col">{t("col.state")}</th><th scope="col" class="num">{t("providers.good")}</th><th scope="col" class="num">{t("col.latency")}</th></tr></thead>
-                  <tbody>{a.health.targets.map((x) => <tr key={x.model + x.key_hint}><td class="mono clip cap" title={x.last_error}>{x.model}</td><td class="mono">{x.key_hint ?? "–"}</td><td><State of={x.state} title={x.last_error} /></td><td class="num">{x.good} / <span class={x.failures ? "bad" : ""}>{x.failures}</span></td><td class="num">{ms(x.latency_ms || x.stream_latency_ms)}</td></tr>)}</tbody>
+                  <thead><tr><th scope="col">{t("col.model")}</th><th scope="col">{t("providers.key")}</th><th scope="col">{t("col.state")}</th><th scope="col" class="num">{t("providers.good")}</th><th scope="col" class="num">{t("col.latency")}</th><th scope="col" class="num">{t("providers.allowed")}</th></tr></thead>
+                  <tbody>{a.health.targets.map((x) => <tr key={x.model + x.key_hint}><td class="mono clip cap" title={x.last_error}>{x.model}</td><td class="mono">{x.key_hint ?? "–"}</td><td><State of={x.state} title={x.last_error} /></td><td class="num">{x.good} / <span class={x.failures ? "bad" : ""}>{x.failures}</span></td><td class="num">{ms(x.latency_ms || x.stream_latency_ms)}</td><td class="num nowrap" title={x.allowed_at && exact(x.allowed_at)}>{x.allowed?.map((l) => <div key={l.kind} title={l.resets_at ? exact(l.resets_at) : undefined}>{count(l.left)}{l.limit ? " / " + count(l.limit) : ""} {named("allowance.", l.kind)}</div>) ?? "–"}</td></tr>)}</tbody>
                 </table>
               </div>
             ) : <span class="muted">{t("providers.unasked")}</span>}
