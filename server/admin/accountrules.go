@@ -23,9 +23,8 @@ import (
 )
 
 const (
-	maxSecrets = 100
-	maxSecret  = 8 << 10
-	maxWeight  = 1_000_000
+	maxSecret = 8 << 10
+	maxWeight = 1_000_000
 )
 
 // checkAccount checks what people give of an account but its secrets, and brings
@@ -37,8 +36,8 @@ func (a *Admin) checkAccount(s *store.Account, p *providers.Provider) error {
 	if err := a.checkBase(s, p); err != nil {
 		return err
 	}
-	if len(s.Models) > 1000 {
-		return invalid("models", "may have at most 1000 entries")
+	if len(s.Models) > api.MaxAccountModels {
+		return invalid("models", "may have at most %d entries", api.MaxAccountModels)
 	}
 	for _, m := range s.Models {
 		if m.Name == "" || !printable(m.Name, 256) || !printable(m.Upstream, 256) {
@@ -125,13 +124,6 @@ func addressNote(base string) string {
 
 var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")
 
-// ownHeaders are those that the gateway sets itself: the connection's, and credentials.
-var ownHeaders = []string{
-	"connection", "content-length", "content-encoding", "content-type", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect",
-	"accept-encoding", "via", "forwarded", "authorization", "proxy-authorization", "proxy-connection", "proxy-authenticate",
-	"x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256",
-}
-
 func checkHeaders(headers map[string]string) error {
 	if len(headers) > 64 {
 		return invalid("headers", "may have at most 64 members")
@@ -142,7 +134,7 @@ func checkHeaders(headers map[string]string) error {
 		switch {
 		case !headerName.MatchString(name):
 			return invalid("headers", "holds %q, which is no header name", clip(name))
-		case slices.Contains(ownHeaders, low) || strings.HasPrefix(low, "x-forwarded-") || strings.HasPrefix(low, "x-gateway-"):
+		case api.OwnHeader(low):
 			return invalid("headers", "may not set %s: the gateway sets it itself", low)
 		case seen[low]:
 			return invalid("headers", "sets %s twice", low)
@@ -187,7 +179,7 @@ func checkParams(s *store.Account) error {
 		if name == "" || !printable(name, 128) {
 			return invalid("params", "must name members of requests")
 		}
-		if slices.Contains([]string{"model", "messages", "input", "stream"}, name) {
+		if api.OwnMember(name) {
 			return invalid("params", "may not change %s", name)
 		}
 	}
@@ -230,8 +222,8 @@ func secretsOf(one string, many []api.AccountKey) ([]api.AccountKey, error) {
 	if one != "" && len(many) > 0 {
 		return nil, invalid("api_key", "and api_keys are the same thing: give one")
 	}
-	if len(many) > maxSecrets {
-		return nil, invalid("api_keys", "may have at most %d entries", maxSecrets)
+	if len(many) > api.MaxAccountKeys {
+		return nil, invalid("api_keys", "may have at most %d entries", api.MaxAccountKeys)
 	}
 	given, path := slices.Clone(many), func(i int) string { return fmt.Sprintf("api_keys[%d].key", i) }
 	if one != "" {
@@ -239,14 +231,15 @@ func secretsOf(one string, many []api.AccountKey) ([]api.AccountKey, error) {
 	}
 	for i := range given {
 		k := &given[i]
-		k.Key = strings.TrimSpace(k.Key)
-		switch {
-		case k.Key == "" || len(k.Key) > maxSecret:
+		if k.Key = strings.TrimSpace(k.Key); k.Key == "" || len(k.Key) > maxSecret {
 			return nil, invalid(path(i), "must be of 1 to %d characters", maxSecret)
-		case strings.ContainsFunc(k.Key, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-			return nil, invalid(path(i), "must be printable ASCII without white space")
-		case strings.HasPrefix(k.Key, "sk-gw-"):
-			return nil, invalid(path(i), "is a key of this gateway, not of a provider")
+		}
+		tidy, err := providers.TidySecret(k.Key)
+		if err != nil {
+			return nil, invalid(path(i), "%v", err)
+		}
+		k.Key = tidy
+		switch {
 		case k.Weight < 0 || k.Weight > maxWeight:
 			return nil, invalid(fmt.Sprintf("api_keys[%d].weight", i), "must be from 0 to %d", maxWeight)
 		case slices.ContainsFunc(given[:i], func(o api.AccountKey) bool { return o.Key == k.Key }):

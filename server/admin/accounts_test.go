@@ -120,6 +120,19 @@ func TestAccountRefusals(t *testing.T) {
 	if n := len(h.table.Load().Accounts()); n != len(h.fixed) {
 		t.Errorf("%d accounts after refusals", n)
 	}
+	// A service account's JSON, as it is downloaded, is a key, alone and in a pool.
+	const file = `{\n  \"type\": \"service_account\",\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMII\\n\"\n}\n`
+	for name, member := range map[string]string{"one": `"api_key":"` + file + `"`, "two": `"api_keys":[{"key":"` + file + `"},{"key":"` + strings.Replace(file, "MII", "MIJ", 1) + `"}]`} {
+		if status, body := h.call(h.admin, "POST", accounts, `{"provider":"openai","account_name":"`+name+`",`+member+`}`); status != 201 || strings.Contains(body, "BEGIN") {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+		a, _ := h.table.Load().Account(name)
+		for _, s := range a.Secrets {
+			if !strings.HasPrefix(s.Reveal(), `{"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----\nMI`) {
+				t.Errorf("%s is kept as %q", name, s.Reveal())
+			}
+		}
+	}
 }
 
 func TestManagedAccounts(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/api"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
@@ -34,8 +35,8 @@ func checkKey(k *store.Key) error {
 		}
 	}
 	k.Scopes = unique(k.Scopes)
-	if len(k.Models) > 500 {
-		return invalid("models", "may have at most 500 entries")
+	if len(k.Models) > api.MaxKeyModels {
+		return invalid("models", "may have at most %d entries", api.MaxKeyModels)
 	}
 	for i, m := range k.Models {
 		if m == "" || strings.TrimSpace(m) != m || !printable(m, 256) {
@@ -78,8 +79,8 @@ func checkKey(k *store.Key) error {
 }
 
 func checkNetworks(k *store.Key) error {
-	if len(k.IPAllow) > 256 {
-		return invalid("ip_allow", "may have at most 256 entries")
+	if len(k.IPAllow) > api.MaxKeyNetworks {
+		return invalid("ip_allow", "may have at most %d entries", api.MaxKeyNetworks)
 	}
 	for i, s := range k.IPAllow {
 		p, err := netip.ParsePrefix(s)

@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/store"
 )
 
@@ -173,7 +174,8 @@ func (l *loader) secret(a *store.Account, path string, n *yaml.Node, weight int)
 	if !ok {
 		return
 	}
-	if err := checkSecret(s); err != nil {
+	s, err := tidySecret(s)
+	if err != nil {
 		l.fail(n, path, "%v", err)
 		return
 	}
@@ -354,19 +356,13 @@ func checkMember(s string) error {
 
 func notPrintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// checkSecret tells what no vendor's key is. Its errors do not show the key.
-func checkSecret(s string) error {
-	switch {
-	case s == "":
-		return fmt.Errorf("is empty")
-	case len(s) > maxRefFile:
-		return fmt.Errorf("is longer than %s", formatSize(maxRefFile))
-	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		return fmt.Errorf("must be printable ASCII without white space")
-	case strings.HasPrefix(s, "sk-gw-"):
-		return fmt.Errorf("is a key of this gateway, not of a provider")
+// tidySecret returns a vendor's key in the form in which it is kept. Its errors do not
+// show the key.
+func tidySecret(s string) (string, error) {
+	if len(s) > maxRefFile {
+		return "", fmt.Errorf("is longer than %s", formatSize(maxRefFile))
 	}
-	return nil
+	return providers.TidySecret(s)
 }
 
 var plainID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,40}$`)

@@ -177,8 +177,8 @@ func (l *loader) suffixed(name string) (p *providers.Provider, suffix string) {
 // envAccount adds the account of a variable unless it is no use, or the file has
 // an account of that name or with that key.
 func (l *loader) envAccount(p *providers.Provider, account, name, value string) bool {
-	value = strings.TrimSpace(value)
-	if err := checkSecret(value); err != nil {
+	value, err := tidySecret(value)
+	if err != nil {
 		l.warn("%s was ignored: it %v", name, err)
 		return false
 	}
