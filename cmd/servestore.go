@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
@@ -54,6 +55,8 @@ func databaseError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrNewer):
 		return &exitError{exitConfig, errorf("%w: start the version that made it, or take its migration back with that version: ai-gateway migrate down", err)}
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return errorf("%w: name the file of its authority with sslrootcert= in database_url, or choose another sslmode there", err)
 	case errors.Is(err, store.ErrAway):
 		return errorf("%w: start it, or set database_url to where it is", err)
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/your-org/ai-api-gateway/server/notify"
 	"github.com/your-org/ai-api-gateway/server/upstream"
+
+	"github.com/your-org/ai-api-gateway/store"
 )
 
 var units = []struct {
@@ -184,14 +186,7 @@ func checkDatabase(text string) error {
 	if text == "" {
 		return nil
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return fmt.Errorf("must be a URL such as postgres://user@host/database")
-	}
-	if u.Query().Has("password") {
-		return fmt.Errorf("must have the password before the host: postgres://user:password@host/database")
-	}
-	return nil
+	return store.CheckDatabaseURL(text)
 }
 
 // checkOrigin accepts an origin as browsers name it, or "*".

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,44 +113,6 @@ func (s *Store) start(ctx context.Context) error {
 	s.mirrored = snap.Rev + 1
 	s.log.Error("the database is away: starting on the configuration seen last", "revision", snap.Rev, "error", err)
 	return nil
-}
-
-// parse reads a connection string and sets what makes a lost server or a lost
-// gateway harm nobody: bounded connecting, and a server that ends transactions
-// whose gateway has stopped, for they hold locks.
-func parse(url string) (*pgxpool.Config, error) {
-	cfg, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the database's address: %w", redacted(err))
-	}
-	c := cfg.ConnConfig
-	if c.ConnectTimeout == 0 || c.ConnectTimeout > connectTimeout {
-		c.ConnectTimeout = connectTimeout
-	}
-	def := func(name, value string) {
-		if c.RuntimeParams[name] == "" {
-			c.RuntimeParams[name] = value
-		}
-	}
-	def("application_name", "ai-gateway")
-	def("statement_timeout", strconv.FormatInt(appendTimeout.Milliseconds(), 10))
-	def("idle_in_transaction_session_timeout", strconv.FormatInt((appendTimeout/2).Milliseconds(), 10))
-	def("timezone", "UTC")
-	def("jit", "off")                   // compiling a sum takes longer than the sum
-	def("parallel_setup_cost", "20000") // and so does starting workers for a small one
-	return cfg, nil
-}
-
-// redacted keeps the password of an address out of an error about it.
-func redacted(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		if inner := errors.Unwrap(parse); inner != nil {
-			return errors.New("it is no postgres:// URL: " + inner.Error())
-		}
-		return errors.New("it is no postgres:// URL")
-	}
-	return err
 }
 
 // prepare brings the schema up to date, or checks it.
