@@ -74,8 +74,14 @@ func keyHints(acc *api.Account) cell {
 	if len(hints) == 0 && acc.KeyHint != "" {
 		hints = []string{acc.KeyHint}
 	}
+	if more := len(hints) - mostHints; more > 0 {
+		hints = append(hints[:mostHints:mostHints], fmt.Sprintf("+%d", more))
+	}
 	return str(joinOr(hints, "–"))
 }
+
+// mostHints are the keys of a pool that are told apart in a table.
+const mostHints = 3
 
 // accountFlags are the members of an account that add and edit share.
 type accountFlags struct {

@@ -104,11 +104,11 @@ func (a *app) runImport(args []string, dry, yes bool, plan func([]string, []api.
 		return err
 	}
 	failed := importer.Apply(a.ctx, steps, func(s importer.Step) {
-		if s.State == importer.Failed {
+		if s.State == importer.Failed && !yes { // else it is shown with all others
 			a.line("%s", cleanText(s.Line()))
 		}
 	})
-	if yes {
+	if yes || a.ctx.Err() != nil {
 		if err := a.showImport(steps, p); err != nil {
 			return err
 		}

@@ -256,7 +256,7 @@ func TestImportRefusals(t *testing.T) {
 	f("one-api mysql://root@h/db", "mysqldump --no-tablespaces")
 	f("one-api "+asSQLite(t, "CREATE TABLE x (y);"), `no table "users": is it the database of one-api?`)
 	f("one-api "+asSQLite(t, importSQL(t, "new-api.sql", startUpstream(t))), "ai-gateway import new-api SOURCE")
-	f("litellm /nowhere.yaml", "cannot read the configuration")
+	f("litellm /nowhere.yaml", "cannot read /nowhere.yaml as a configuration of LiteLLM")
 	f("new-api postgres://u:hunter2@127.0.0.1:1/db", "cannot connect to the database at 127.0.0.1:1")
 	if out, _ := g.run("ai-gateway import new-api postgres://u:hunter2@127.0.0.1:1/db"); strings.Contains(out, "hunter2") {
 		t.Errorf("the password is shown: %s", out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/your-org/ai-api-gateway/server/api"
@@ -15,6 +16,7 @@ type Step struct {
 	Name   string `json:"name"`
 	Detail string `json:"detail,omitempty"`
 	State  string `json:"state"`           // new, present, and after the import made or failed
+	Here   string `json:"here,omitempty"`  // of one that is present: the limits it has here, where they are others
 	Error  string `json:"error,omitempty"` // why it failed
 	do     func(context.Context) error
 }
@@ -25,20 +27,21 @@ const (
 	Present = "present" // left as it is
 	Made    = "made"
 	Failed  = "failed"
+	Untried = "untried" // the import was cut short before it
 )
 
 // Steps lays a plan beside what the gateway has: what has the same name, or for keys
 // the same origin, is there already and stays as it is. So an import that broke off
 // is simply run again.
 func Steps(ctx context.Context, c *api.Client, p *Plan) ([]Step, error) {
-	have, err := standing(ctx, c)
+	have, err := standingOf(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	var out []Step
 	add := func(kind, title, detail string, do func(context.Context) error) {
 		s := Step{Kind: kind, Name: title, Detail: detail, State: New, do: do}
-		if have[kind+" "+title] != "" {
+		if have.ids[kind+" "+title] != "" {
 			s.State = Present
 		}
 		out = append(out, s)
@@ -58,12 +61,14 @@ func Steps(ctx context.Context, c *api.Client, p *Plan) ([]Step, error) {
 			}
 			return err
 		})
+		out[len(out)-1].compare(have, q.Name, q.Limits)
 	}
 	for _, k := range p.Keys {
 		s := Step{Kind: "key", Name: k.Create.Name, Detail: strings.Join(append([]string{k.Create.Import.Hint}, limitsDetail(k.Limits)...), ", "), State: New}
-		id := have["origin "+k.Origin]
-		if id != "" && (len(k.Limits) == 0 || have["policy "+k.policy()] != "") {
+		id := have.ids["origin "+k.Origin]
+		if id != "" && (len(k.Limits) == 0 || have.ids["policy "+k.policy()] != "") {
 			s.State = Present
+			s.compare(have, k.policy(), k.Limits)
 		}
 		s.do = func(ctx context.Context) error {
 			if err := unlimited[k.Create.Group]; err != nil {
@@ -74,6 +79,14 @@ func Steps(ctx context.Context, c *api.Client, p *Plan) ([]Step, error) {
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// compare notes what limits a step that is present has here, where the source has come
+// to others since: they stay as they are.
+func (s *Step) compare(have *standing, policy string, limits []api.PolicyLimit) {
+	if here, ok := have.limits[policy]; ok && s.State == Present && !slices.Equal(limitsDetail(here), limitsDetail(limits)) {
+		s.Here = strings.Join(limitsDetail(here), ", ")
+	}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -101,9 +114,14 @@ func makeKey(ctx context.Context, c *api.Client, k Key, id string) error {
 	return err
 }
 
-// standing is what the gateway has: kind and name, and "origin O" of imported keys, to its id.
-func standing(ctx context.Context, c *api.Client) (map[string]string, error) {
-	out := map[string]string{}
+// A standing is what the gateway has.
+type standing struct {
+	ids    map[string]string            // by kind and name, and by "origin O" of imported keys
+	limits map[string][]api.PolicyLimit // of policies, by name
+}
+
+func standingOf(ctx context.Context, c *api.Client) (*standing, error) {
+	out, limits := map[string]string{}, map[string][]api.PolicyLimit{}
 	pages := func(read func(api.Page) (next string, err error)) error {
 		for p := (api.Page{Limit: 200}); ; {
 			next, err := read(p)
@@ -142,7 +160,7 @@ func standing(ctx context.Context, c *api.Client) (map[string]string, error) {
 				return "", err
 			}
 			for _, q := range r.Data {
-				out["policy "+q.Name] = q.ID
+				out["policy "+q.Name], limits[q.Name] = q.ID, q.Limits
 			}
 			return r.NextCursor, nil
 		})
@@ -161,11 +179,11 @@ func standing(ctx context.Context, c *api.Client) (map[string]string, error) {
 			return r.NextCursor, nil
 		})
 	}
-	return out, err
+	return &standing{out, limits}, err
 }
 
-// Apply makes what is new, in order, and goes on after a failure: the steps say
-// what came of each.
+// Apply makes what is new, in order, and goes on after a failure, but not when ctx
+// ends: the steps say what came of each. failed counts those that were not made.
 func Apply(ctx context.Context, steps []Step, each func(Step)) (failed int) {
 	for i := range steps {
 		s := &steps[i]
@@ -180,7 +198,13 @@ func Apply(ctx context.Context, steps []Step, each func(Step)) (failed int) {
 		}
 		each(*s)
 		if ctx.Err() != nil {
-			return failed
+			break
+		}
+	}
+	for i := range steps {
+		if steps[i].State == New {
+			steps[i].State = Untried
+			failed++
 		}
 	}
 	return failed
@@ -188,7 +212,7 @@ func Apply(ctx context.Context, steps []Step, each func(Step)) (failed int) {
 
 // Line is a step as a line of a diff.
 func (s Step) Line() string {
-	sign := map[string]string{New: "+", Made: "+", Present: "=", Failed: "!"}[s.State]
+	sign := map[string]string{New: "+", Made: "+", Present: "=", Failed: "!", Untried: "·"}[s.State]
 	line := fmt.Sprintf("%s %-7s %s", sign, s.Kind, s.Name)
 	if s.Detail != "" {
 		line += "  (" + s.Detail + ")"
@@ -196,6 +220,11 @@ func (s Step) Line() string {
 	switch s.State {
 	case Present:
 		line += "  is here already"
+		if s.Here != "" {
+			line += ", with " + s.Here + ": left as it is"
+		}
+	case Untried:
+		line += "  was not tried"
 	case Failed:
 		line += "  failed: " + s.Error
 	}
@@ -209,7 +238,7 @@ func accountDetail(a api.AccountCreate) string {
 	}
 	text := fmt.Sprintf("%s, keys: %d, models: %d", a.Provider, keys, len(a.Models))
 	if a.BaseURL != "" {
-		text += ", at " + a.BaseURL
+		text += ", at " + shownAddress(a.BaseURL)
 	}
 	if len(a.Prices) > 0 {
 		text += fmt.Sprintf(", prices: %d", len(a.Prices))

@@ -2,11 +2,14 @@ package importer
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,6 +20,8 @@ const maxValue = 16 << 20
 type dump map[string][]row
 
 func (d dump) close() error { return nil }
+
+func (d dump) has(_ context.Context, table string) bool { _, ok := d[table]; return ok }
 
 func (d dump) rows(_ context.Context, table string) ([]row, error) {
 	rows, ok := d[table]
@@ -29,7 +34,10 @@ func (d dump) rows(_ context.Context, table string) ([]row, error) {
 // readDump reads the CREATE TABLE and INSERT statements of the tables named; all
 // other statements are passed over.
 func readDump(in io.Reader, tables []string) (dump, error) {
-	p := &dumpParser{in: bufio.NewReaderSize(in, 64<<10), out: dump{}, columns: map[string][]string{}, wanted: tables}
+	p := &dumpParser{in: bufio.NewReaderSize(in, 64<<10), out: dump{}, columns: map[string][]string{}, wanted: tables, of: map[string]string{}}
+	if b, _ := p.in.Peek(3); string(b) == "\xef\xbb\xbf" { // a mark of UTF-8
+		_, _ = p.in.Discard(3)
+	}
 	for {
 		more, err := p.statement()
 		switch {
@@ -44,11 +52,13 @@ func readDump(in io.Reader, tables []string) (dump, error) {
 }
 
 type dumpParser struct {
-	in      *bufio.Reader
-	at      int64
-	out     dump
-	columns map[string][]string
-	wanted  []string
+	in       *bufio.Reader
+	at       int64
+	out      dump
+	columns  map[string][]string
+	wanted   []string
+	database string            // of the last USE
+	of       map[string]string // the database of each table that was found
 }
 
 // A token is a sign, a word, a quoted name or a text.
@@ -152,7 +162,7 @@ func (p *dumpParser) quoted(quote byte) (string, error) {
 	for len(out) < maxValue {
 		b, err := p.byte()
 		if err != nil {
-			return "", errors.New("a quote is not closed")
+			return "", unclosed(err)
 		}
 		switch {
 		case b == quote && p.peek() == quote:
@@ -161,13 +171,21 @@ func (p *dumpParser) quoted(quote byte) (string, error) {
 			return string(out), nil
 		case b == '\\' && quote != '`':
 			if b, err = p.byte(); err != nil {
-				return "", errors.New("a quote is not closed")
+				return "", unclosed(err)
 			}
 			b = unescaped(b)
 		}
 		out = append(out, b)
 	}
 	return "", errors.New("a value is too large")
+}
+
+// unclosed is the end of the file within a quote, or why it cannot be read further.
+func unclosed(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("a quote is not closed")
+	}
+	return err
 }
 
 func unescaped(b byte) byte {
@@ -202,9 +220,61 @@ func (p *dumpParser) statement() (more bool, err error) {
 	case t.is("CREATE"):
 		return true, p.create()
 	case t.is("COPY"):
-		return false, errors.New("this is a dump of Postgres, which is not read: import from the database, postgres://…")
+		return false, errDumpOfPostgres
+	case t.is("DELIMITER"):
+		return true, p.routines()
+	case t.is("USE"):
+		t, err = p.next()
+		p.database = t.text
+	case t.is("SET"), t.is("SELECT"): // with what each dump of Postgres begins
+		if t, err = p.next(); t.is("standard_conforming_strings") || strings.HasPrefix(t.text, "pg_catalog.") {
+			return false, errDumpOfPostgres
+		}
+	default:
+		t = token{}
 	}
-	return true, p.skip(token{})
+	return true, errors.Join(err, p.skip(t))
+}
+
+var errDumpOfPostgres = errors.New("this is a dump of Postgres, which is not read: import from the database, postgres://…")
+
+// routines passes over what stands between DELIMITER and DELIMITER ; since the
+// statements in the body of a procedure are no data.
+func (p *dumpParser) routines() error {
+	for {
+		line, err := p.line()
+		if word := strings.TrimSpace(strings.TrimPrefix(strings.ToUpper(line), "DELIMITER")); word == ";" || err != nil {
+			return err
+		}
+		if line, err = p.line(); err != nil || line == "" && p.peek() == 0 {
+			return err
+		}
+		for !strings.HasPrefix(strings.ToUpper(line), "DELIMITER") {
+			if line, err = p.line(); err != nil || line == "" && p.peek() == 0 {
+				return err
+			}
+		}
+		if strings.TrimSpace(line[len("DELIMITER"):]) == ";" {
+			return nil
+		}
+	}
+}
+
+// line returns the rest of a line, without its end; a long one cut.
+func (p *dumpParser) line() (string, error) {
+	var out []byte
+	for {
+		b, err := p.byte()
+		if errors.Is(err, io.EOF) || b == '\n' {
+			return string(out), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if len(out) < 1<<10 {
+			out = append(out, b)
+		}
+	}
 }
 
 // skip passes over the rest of a statement of which last was read.
@@ -220,23 +290,33 @@ func (p *dumpParser) skip(last token) error {
 	}
 }
 
-// table reads a table's name, with or without that of its database.
+// table reads the name of a wanted table, with or without that of its database; "" is
+// another one. Tables of several databases are refused: which is meant nobody knows.
 func (p *dumpParser) table(t token) (name string, next token, err error) {
+	database := p.database
 	name = t.text
 	for {
 		next, err = p.next()
 		if err != nil || !(next.kind == 'w' && next.text == ".") {
 			break
 		}
+		database = name
 		if next, err = p.next(); err != nil {
 			break
 		}
 		name = next.text
 	}
 	if i := strings.LastIndexByte(name, '.'); t.kind == 'w' && i >= 0 {
-		name = name[i+1:]
+		database, name = name[:i], name[i+1:]
 	}
-	return name, next, err
+	if err != nil || !slices.Contains(p.wanted, name) {
+		return "", next, err
+	}
+	if other := p.of[name]; other != "" && database != "" && other != database {
+		return "", next, fmt.Errorf("it holds the table %s of two databases, %q and %q: make a dump of one", name, other, database)
+	}
+	p.of[name] = cmp.Or(database, p.of[name])
+	return name, next, nil
 }
 
 // create notes the columns of a table, in order.
@@ -251,7 +331,7 @@ func (p *dumpParser) create() error {
 		return err
 	}
 	table, t, err := p.table(t)
-	if err != nil || t.kind != '(' || !slices.Contains(p.wanted, table) {
+	if err != nil || t.kind != '(' || table == "" {
 		return errors.Join(err, p.skip(t))
 	}
 	p.out[table], p.columns[table] = nil, nil
@@ -268,7 +348,7 @@ func (p *dumpParser) create() error {
 		case depth == 1 && t.kind == ',':
 			first = true
 			continue
-		case depth == 1 && first && t.kind == 'n': // keys and constraints begin with a word
+		case depth == 1 && first && (t.kind == 'n' || t.kind == 's'): // keys and constraints begin with a word
 			p.columns[table] = append(p.columns[table], t.text)
 		}
 		first = false
@@ -285,7 +365,7 @@ func (p *dumpParser) insert() error {
 		return err
 	}
 	table, t, err := p.table(t)
-	if err != nil || !slices.Contains(p.wanted, table) {
+	if err != nil || table == "" {
 		return errors.Join(err, p.skip(t))
 	}
 	columns := p.columns[table]
@@ -295,7 +375,7 @@ func (p *dumpParser) insert() error {
 			if t, err = p.next(); err != nil || t.kind == 0 {
 				return errors.Join(err, errors.New("an INSERT does not end"))
 			}
-			if t.kind == 'n' || t.kind == 'w' {
+			if t.kind == 'n' || t.kind == 'w' || t.kind == 's' {
 				columns = append(columns, t.text)
 			}
 		}
@@ -322,7 +402,7 @@ func (p *dumpParser) insert() error {
 }
 
 func (p *dumpParser) values(table string, columns []string) error {
-	r, i := row{}, 0
+	r, i, form := row{}, 0, ""
 	for {
 		t, err := p.next()
 		switch {
@@ -344,8 +424,29 @@ func (p *dumpParser) values(table string, columns []string) error {
 			return fmt.Errorf("a row of %s has more values than columns", table)
 		case t.is("NULL"):
 			r[columns[i]] = nil
-		case t.kind == 's' || t.kind == 'w' && !strings.HasPrefix(t.text, "_"): // _binary 'x' is its text
-			r[columns[i]] = t.text
+		case t.kind == 'w' && (strings.HasPrefix(t.text, "_") || p.peek() == '\''): // _binary 'x' is its text, x'78' and b'1' are not
+			form = t.text
+		case t.kind == 's' || t.kind == 'w':
+			if r[columns[i]], err = valueOf(t, form); err != nil {
+				return fmt.Errorf("a value of %s.%s cannot be read", table, columns[i])
+			}
+			form = ""
 		}
 	}
+}
+
+// valueOf returns what a text or a word of a row says. form is what stood before it.
+func valueOf(t token, form string) (string, error) {
+	switch {
+	case t.kind == 's' && strings.EqualFold(form, "b"):
+		n, err := strconv.ParseUint(t.text, 2, 64)
+		return strconv.FormatUint(n, 10), err
+	case t.kind == 's' && strings.EqualFold(form, "x"):
+		b, err := hex.DecodeString(t.text)
+		return string(b), err
+	case t.kind == 'w' && strings.HasPrefix(t.text, "0x"):
+		b, err := hex.DecodeString(t.text[2:])
+		return string(b), err
+	}
+	return t.text, nil
 }

@@ -21,6 +21,12 @@ func TestDump(t *testing.T) {
 	f("DROP TABLE IF EXISTS `t`;"+table, nil)
 	f("insert into t (id) values (1.5e3),('')", []row{{"id": "1.5e3"}, {"id": ""}})
 
+	f(table+"INSERT INTO `t` VALUES (0x31,x'6162'),(X'32',_utf8mb4'ä'),(b'101',N'n');", []row{{"id": "1", "key": "ab"}, {"id": "2", "key": "ä"}, {"id": "5", "key": "n"}})
+	f("\xef\xbb\xbf-- it's marked as UTF-8\n"+table+"INSERT INTO `t` VALUES (1,'a');", []row{{"id": "1", "key": "a"}})
+	f("CREATE TABLE \"t\" (\"id\" int, \"key\" text, PRIMARY KEY (\"id\"));INSERT INTO \"t\" VALUES (1,'a');INSERT INTO \"t\" (\"key\") VALUES ('b');", []row{{"id": "1", "key": "a"}, {"key": "b"}})
+	f(table+"DELIMITER ;;\nCREATE PROCEDURE `p`() BEGIN INSERT INTO `t` VALUES (9,'of a procedure'); END ;;\nDELIMITER ;\nINSERT INTO `t` VALUES (1,'a');", []row{{"id": "1", "key": "a"}})
+	f("USE `one`;\n"+table+"INSERT INTO `t` VALUES (1,'a');\nUSE `other`;\nCREATE TABLE `u` (`id` int);\nINSERT INTO `u` VALUES (2);", []row{{"id": "1", "key": "a"}})
+
 	bad := func(text, want string) {
 		t.Helper()
 		if _, err := readDump(strings.NewReader(text), []string{"t"}); err == nil || !strings.Contains(err.Error(), want) {
@@ -33,6 +39,10 @@ func TestDump(t *testing.T) {
 	bad(table+"INSERT INTO `t` VALUES (1,2,3)", "more values than columns")
 	bad(table+"INSERT INTO `t` VALUES (1,'a", "not closed")
 	bad("CREATE TABLE `t` (`id`", "does not end")
+	bad("USE `one`;\n"+table+"USE `other`;\n"+table, `the table t of two databases, "one" and "other"`)
+	bad(table+"INSERT INTO `db`.`t` VALUES (1,'a');INSERT INTO `db2`.`t` VALUES (1,'a');", `two databases, "db" and "db2"`)
+	bad(table+"INSERT INTO `t` VALUES (0xZZ,'a');", "a value of t.id cannot be read")
+	bad("SET statement_timeout = 0;\nSET standard_conforming_strings = on;\nINSERT INTO public.t VALUES (1);", "dump of Postgres")
 }
 
 func FuzzDump(f *testing.F) {

@@ -1,42 +1,18 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/big"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/your-org/ai-api-gateway/server/api"
 )
-
-const maxConfig = 8 << 20
-
-// liteConfig is what is read of LiteLLM's config.yaml.
-type liteConfig struct {
-	ModelList []struct {
-		Name   string         `yaml:"model_name"`
-		Params map[string]any `yaml:"litellm_params"`
-		Info   map[string]any `yaml:"model_info"`
-	} `yaml:"model_list"`
-	Router   liteRouter     `yaml:"router_settings"`
-	Settings liteRouter     `yaml:"litellm_settings"`
-	General  map[string]any `yaml:"general_settings"`
-}
-
-type liteRouter struct {
-	Strategy  string                `yaml:"routing_strategy"`
-	Aliases   map[string]any        `yaml:"model_group_alias"`
-	Fallbacks []map[string][]string `yaml:"fallbacks"`
-	Context   []map[string][]string `yaml:"context_window_fallbacks"`
-	Content   []map[string][]string `yaml:"content_policy_fallbacks"`
-}
 
 // A lite is LiteLLM's configuration and database on their way into a plan.
 type lite struct {
@@ -44,33 +20,33 @@ type lite struct {
 	getenv    func(string) string
 	now       time.Time
 	plan      *Plan
-	accounts  map[string]int // by provider, address and key: its place in the plan
+	accounts  map[string]int      // by provider, address and key: its place in the plan
+	access    map[string][]string // names of models by access group
+	creds     map[string]map[string]any
 }
 
 // LiteLLM plans the import of config files and of a database; sources are paths of
 // the one and postgres:// addresses of the other. getenv resolves os.environ/NAME.
 func LiteLLM(ctx context.Context, sources []string, providers []api.ProviderInfo, getenv func(string) string, now time.Time) (*Plan, error) {
-	l := &lite{providers: providers, getenv: getenv, now: now, plan: &Plan{}, accounts: map[string]int{}}
+	l := &lite{providers: providers, getenv: getenv, now: now, plan: &Plan{}, accounts: map[string]int{}, access: map[string][]string{}}
+	isURL := func(src string) bool { return strings.Contains(src, "://") }
+	for _, src := range sources { // first, since keys may name what they say
+		if isURL(src) {
+			continue
+		}
+		c, err := readLite(src)
+		if err == nil {
+			err = l.config(c)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s as a configuration of LiteLLM: %w", src, err)
+		}
+	}
 	for _, src := range sources {
-		if strings.Contains(src, "://") {
+		if isURL(src) {
 			if err := l.database(ctx, src); err != nil {
 				return nil, err
 			}
-			continue
-		}
-		info, err := os.Stat(src)
-		if err == nil && info.Size() > maxConfig {
-			err = fmt.Errorf("%s is larger than %d MiB", src, maxConfig>>20)
-		}
-		var text []byte
-		if err == nil {
-			text, err = os.ReadFile(src)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the configuration: %w", err)
-		}
-		if err := l.config(text); err != nil {
-			return nil, fmt.Errorf("cannot read %s as a configuration of LiteLLM: %w", src, err)
 		}
 	}
 	return l.plan, nil
@@ -145,20 +121,29 @@ func (l *lite) secret(v any) (value, missing string) {
 	return s, ""
 }
 
-func (l *lite) config(text []byte) error {
-	var c liteConfig
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		return err
-	}
+func (l *lite) config(c *liteConfig) error {
 	if len(c.ModelList) == 0 {
 		return fmt.Errorf("it has no model_list")
+	}
+	outer := l.getenv
+	l.getenv = func(name string) string { return cmp.Or(c.variable(name, outer), outer(name)) }
+	defer func() { l.getenv = outer }()
+	l.creds = map[string]map[string]any{}
+	for _, cr := range c.Credentials {
+		l.creds[cr.Name] = cr.Values
 	}
 	at := map[string]int{} // the mapping of a name
 	for i, m := range c.ModelList {
 		what := fmt.Sprintf("model_list[%d] %q", i, m.Name)
-		target, ok := l.deployment(m.Params, m.Info, what)
-		if !ok || m.Name == "" {
+		if l.wildcard(m.Name, m.Params, m.Info, what) || m.Name == "" {
 			continue
+		}
+		target, ok := l.deployment(m.Params, m.Info, what)
+		if !ok {
+			continue
+		}
+		for _, group := range textsOf(m.Info["access_groups"]) {
+			l.access[group] = append(l.access[group], m.Name)
 		}
 		j, seen := at[m.Name]
 		if !seen {
@@ -167,31 +152,62 @@ func (l *lite) config(text []byte) error {
 		}
 		l.plan.Mappings[j].Targets = append(l.plan.Mappings[j].Targets, target)
 	}
-	l.fallbacks(at, "error", append(c.Router.Fallbacks, c.Settings.Fallbacks...))
-	l.fallbacks(at, "context_window", append(c.Router.Context, c.Settings.Context...))
-	l.fallbacks(at, "content_policy", append(c.Router.Content, c.Settings.Content...))
-	for alias, to := range sorted(c.Router.Aliases) {
-		model, _ := to.(string)
-		if m, ok := to.(map[string]any); ok {
-			model, _ = m["model"].(string)
-		}
-		if j, ok := at[model]; ok {
-			m := l.plan.Mappings[j]
-			m.Alias = alias
-			l.plan.Mappings = append(l.plan.Mappings, m)
-		} else {
-			l.plan.leave("no deployment of that name was carried over", "the alias %q of %q", alias, model)
-		}
+	aliases := l.aliases(at, c.Router.Aliases)
+	l.fallbacks(at, aliases, "error", append(c.Router.Fallbacks, c.Settings.Fallbacks...))
+	l.fallbacks(at, aliases, "context_window", append(c.Router.Context, c.Settings.Context...))
+	l.fallbacks(at, aliases, "content_policy", append(c.Router.Content, c.Settings.Content...))
+	for alias, j := range sorted(aliases) { // with the fallbacks of what it stands for
+		m := l.plan.Mappings[j]
+		m.Alias = alias
+		l.plan.Mappings = append(l.plan.Mappings, m)
 	}
-	if c.General["master_key"] != nil {
-		l.plan.leave("administrators have keys of this gateway", "general_settings.master_key")
-	}
-	for setting := range sorted(c.General) {
-		if setting != "master_key" && setting != "database_url" {
-			l.plan.leave("see config/gateway.example.yaml for what this gateway has", "general_settings.%s", setting)
-		}
-	}
+	l.leaveSettings(c)
 	return nil
+}
+
+// aliases returns the mapping that each alias of a name stands for.
+func (l *lite) aliases(at map[string]int, of map[string]any) map[string]int {
+	out := map[string]int{}
+	for alias, to := range sorted(of) {
+		j, ok := at[nameIn(to)]
+		if _, taken := at[alias]; taken || !ok {
+			l.plan.leave("no deployment of that name was carried over, or the alias is one itself", "the alias %q of %q", alias, nameIn(to))
+			continue
+		}
+		out[alias] = j
+	}
+	return out
+}
+
+// wildcard plans an account for all models of a provider, which is what an entry such
+// as openai/* is: PROVIDER/MODEL and the names of models lead to it by themselves.
+func (l *lite) wildcard(alias string, params, info map[string]any, what string) bool {
+	model, _ := params["model"].(string)
+	prefix, isAll := strings.CutSuffix(model, "/*")
+	if !strings.Contains(alias, "*") && !strings.Contains(model, "*") {
+		return false
+	}
+	if !isAll && model != "*" || alias != "*" && alias != model {
+		l.plan.leave("names with * lead here to all models of an account only, as "+`"openai/*" does`+": make a mapping with `ai-gateway route set`", "%s", what)
+		return true
+	}
+	if model == "*" {
+		l.plan.leave("it leads to every provider that there is a key for: make an account of each, with `ai-gateway providers add`", "%s", what)
+		return true
+	}
+	params = maps.Clone(params)
+	params["model"] = prefix + "/*"
+	t, ok := l.deployment(params, info, what)
+	if !ok {
+		return true
+	}
+	i := slices.IndexFunc(l.plan.Accounts, func(a api.AccountCreate) bool { return a.Name == t.Account })
+	if !slices.ContainsFunc(l.providers, func(p api.ProviderInfo) bool {
+		return p.Name == l.plan.Accounts[i].Provider && (p.Name == prefix || slices.Contains(p.Aliases, prefix))
+	}) {
+		l.plan.note("%s/MODEL of callers is %s/MODEL here.", prefix, t.Account)
+	}
+	return true
 }
 
 func (l *lite) strategy(s string) string {
@@ -206,28 +222,44 @@ func (l *lite) strategy(s string) string {
 	return ""
 }
 
-func (l *lite) fallbacks(at map[string]int, cause string, rules []map[string][]string) {
+func (l *lite) fallbacks(at, aliases map[string]int, cause string, rules []map[string]any) {
 	for _, rule := range rules {
-		for from, to := range sorted(rule) {
+		for from, list := range sorted(rule) {
 			j, ok := at[from]
 			if !ok {
 				l.plan.leave("no deployment of that name was carried over", "the fallback (%s) of %q", cause, from)
 				continue
 			}
-			if l.plan.Mappings[j].Fallbacks == nil {
-				l.plan.Mappings[j].Fallbacks = map[string][]string{}
+			for _, v := range listOf(list) {
+				to, plain := v.(string)
+				_, known := at[to]
+				if _, alias := aliases[to]; !plain || !known && !alias {
+					l.plan.leave("it is no name of a deployment that was carried over", "the fallback (%s) of %q to %q", cause, from, nameIn(v))
+					continue
+				}
+				if l.plan.Mappings[j].Fallbacks == nil {
+					l.plan.Mappings[j].Fallbacks = map[string][]string{}
+				}
+				if !slices.Contains(l.plan.Mappings[j].Fallbacks[cause], to) {
+					l.plan.Mappings[j].Fallbacks[cause] = append(l.plan.Mappings[j].Fallbacks[cause], to)
+				}
 			}
-			l.plan.Mappings[j].Fallbacks[cause] = append(l.plan.Mappings[j].Fallbacks[cause], to...)
 		}
 	}
 }
 
 // carried are the members of litellm_params that a plan takes up.
 var carried = []string{"model", "api_key", "api_base", "api_version", "custom_llm_provider", "weight", "order", "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost",
-	"aws_region_name", "aws_access_key_id", "aws_secret_access_key", "vertex_project", "vertex_location", "vertex_credentials", "rpm", "tpm", "max_parallel_requests", "headers", "extra_headers"}
+	"aws_region_name", "aws_access_key_id", "aws_secret_access_key", "vertex_project", "vertex_location", "vertex_credentials", "rpm", "tpm", "max_parallel_requests", "headers", "extra_headers",
+	"organization", "litellm_credential_name", "cache_creation_input_token_cost"}
 
 // deployment plans the account of one entry, shared by all of one key, and returns the target it is.
 func (l *lite) deployment(params, info map[string]any, what string) (api.MappingTarget, bool) {
+	params = l.withCredential(params, what)
+	if model, _ := params["model"].(string); model == "" {
+		l.plan.leave("it names no model", "%s", what)
+		return api.MappingTarget{}, false
+	}
 	p, model := l.provider(params)
 	if p == nil {
 		l.plan.leave(fmt.Sprintf("this gateway has no provider for %v", params["model"]), "%s", what)
@@ -244,23 +276,33 @@ func (l *lite) deployment(params, info map[string]any, what string) (api.Mapping
 		l.plan.leave(missing+" is not set here: set it and import again", "%s", what)
 		return api.MappingTarget{}, false
 	}
+	if base == "" && p.Name == "azure" {
+		base = l.getenv("AZURE_API_BASE")
+	}
 	if base = strings.TrimRight(base, "/"); base != strings.TrimRight(p.BaseURL, "/") {
 		a.BaseURL = base
 	}
 	if a.APIKey == "" && p.NeedsKey || p.NeedsBaseURL && a.BaseURL == "" {
-		l.plan.leave("it has no key or address, which "+p.Name+" needs", "%s", what)
+		why := "it has no key or address, which " + p.Name + " needs"
+		if names := l.usualVariables(p, params); a.APIKey == "" && p.NeedsKey && len(names) > 0 {
+			why = "it has no key, and " + names[0] + " is not set here: set it and import again"
+		}
+		l.plan.leave(why, "%s", what)
 		return api.MappingTarget{}, false
 	}
-	l.options(&a, p, params)
+	if missing := l.options(&a, p, params); missing != "" {
+		l.plan.leave(missing+" is not set here: set it and import again", "%s", what)
+		return api.MappingTarget{}, false
+	}
 	for member := range sorted(params) {
-		if !slices.Contains(carried, member) {
+		if !slices.Contains(carried, member) && params[member] != nil {
 			l.plan.leave("deployments have no such setting here", "%s of %s", member, what)
 		}
 	}
-	at := l.account(a)
+	at := l.account(a, what)
 	l.modelPrices(at, model, params, info)
 	t := api.MappingTarget{Account: l.plan.Accounts[at].Name, Model: model, Weight: intOf(params["weight"]), Priority: intOf(params["order"])}
-	l.deploymentLimits(t, params)
+	l.deploymentLimits(t, params, what)
 	return t, true
 }
 
@@ -277,48 +319,87 @@ func (l *lite) key(p *api.ProviderInfo, params map[string]any) (key, missing str
 	if p.Name == "vertex" && params["vertex_credentials"] != nil {
 		return l.secret(params["vertex_credentials"])
 	}
-	return l.secret(params["api_key"])
+	if key, missing = l.secret(params["api_key"]); key != "" || missing != "" || !p.NeedsKey {
+		return key, missing
+	}
+	for _, name := range l.usualVariables(p, params) { // as LiteLLM does without an api_key
+		if v := l.getenv(name); v != "" {
+			return v, ""
+		}
+	}
+	return "", ""
 }
 
-func (l *lite) options(a *api.AccountCreate, p *api.ProviderInfo, params map[string]any) {
-	region := "region"
-	for from, to := range map[string]string{"api_version": "api_version", "aws_region_name": region, "vertex_project": "project", "vertex_location": region} {
-		value, _ := l.secret(params[from])
+// usualVariables are where LiteLLM looks for the key of a provider that has none.
+func (l *lite) usualVariables(p *api.ProviderInfo, params map[string]any) []string {
+	out := slices.Clone(p.EnvKeys)
+	model, _ := params["model"].(string)
+	if prefix, _, ok := strings.Cut(model, "/"); ok {
+		prefix = strings.ToUpper(prefix)
+		out = append(out, prefix+"_API_KEY", strings.ReplaceAll(prefix, "_AI", "AI")+"_API_KEY")
+	}
+	return out
+}
+
+// withCredential joins the values of the credential that an entry names.
+func (l *lite) withCredential(params map[string]any, what string) map[string]any {
+	name, _ := params["litellm_credential_name"].(string)
+	if name == "" {
+		return params
+	}
+	values, ok := l.creds[name]
+	if !ok {
+		l.plan.leave("it is not in credential_list; those of LiteLLM's page are encrypted", "the credential %q of %s", name, what)
+	}
+	out := maps.Clone(values)
+	if out == nil {
+		out = map[string]any{}
+	}
+	maps.Copy(out, params)
+	return out
+}
+
+// options reads the options and headers of a deployment; missing names a variable that is not set.
+func (l *lite) options(a *api.AccountCreate, p *api.ProviderInfo, params map[string]any) (missing string) {
+	for from, to := range sorted(map[string]string{"api_version": "api_version", "aws_region_name": "region", "vertex_project": "project", "vertex_location": "region"}) {
+		value, unset := l.secret(params[from])
+		if value == "" && from == "api_version" && p.Name == "azure" {
+			value = l.getenv("AZURE_API_VERSION")
+		}
 		known := slices.ContainsFunc(p.Options, func(o api.ProviderOption) bool { return o.Name == to })
-		if value == "" || !known {
-			continue
+		if unset != "" && known {
+			return unset
 		}
-		if a.Options == nil {
-			a.Options = map[string]json.RawMessage{}
+		if known {
+			option(a, to, value)
 		}
-		a.Options[to], _ = json.Marshal(value)
 	}
 	for _, member := range []string{"headers", "extra_headers"} {
 		of, _ := params[member].(map[string]any)
-		for h, v := range of {
-			if a.Headers == nil {
-				a.Headers = map[string]string{}
+		for h, v := range sorted(of) {
+			value, unset := l.secret(fmt.Sprint(v))
+			if unset != "" {
+				return unset
 			}
-			a.Headers[h] = fmt.Sprint(v)
+			setHeader(a, h, value)
 		}
 	}
+	org, missing := l.secret(params["organization"])
+	if org != "" && p.Name == "openai" {
+		setHeader(a, "OpenAI-Organization", org)
+	}
+	return missing
 }
 
 // account returns the place of the account with this key and address, planning it if it is new.
-func (l *lite) account(a api.AccountCreate) int {
+func (l *lite) account(a api.AccountCreate, what string) int {
 	id, _ := json.Marshal([]any{a.Provider, a.APIKey, a.BaseURL, a.Options, a.Headers})
 	if at, ok := l.accounts[string(id)]; ok {
 		return at
 	}
-	taken := func(s string) bool {
-		return slices.ContainsFunc(l.plan.Accounts, func(o api.AccountCreate) bool { return o.Name == s })
-	}
-	a.Name = "litellm-" + a.Provider
-	for n := 2; taken(a.Name); n++ {
-		a.Name = fmt.Sprintf("litellm-%s-%d", a.Provider, n)
-	}
 	at := len(l.plan.Accounts)
-	l.plan.Accounts = append(l.plan.Accounts, a)
+	a.Name = "litellm-" + a.Provider
+	l.plan.addAccount(a, l.providers, what)
 	l.accounts[string(id)] = at
 	return at
 }
@@ -326,7 +407,7 @@ func (l *lite) account(a api.AccountCreate) int {
 // modelPrices takes prices a token over as prices a million.
 func (l *lite) modelPrices(at int, model string, params, info map[string]any) {
 	rates := api.Rates{}
-	for from, to := range map[string]string{"input_cost_per_token": "input", "output_cost_per_token": "output", "cache_read_input_token_cost": "cache_read"} {
+	for from, to := range map[string]string{"input_cost_per_token": "input", "output_cost_per_token": "output", "cache_read_input_token_cost": "cache_read", "cache_creation_input_token_cost": "cache_write_5m"} {
 		v := params[from]
 		if v == nil {
 			v = info[from]
@@ -353,13 +434,23 @@ func (l *lite) modelPrices(at int, model string, params, info map[string]any) {
 }
 
 // deploymentLimits makes of a deployment's rates limits of its account and model.
-func (l *lite) deploymentLimits(t api.MappingTarget, params map[string]any) {
+func (l *lite) deploymentLimits(t api.MappingTarget, params map[string]any, what string) {
 	limits := rates(number(fmt.Sprint(params["rpm"])), number(fmt.Sprint(params["tpm"])), number(fmt.Sprint(params["max_parallel_requests"])))
 	title := name("litellm "+t.Account+" "+t.Model, "")
-	if len(limits) == 0 || slices.ContainsFunc(l.plan.Policies, func(p api.PolicyCreate) bool { return p.Name == title }) {
+	if len(limits) == 0 {
 		return
 	}
-	l.plan.Policies = append(l.plan.Policies, api.PolicyCreate{Name: title, Scope: api.PolicyScope{Account: t.Account, Model: t.Model}, Limits: limits})
+	if i := slices.IndexFunc(l.plan.Policies, func(p api.PolicyCreate) bool { return p.Name == title }); i >= 0 {
+		if !slices.Equal(l.plan.Policies[i].Limits, limits) {
+			l.plan.leave("another entry of the same key and model has others, which hold", "the rates of %s", what)
+		}
+		return
+	}
+	scope := api.PolicyScope{Account: t.Account, Model: t.Model}
+	if t.Model == "*" {
+		scope.Model = ""
+	}
+	l.plan.Policies = append(l.plan.Policies, api.PolicyCreate{Name: title, Scope: scope, Limits: limits})
 }
 
 func intOf(v any) int {

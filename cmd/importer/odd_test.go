@@ -92,7 +92,8 @@ func TestOddChannels(t *testing.T) {
 	f("1,NULL,'sk-1',1,'no type','gpt-4','default',0,0,'',NULL", 0, "its type 0 is of no provider")
 	f("1,3,'sk-1',1,'azure without an address','gpt-4','default',0,0,'',NULL", 0, "it has no address")
 	f("1,33,'not of three parts',1,'aws','claude','default',0,0,'',NULL", 0, "ACCESS_KEY|SECRET|REGION")
-	f("1,1,'sk-1',1,NULL,NULL,NULL,NULL,NULL,NULL,NULL", 1, "")
+	f("1,1,'sk-1',1,NULL,NULL,NULL,NULL,NULL,NULL,NULL", 0, "it serves no models")
+	f("1,1,'sk-1',1,NULL,'gpt-4',NULL,NULL,NULL,NULL,NULL", 1, "")
 	f("1,1,'sk-1',1,'low','gpt-4','default',-9223372036854775808,-5,'',NULL),(2,1,'sk-2',1,'high','gpt-4','default',9223372036854775807,99999999,'',NULL", 2, "")
 	p := f(`1,1,'sk-1',1,'in a circle','a,b','default',0,0,'{"a":"b","b":"a"}',NULL`, 1, "")
 	if m := p.Accounts[0].Models; len(m) != 2 {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,29 +36,28 @@ type oneAPI struct {
 	now       time.Time
 	plan      *Plan
 
-	options     map[string]string
-	users       map[int64]row
-	groupModels map[string][]string // of the channels that are on
-	allModels   []string
-	keysOf      map[int64]int   // keys planned by user
-	told        map[string]bool // models whose prices were left out
+	options map[string]string
+	users   map[int64]row
+	reach   reach
+	keysOf  map[int64]int   // keys planned by user
+	told    map[string]bool // what was left out already that several rows would name
 }
 
 // OneAPI plans the import of a database of one-api (from "one-api") or new-api.
 func OneAPI(ctx context.Context, from, src string, providers []api.ProviderInfo, now time.Time) (*Plan, error) {
-	db, err := open(ctx, src, "channels", "tokens", "users", "options")
+	db, err := open(ctx, src, "channels", "tokens", "users", "options", "user_subscriptions")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = db.close() }()
-	o := &oneAPI{from: from, types: oneAPITypes, providers: providers, now: now, plan: &Plan{}, options: map[string]string{}, users: map[int64]row{}, groupModels: map[string][]string{}, keysOf: map[int64]int{}, told: map[string]bool{}}
+	o := &oneAPI{from: from, types: oneAPITypes, providers: providers, now: now, plan: &Plan{}, options: map[string]string{}, users: map[int64]row{}, keysOf: map[int64]int{}, told: map[string]bool{}}
 	if from == "new-api" {
 		o.types = newAPITypes
 	}
 	tables := map[string][]row{}
-	for _, name := range []string{"options", "users", "channels", "tokens"} {
+	for _, name := range []string{"options", "user_subscriptions", "users", "channels", "tokens"} {
 		rows, err := db.rows(ctx, name)
-		if errors.Is(err, errNoTable) && name != "options" {
+		if errors.Is(err, errNoTable) && name != "options" && name != "user_subscriptions" {
 			return nil, fmt.Errorf("the source has no table %q: is it the database of %s?", name, from)
 		}
 		if err != nil && !errors.Is(err, errNoTable) {
@@ -85,9 +83,8 @@ func OneAPI(ctx context.Context, from, src string, providers []api.ProviderInfo,
 		}
 	}
 	o.userBudgets()
-	if text := strings.TrimSpace(o.options["GroupGroupRatio"]); text != "" && text != "{}" {
-		o.plan.leave("a key has one markup here, that of its group", "the option GroupGroupRatio")
-	}
+	o.leaveOptions()
+	o.leaveSubscriptions(tables["user_subscriptions"])
 	o.plan.note("What was used so far, redemption codes and sign-ins stay in %s; here a web session is a key.", from)
 	return o.plan, nil
 }
@@ -97,29 +94,28 @@ func (o *oneAPI) channels(rows []row) {
 	for _, r := range rows {
 		top = max(top, r.int("priority"))
 	}
-	taken := map[string]bool{}
 	for _, r := range rows {
-		a, ok := o.channel(r, top)
+		what := fmt.Sprintf("channel %d %q", r.int("id"), r.text("name"))
+		a, ok := o.channel(r, top, what)
 		if !ok {
 			continue
 		}
-		if taken[a.Name] {
+		if slices.ContainsFunc(o.plan.Accounts, func(b api.AccountCreate) bool { return a.Name == b.Name }) {
 			a.Name = name(fmt.Sprintf("%s %d", clip(a.Name, 100), r.int("id")), "")
 		}
-		taken[a.Name] = true
-		o.plan.Accounts = append(o.plan.Accounts, a)
+		o.plan.addAccount(a, o.providers, what)
+		if *a.Enabled {
+			o.reach.add(what, groupsOf(r), a.Models)
+		}
 	}
-	for group := range o.groupModels {
-		slices.Sort(o.groupModels[group])
-		o.groupModels[group] = slices.Compact(o.groupModels[group])
+	o.reach.sort()
+	for _, what := range o.reach.crossed() {
+		o.plan.leave("groups decide which models a key may ask for; any account that serves one may answer", "the groups of %s, whose models other groups have, too", what)
 	}
-	slices.Sort(o.allModels)
-	o.allModels = slices.Compact(o.allModels)
 }
 
 // channel plans the account of one channel.
-func (o *oneAPI) channel(r row, top int64) (api.AccountCreate, bool) {
-	what := fmt.Sprintf("channel %d %q", r.int("id"), r.text("name"))
+func (o *oneAPI) channel(r row, top int64, what string) (api.AccountCreate, bool) {
 	provider, known := o.types[r.int("type")]
 	if !known {
 		o.plan.leave(fmt.Sprintf("its type %d is of no provider of this gateway", r.int("type")), "%s", what)
@@ -136,17 +132,16 @@ func (o *oneAPI) channel(r row, top int64) (api.AccountCreate, bool) {
 		o.plan.leave("it has no address, which "+provider+" needs", "%s", what)
 		return a, false
 	}
-	a.Models = o.models(r, what)
+	if a.Models = o.models(r, what); len(a.Models) == 0 {
+		o.plan.leave("it serves no models", "%s", what)
+		return a, false
+	}
+	if shownAddress(a.BaseURL) != a.BaseURL {
+		o.plan.leave("its address holds a user, a password or a query, which those of accounts may not", "%s", what)
+		return a, false
+	}
 	a.Prices = o.prices(a.Models)
 	o.extras(&a, r, what)
-	if on {
-		for _, m := range a.Models {
-			o.allModels = append(o.allModels, m.Name)
-			for _, g := range csv(r.text("group")) {
-				o.groupModels[g] = append(o.groupModels[g], m.Name)
-			}
-		}
-	}
 	return a, true
 }
 
@@ -161,6 +156,9 @@ func (o *oneAPI) info(provider string) *api.ProviderInfo {
 // baseURL makes of a channel's address, which is a root, what this gateway takes:
 // what the vendor's own SDK does. The vendor's own address is left to the gateway.
 func (o *oneAPI) baseURL(provider, root string) string {
+	if plan, ok := codingPlans[strings.TrimSpace(root)]; ok {
+		return plan
+	}
 	return sdkBase(o.info(provider), root)
 }
 
@@ -185,85 +183,6 @@ func sdkBase(info *api.ProviderInfo, root string) string {
 		return ""
 	}
 	return full
-}
-
-// secrets reads the keys of a channel, in the forms of its type; why is set where it has none.
-func (o *oneAPI) secrets(a *api.AccountCreate, r row) (why string) {
-	key := strings.TrimSpace(r.text("key"))
-	if key == "" {
-		if info := o.info(a.Provider); info != nil && !info.NeedsKey {
-			return ""
-		}
-		return "it has no key"
-	}
-	option := func(name, value string) {
-		if value = strings.TrimSpace(value); value != "" {
-			if a.Options == nil {
-				a.Options = map[string]json.RawMessage{}
-			}
-			b, _ := json.Marshal(value)
-			a.Options[name] = b
-		}
-	}
-	switch a.Provider {
-	case "azure":
-		option("api_version", r.text("other"))
-	case "bedrock":
-		id, rest, ok := strings.Cut(key, "|")
-		secret, region, ok2 := strings.Cut(rest, "|")
-		if !ok || !ok2 {
-			return "its key is not ACCESS_KEY|SECRET|REGION"
-		}
-		option("region", region)
-		key = id + ":" + secret
-	case "vertex":
-		var account struct {
-			Project string `json:"project_id"`
-		}
-		_ = json.Unmarshal([]byte(key), &account)
-		option("project", account.Project)
-		region := r.text("other")
-		if of := r.object("other"); of != nil { // new-api: by model
-			_ = json.Unmarshal(of["default"], &region)
-		}
-		option("region", region)
-	default:
-		if keys := o.pool(r, key); keys != nil {
-			if len(keys) == 0 {
-				return "all its keys are switched off there"
-			}
-			for _, k := range keys {
-				a.APIKeys = append(a.APIKeys, api.AccountKey{Key: k})
-			}
-			return ""
-		}
-	}
-	a.APIKey = key
-	return ""
-}
-
-// pool returns the keys of a channel of several that are in use, nil if it is of one.
-// No key has lines, so several lines are several keys in whatever version.
-func (o *oneAPI) pool(r row, text string) []string {
-	info := r.object("channel_info")
-	multi := string(info["is_multi_key"]) == "true"
-	lines := strings.FieldsFunc(text, func(c rune) bool { return c == '\n' || c == '\r' })
-	if len(lines) < 2 {
-		return nil
-	}
-	var status map[string]int
-	if multi {
-		_ = json.Unmarshal(info["multi_key_status_list"], &status)
-	}
-	keys := []string{}
-	for i, k := range lines {
-		if s, off := status[strconv.Itoa(i)]; off && s != rowEnabled {
-			o.plan.leave("it is switched off there", "key %d of channel %d", i+1, r.int("id"))
-			continue
-		}
-		keys = append(keys, strings.TrimSpace(k))
-	}
-	return keys
 }
 
 // models joins what a channel serves with what its mapping renames.
@@ -294,40 +213,6 @@ func (o *oneAPI) models(r row, what string) api.AccountModels {
 		out = append(out, e)
 	}
 	return out
-}
-
-// extras carries over what channels of new-api may have besides, or says why not.
-func (o *oneAPI) extras(a *api.AccountCreate, r row, what string) {
-	setting := r.object("setting")
-	_ = json.Unmarshal(setting["proxy"], &a.Proxy)
-	var headers map[string]string
-	if text := strings.TrimSpace(r.text("header_override")); text != "" && text != "{}" {
-		if err := json.Unmarshal([]byte(text), &headers); err != nil || strings.Contains(text, "{api_key}") {
-			o.plan.leave("they are made of the request, which headers of an account are not", "the header overrides of %s", what)
-		} else {
-			a.Headers = headers
-		}
-	}
-	if set := r.object("param_override"); len(set) > 0 {
-		if _, rules := set["operations"]; rules {
-			o.plan.leave("they are rules; an account's params set, drop and rename members only", "the parameter overrides of %s", what)
-		} else {
-			a.Params, _ = json.Marshal(map[string]any{"set": set})
-		}
-	}
-	for column, why := range map[string]string{
-		"system_prompt":       "prompts are the callers'",
-		"status_code_mapping": "errors keep the meaning that upstreams give them",
-	} {
-		if text := strings.TrimSpace(r.text(column)); text != "" && text != "{}" {
-			o.plan.leave(why, "%s of %s", column, what)
-		}
-	}
-	for _, member := range []string{"force_format", "thinking_to_content", "pass_through_body_enabled", "system_prompt"} {
-		if v := string(setting[member]); v != "" && v != "false" && v != `""` {
-			o.plan.leave("this gateway has no such setting of an account", "%s of %s", member, what)
-		}
-	}
 }
 
 // ratio reads a model's number in an option of one-api; nil where it has none.
@@ -365,8 +250,9 @@ func (o *oneAPI) prices(models api.AccountModels) map[string]api.Rates {
 
 // rates are the prices of a model by its ratios; nil where the database has none.
 func (o *oneAPI) rates(model string) api.Rates {
-	if call := o.ratio("ModelPrice", model); call != nil && call.Sign() > 0 { // dollars a request
-		return api.Rates{"request": rate(new(big.Rat).Mul(call, big.NewRat(1_000_000, 1)))}
+	if call := o.ratio("ModelPrice", model); call != nil && call.Sign() > 0 { // dollars a request, of perUnit points each
+		call = new(big.Rat).Mul(call, new(big.Rat).Quo(o.perUnit(), pointsOfUSD))
+		return api.Rates{"request": rate(call.Mul(call, big.NewRat(1_000_000, 1)))}
 	}
 	ratio, completion := o.ratio("ModelRatio", model), o.ratio("CompletionRatio", model)
 	if ratio == nil {

@@ -1,14 +1,25 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
-	"slices"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/server/api"
 )
+
+var pointsOfUSD = big.NewRat(pointsPerUSD, 1)
+
+// perUnit is how many points a dollar of a price by request is.
+func (o *oneAPI) perUnit() *big.Rat {
+	if n := number(o.options["QuotaPerUnit"]); n != nil && n.Sign() > 0 {
+		return n
+	}
+	return pointsOfUSD
+}
 
 // points returns an amount of quota in dollars.
 func points(n int64) api.Decimal { return usd(big.NewRat(n, pointsPerUSD)) }
@@ -39,28 +50,40 @@ func (o *oneAPI) token(r row) {
 		o.plan.leave(why, "%s", what)
 		return
 	}
-	group := r.text("group")
-	if group == "" || group == "auto" {
-		group = user.text("group")
+	group := cmp.Or(r.text("group"), user.text("group"), usualGroup)
+	if group == "auto" {
+		group = cmp.Or(user.text("group"), usualGroup)
+		o.plan.leave(fmt.Sprintf("a key has the models and the markup of one group: those of its user's, %q", group), "the group auto of %s", what)
 	}
-	k := Key{Origin: fmt.Sprintf("%s token %d", o.from, r.int("id")), Create: api.KeyCreate{
+	models, why := o.reach.of(group, keyModels(r))
+	markup := o.ratio("GroupRatio", group)
+	if why == "" && markup != nil && (markup.Sign() < 0 || markup.Cmp(big.NewRat(1000, 1)) > 0) {
+		why = fmt.Sprintf("the ratio %s of its group %q is no markup", o.options["GroupRatio"], group)
+	}
+	nets, bound := o.networks(r, what)
+	if why == "" && bound && len(nets) == 0 {
+		why = "none of the networks that it is bound to is one"
+	}
+	if why != "" {
+		o.plan.leave(why, "%s", what)
+		return
+	}
+	secret := "sk-" + strings.TrimPrefix(strings.TrimSpace(r.text("key")), "sk-")
+	k := Key{Origin: fmt.Sprintf("%s token %d, %s", o.from, r.int("id"), hintOf(secret)), Create: api.KeyCreate{
 		Name: name(r.text("name"), fmt.Sprintf("key %d", r.int("id"))), Group: name(user.text("username"), fmt.Sprintf("user %d", r.int("user_id"))),
-		Models: o.keyModels(r, group), IPAllow: o.networks(r, what), Metadata: map[string]string{"owner": clip(user.text("username"), 512)},
+		Models: models, IPAllow: nets, Metadata: map[string]string{"owner": user.text("username"), "group": group},
 	}}
-	if group != "" {
-		k.Create.Metadata["group"] = clip(group, 512)
+	if markup != nil && markup.Cmp(big.NewRat(1, 1)) != 0 {
+		k.Create.Markup = strings.TrimRight(strings.TrimRight(markup.FloatString(6), "0"), ".")
 	}
-	if f := o.ratio("GroupRatio", group); f != nil && f.Cmp(big.NewRat(1, 1)) != 0 {
-		k.Create.Markup = strings.TrimRight(strings.TrimRight(f.FloatString(6), "0"), ".")
-	}
-	if at := r.int("expired_time"); at > 0 {
-		k.Create.ExpiresAt = time.Unix(at, 0).UTC().Format(time.RFC3339)
+	if at := time.Unix(r.int("expired_time"), 0).UTC(); r.int("expired_time") > 0 && at.Year() <= 9000 { // one later than that is for ever
+		k.Create.ExpiresAt = at.Format(time.RFC3339)
 	}
 	if !r.flag("unlimited_quota") {
 		k.Limits = []api.PolicyLimit{{Kind: "cost_usd", Limit: points(r.int("remain_quota")), Window: "total"}}
 	}
 	o.keysOf[r.int("user_id")]++
-	o.plan.addKey(k, "sk-"+strings.TrimPrefix(strings.TrimSpace(r.text("key")), "sk-"), "", "")
+	o.plan.addKey(k, secret, "", "")
 }
 
 // expired reports whether a token has ended: -1 is for ever, anything else a moment,
@@ -71,29 +94,30 @@ func (o *oneAPI) expired(r row) bool {
 	return has && ends != -1 && ends <= o.now.Unix()
 }
 
-// keyModels are the models a key may ask for: its own list, or, where its group does
-// not reach every channel, what the channels of its group serve.
-func (o *oneAPI) keyModels(r row, group string) []string {
-	limits := r.text("models")
+// keyModels are the models that a token is limited to; none is all.
+func keyModels(r row) []string {
 	if r.flag("model_limits_enabled") {
-		limits = r.text("model_limits")
+		return csv(r.text("model_limits"))
 	}
-	if models := csv(limits); len(models) > 0 {
-		return models
-	}
-	if models := o.groupModels[group]; len(models) > 0 && !slices.Equal(models, o.allModels) {
-		return models
-	}
-	return nil
+	return csv(r.text("models")) // of one-api
 }
 
-func (o *oneAPI) networks(r row, what string) []string {
-	nets := csv(r.text("subnet") + "\n" + r.text("allow_ips"))
-	if len(nets) > 256 {
-		o.plan.leave("a key has at most 256", "all but 256 networks of %s", what)
-		nets = nets[:256]
+// networks are those that a token is bound to, and whether it is to any.
+func (o *oneAPI) networks(r row, what string) (nets []string, bound bool) {
+	for _, n := range csv(r.text("subnet") + "\n" + r.text("allow_ips")) {
+		_, err := netip.ParsePrefix(n)
+		if _, single := netip.ParseAddr(n); err != nil && single != nil {
+			o.plan.leave("it is no address or network", "the network %q of %s", clip(n, 64), what)
+			bound = true
+			continue
+		}
+		nets, bound = append(nets, n), true
 	}
-	return nets
+	if len(nets) > api.MaxKeyNetworks {
+		o.plan.leave(fmt.Sprintf("a key has at most %d", api.MaxKeyNetworks), "all but %d networks of %s", api.MaxKeyNetworks, what)
+		nets = nets[:api.MaxKeyNetworks]
+	}
+	return nets, bound
 }
 
 // userBudgets plans what is left to each user as a budget that the user's keys share.

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/your-org/ai-api-gateway/server/api"
 )
@@ -56,7 +57,11 @@ func (p *Plan) addKey(k Key, secret, sum, hint string) {
 	if k.Create.Metadata == nil {
 		k.Create.Metadata = map[string]string{}
 	}
-	k.Create.Metadata[originMember] = clip(k.Origin, 512)
+	k.Create.Metadata[originMember] = k.Origin
+	for member, v := range k.Create.Metadata {
+		k.Create.Metadata[member] = clip(printable(v), 512)
+	}
+	k.Origin = k.Create.Metadata[originMember]
 	p.Keys = append(p.Keys, k)
 }
 
@@ -70,16 +75,16 @@ func hintOf(secret string) string {
 
 // name returns s as a name that the gateway takes: printable, bounded, not empty.
 func name(s, otherwise string) string {
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s))
-	if s == "" {
-		s = otherwise
+	if s = printable(s); s == "" {
+		s = printable(otherwise)
 	}
 	return strings.TrimSpace(clip(s, 128))
+}
+
+// printable returns s with a space for each run of characters that cannot be shown,
+// such as line ends, those that turn the direction of a text, and what is no UTF-8.
+func printable(s string) string {
+	return strings.TrimSpace(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) || r == unicode.ReplacementChar }), " "))
 }
 
 // clip shortens s to n bytes at a rune's start.

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ const maxRows = 500_000
 type database interface {
 	// rows returns all rows of a table; errNoTable if there is none of that name.
 	rows(ctx context.Context, table string) ([]row, error)
+	has(ctx context.Context, table string) bool
 	close() error
 }
 
@@ -112,6 +114,9 @@ func open(ctx context.Context, src string, tables ...string) (database, error) {
 	defer f.Close()
 	head := make([]byte, 16)
 	if _, err := io.ReadFull(f, head); err != nil {
+		if info, e := f.Stat(); e == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a folder: name the file in it", src)
+		}
 		return nil, fmt.Errorf("cannot read %s: it is neither a SQLite file nor a dump of MySQL", src)
 	}
 	if string(head) == "SQLite format 3\x00" {
@@ -120,9 +125,42 @@ func open(ctx context.Context, src string, tables ...string) (database, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", src, err)
 	}
-	d, err := readDump(f, tables)
+	text, err := plainText(f, head)
+	var d dump
+	if err == nil {
+		d, err = readDump(text, tables)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s as a dump of MySQL: %w", src, err)
 	}
 	return d, nil
+}
+
+// notDumps are beginnings of files that people take for dumps of MySQL.
+var notDumps = []struct{ head, why string }{
+	{"\xff\xfe", "it is UTF-16, as PowerShell writes what is sent to a file with >: let mysqldump write it, with --result-file=dump.sql"},
+	{"\xfe\xff", "it is UTF-16: let mysqldump write it, with --result-file=dump.sql"},
+	{"PGDMP", "it is a dump of Postgres: import from the database, postgres://…"},
+	{"PK\x03\x04", "it is a ZIP archive: unpack it first"},
+	{"BZh", "it is packed by bzip2: unpack it first"},
+	{"\xfd7zXZ", "it is packed by xz: unpack it first"},
+	{"\x28\xb5\x2f\xfd", "it is packed by zstd: unpack it first"},
+	{"PRAGMA foreign_ke", "it is a dump of SQLite: import the database file itself"},
+}
+
+// plainText returns the text of a dump, unpacked if gzip packed it. head is how f begins.
+func plainText(f io.Reader, head []byte) (io.Reader, error) {
+	for _, x := range notDumps {
+		if strings.HasPrefix(string(head), x.head[:min(len(x.head), len(head))]) {
+			return nil, errors.New(x.why)
+		}
+	}
+	if !strings.HasPrefix(string(head), "\x1f\x8b") {
+		return f, nil
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("cannot unpack it: %w", err)
+	}
+	return z, nil
 }

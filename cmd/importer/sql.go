@@ -10,41 +10,57 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-type sqlite struct{ db *sql.DB }
+// A sqlite reads all tables as they stand at one moment; the program that they belong
+// to may go on writing meanwhile.
+type sqlite struct {
+	db *sql.DB
+	tx *sql.Tx
+}
+
+// busyMillis is how long a lock of the program that writes is waited for.
+const busyMillis = 10_000
 
 func openSQLite(ctx context.Context, path string) (database, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w", path, err)
 	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: "mode=ro"}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("mode=ro&_pragma=busy_timeout(%d)", busyMillis)}
 	db, err := sql.Open("sqlite", u.String())
+	var tx *sql.Tx
 	if err == nil {
-		err = db.PingContext(ctx)
+		tx, err = db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "SELECT count(*) FROM sqlite_master")
 	}
 	if err != nil {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
 		return nil, fmt.Errorf("cannot open %s: %w", path, err)
 	}
-	return sqlite{db}, nil
+	return sqlite{db, tx}, nil
 }
 
-func (s sqlite) close() error { return s.db.Close() }
+func (s sqlite) close() error { return errors.Join(s.tx.Rollback(), s.db.Close()) }
+
+func (s sqlite) has(ctx context.Context, table string) bool {
+	var n int
+	return s.tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type IN ('table','view') AND name = ?`, table).Scan(&n) == nil && n > 0
+}
 
 func (s sqlite) rows(ctx context.Context, table string) ([]row, error) {
-	var n int
-	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type IN ('table','view') AND name = ?`, table).Scan(&n); err != nil {
-		return nil, fmt.Errorf("cannot read the database: %w", err)
-	}
-	if n == 0 {
+	if !s.has(ctx, table) {
 		return nil, errNoTable
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT * FROM `+quoted(table))
+	rows, err := s.tx.QueryContext(ctx, `SELECT * FROM `+quoted(table))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the table %s: %w", table, err)
 	}
@@ -79,30 +95,51 @@ func tooMany(table string) error {
 
 func quoted(table string) string { return `"` + strings.ReplaceAll(table, `"`, `""`) + `"` }
 
-type postgres struct{ conn *pgx.Conn }
+// A postgres reads all tables as they stand at one moment.
+type postgres struct {
+	conn *pgx.Conn
+	tx   pgx.Tx
+}
+
+// connectWithin bounds the way to a server that does not answer.
+const connectWithin = 10 * time.Second
 
 func openPostgres(ctx context.Context, dsn string) (database, error) {
+	_, rest, _ := strings.Cut(dsn, "://")
+	authority, _, _ := strings.Cut(rest, "/")
 	conf, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return nil, errors.New("cannot read the address of the database: it is postgres://USER:PASSWORD@HOST:PORT/NAME") // the error shows the address
+	if err != nil || strings.Count(authority, "@") > 1 { // a part of the password would be taken for the host, and be shown
+		return nil, errors.New("cannot read the address of the database: it is postgres://USER:PASSWORD@HOST:PORT/NAME, with @ : / ? # % in a password written %40 %3A %2F %3F %23 %25") // the error shows the address
 	}
-	if conf.RuntimeParams == nil {
-		conf.RuntimeParams = map[string]string{}
+	if conf.ConnectTimeout == 0 {
+		conf.ConnectTimeout = connectWithin
 	}
-	conf.RuntimeParams["default_transaction_read_only"] = "on"
-	conf.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // poolers in between know no prepared statements
+	conf.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // poolers in between know no prepared statements, nor settings of a session
 	conn, err := pgx.ConnectConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to the database at %s:%d: %w", conf.Host, conf.Port, err)
 	}
-	return postgres{conn}, nil
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot read the database: %w", err), conn.Close(context.Background()))
+	}
+	return postgres{conn, tx}, nil
 }
 
-func (p postgres) close() error { return p.conn.Close(context.Background()) }
+func (p postgres) close() error {
+	return errors.Join(p.tx.Rollback(context.Background()), p.conn.Close(context.Background()))
+}
+
+func (p postgres) has(ctx context.Context, table string) (there bool) {
+	return p.tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", quoted(table)).Scan(&there) == nil && there
+}
 
 // rows asks for each row as JSON, so that columns of any type and version are read.
 func (p postgres) rows(ctx context.Context, table string) ([]row, error) {
-	rows, err := p.conn.Query(ctx, `SELECT to_jsonb(t)::text FROM `+quoted(table)+` t`)
+	if !p.has(ctx, table) {
+		return nil, errNoTable
+	}
+	rows, err := p.tx.Query(ctx, `SELECT to_jsonb(t)::text FROM `+quoted(table)+` t`)
 	if err != nil {
 		return nil, tableError(table, err)
 	}
@@ -130,9 +167,5 @@ func (p postgres) rows(ctx context.Context, table string) ([]row, error) {
 }
 
 func tableError(table string, err error) error {
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) && pe.Code == "42P01" {
-		return errNoTable
-	}
 	return fmt.Errorf("cannot read the table %s: %w", table, err)
 }
