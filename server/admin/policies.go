@@ -128,6 +128,12 @@ func (a *Admin) checkPolicy(p *store.Policy) error {
 	if err := p.Check(); errors.As(err, &bad) {
 		return invalid(bad.Member, "%s", bad.Problem)
 	}
+	if g := p.Scope.Group; g != strings.TrimSpace(g) || !printable(g, 128) { // no key can be of it
+		return invalid("scope.group", "must be at most 128 printable characters, without space around them")
+	}
+	if m := p.Scope.Model; m != strings.TrimSpace(m) || !printable(m, 256) {
+		return invalid("scope.model", "must be a model's name or a pattern such as gpt-4*, of at most 256 characters")
+	}
 	if id := p.Scope.APIKey; id != "" {
 		k, ok := a.d.Keys.ByID(strings.TrimPrefix(id, "sk-gw-"))
 		if named := a.d.Keys.ByName(id); !ok && len(named) == 1 {

@@ -153,6 +153,13 @@ function Edit(p: { of: Mapping | null; models: Model[]; onClose: () => void; onD
   );
 }
 
+/** because says in the page's language how a target was found; what holds one back is the gateway's to say. */
+function because(x: Explain["targets"][number], rule: string): string {
+  if (!x.eligible || !rule || x.reason.startsWith("fallback ")) return x.reason;
+  const more = x.reason.indexOf("; ");
+  return named("rule.", rule) + (more < 0 ? "" : x.reason.slice(more));
+}
+
 function Explained({ models }: { models: Model[] }) {
   const { query } = useRoute();
   const model = query.get("model") ?? "";
@@ -187,7 +194,7 @@ function Explained({ models }: { models: Model[] }) {
                       <td class="num strong">{x.order || "–"}</td>
                       <td><button type="button" class="linklike" onClick={() => go(address("providers", { id: x.account }))}>{x.account}</button> <span class="muted small">{x.provider}</span></td>
                       <td class="mono">{x.model || "–"}</td>
-                      <td class="any-wrap">{x.eligible ? <span class="ok">✓</span> : <span class="bad">✗</span>} {x.reason}{x.last_error && <div class="small bad">{x.last_error}</div>}</td>
+                      <td class="any-wrap">{x.eligible ? <span class="ok">✓</span> : <span class="bad">✗</span>} {because(x, plan.data?.rule ?? "")}{x.last_error && <div class="small bad">{x.last_error}</div>}</td>
                       <td class="only-wide">{x.state && <State of={x.state} />} {x.cooldown_until && <span class="small"><Time at={x.cooldown_until} /></span>}</td>
                       <td class="num only-wide">{x.priority}</td><td class="num only-wide">{x.weight}</td><td class="only-wide">{x.dialect}</td>
                       <td class="num">{x.estimated_cost_usd === null ? "–" : usd(x.estimated_cost_usd)}</td>
