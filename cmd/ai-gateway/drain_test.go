@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -57,20 +56,9 @@ func talker(t *testing.T, words int) string {
 			_, _ = io.WriteString(w, `{"id":"x","object":"chat.completion","created":1,"model":"gpt-4","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}`)
 			return
 		}
-		w.Header().Set("Content-Type", "text/event-stream")
-		chunk := func(inner string) {
-			fmt.Fprintf(w, "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4\",\"choices\":[{\"index\":0,%s}]}\n\n", inner)
-			w.(http.Flusher).Flush()
+		if !sayWords(w, r, words, 100*time.Millisecond) {
+			return
 		}
-		for range words {
-			chunk(`"delta":{"content":"word "}`)
-			select {
-			case <-time.After(100 * time.Millisecond):
-			case <-r.Context().Done():
-				return
-			}
-		}
-		chunk(`"delta":{},"finish_reason":"stop"`)
 		_, _ = io.WriteString(w, "data: [DONE]\n\n")
 	})
 }

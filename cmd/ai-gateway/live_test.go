@@ -50,18 +50,8 @@ func nextEvent(t *testing.T, events <-chan api.LiveEvent, kind string) api.LiveE
 func TestLive(t *testing.T) {
 	stopped := make(chan time.Time, 1)
 	up := startHandler(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		for range 600 {
-			if _, err := io.WriteString(w, "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n"); err != nil {
-				break
-			}
-			w.(http.Flusher).Flush()
-			select {
-			case <-r.Context().Done():
-				stopped <- time.Now()
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
+		if !sayWords(w, r, 600, 50*time.Millisecond) {
+			stopped <- time.Now()
 		}
 	})
 	g := serve(t, "", []string{"AI_GATEWAY_ADMIN_KEY=" + lifecycleKey, "OPENAI_API_KEY=sk-x", "AI_GATEWAY_PROVIDER_OPENAI_BASE_URL=" + up + "/v1"})

@@ -152,20 +152,9 @@ func slowUpstream(t *testing.T, words int) string {
 			return
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "text/event-stream")
-		chunk := func(inner string) {
-			fmt.Fprintf(w, "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4\",\"choices\":[{\"index\":0,%s}]}\n\n", inner)
-			w.(http.Flusher).Flush()
+		if !sayWords(w, r, words, 100*time.Millisecond) {
+			return
 		}
-		for range words {
-			chunk(`"delta":{"content":"word "}`)
-			select {
-			case <-time.After(100 * time.Millisecond):
-			case <-r.Context().Done():
-				return
-			}
-		}
-		chunk(`"delta":{},"finish_reason":"stop"`)
 		_, _ = io.WriteString(w, "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,\"total_tokens\":18}}\n\ndata: [DONE]\n\n")
 	})
 }

@@ -177,18 +177,8 @@ func tuiGateway(t *testing.T) (g *gateway, stopped chan time.Time) {
 	up := startHandler(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if strings.Contains(string(body), `"stream":true`) {
-			w.Header().Set("Content-Type", "text/event-stream")
-			for range 6000 {
-				if _, err := io.WriteString(w, "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n"); err != nil {
-					break
-				}
-				w.(http.Flusher).Flush()
-				select {
-				case <-r.Context().Done():
-					stopped <- time.Now()
-					return
-				case <-time.After(50 * time.Millisecond):
-				}
+			if !sayWords(w, r, 6000, 50*time.Millisecond) {
+				stopped <- time.Now()
 			}
 			return
 		}
