@@ -125,7 +125,8 @@ func (s *connSet) tells(now time.Time) (most int, tell bool) {
 }
 
 // closeIdle closes the connections that were idle at every look for grace, and
-// returns how many are open still.
+// returns how many are open still. On one that is idle a request may wait that this
+// process has not come to read: it is not closed.
 func (s *connSet) closeIdle(now time.Time, grace time.Duration) int {
 	s.mu.Lock()
 	var idle []*conn
@@ -136,9 +137,14 @@ func (s *connSet) closeIdle(now time.Time, grace time.Duration) int {
 		case c.idleSince.IsZero():
 			c.idleSince = now
 		}
-		if !c.idleSince.IsZero() && now.Sub(c.idleSince) >= grace {
-			idle = append(idle, c)
+		if c.idleSince.IsZero() || now.Sub(c.idleSince) < grace {
+			continue
 		}
+		if c.asked() {
+			c.idleSince = time.Time{}
+			continue
+		}
+		idle = append(idle, c)
 	}
 	left := len(s.open) - len(idle)
 	s.mu.Unlock()

@@ -205,7 +205,8 @@ func TestOneAlwaysFailingOverTheWire(t *testing.T) {
 // others are served meanwhile.
 func TestNeverReading(t *testing.T) {
 	word := chunk(`"delta":{"content":"` + strings.Repeat("x", 1000) + `"},"finish_reason":null`)
-	b := newBench(t, upstream.Timeouts{}, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
+	patient := upstream.Timeouts{Dial: time.Minute, Header: time.Minute, FirstEvent: time.Minute, Idle: time.Minute} // they all come at once
+	b := newBench(t, patient, target{dialect: asChat, handler: func(w http.ResponseWriter, r *http.Request) {
 		if streams(r) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			for r.Context().Err() == nil {
@@ -247,7 +248,7 @@ func TestNeverReading(t *testing.T) {
 	}
 	for i := 1; i <= n+1; i++ {
 		if r := b.book.row(t, i); r.EndReason != store.EndClientGone && r.EndReason != store.EndComplete {
-			t.Errorf("end reason %s", r.EndReason)
+			t.Errorf("end reason %s: %+v", r.EndReason, r.Attempts)
 		}
 	}
 }
