@@ -17,6 +17,13 @@ var ErrCorrupt = errors.New("corrupt record")
 // may be reused. A version it does not know gives an error that wraps ErrNewer,
 // anything else that is wrong one that wraps ErrCorrupt; it never panics.
 func DecodeEntry(b []byte, e *Entry) error {
+	err := DecodeWhole(b, e)
+	e.Encoded = ""
+	return err
+}
+
+// DecodeWhole is DecodeEntry, and keeps the row's stored form with it.
+func DecodeWhole(b []byte, e *Entry) error {
 	if len(b) == 0 {
 		return fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
 	}
@@ -45,6 +52,7 @@ func DecodeEntry(b []byte, e *Entry) error {
 		case entryRow:
 			e.Row = &UsageRow{}
 			m := r.message()
+			e.Encoded = m.s
 			m.versionedRow(e.Row)
 			r.fail(m.err)
 		case entryDelta:

@@ -129,6 +129,19 @@ func TestEncodeBoundsAndCleans(t *testing.T) {
 	}
 }
 
+// What DecodeWhole keeps of a row is what AppendRow would make of it.
+func TestDecodeWhole(t *testing.T) {
+	for _, row := range []*UsageRow{fullRow(), {RequestID: "r"}} {
+		var e Entry
+		if err := DecodeWhole(AppendEntry(nil, &Entry{Boot: "B", Seq: 1, Kind: EntrySettle, Row: row}), &e); err != nil {
+			t.Fatal(err)
+		}
+		if want := string(AppendRow(nil, e.Row)); e.Encoded != want || want == "" {
+			t.Errorf("kept %q, want %q", e.Encoded, want)
+		}
+	}
+}
+
 func TestCleanText(t *testing.T) {
 	f := func(in string, max int, want string) {
 		t.Helper()

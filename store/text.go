@@ -16,13 +16,24 @@ func clean(s string, max int) string {
 }
 
 func plain(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i]-1 >= utf8.RuneSelf-1 { // NUL wraps around
-			return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s)
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	rest := s
+	for ; len(rest) >= 8; rest = rest[8:] {
+		w := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
+			uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
+		if (w|(w-ones))&highs != 0 { // a byte beyond ASCII, or NUL, which borrows
+			return plainSlow(s)
+		}
+	}
+	for i := 0; i < len(rest); i++ {
+		if rest[i]-1 >= utf8.RuneSelf-1 { // NUL wraps around
+			return plainSlow(s)
 		}
 	}
 	return true
 }
+
+func plainSlow(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
 
 func cleanSlow(s string, max int) string {
 	if len(s) > max {

@@ -206,7 +206,7 @@ func (l *Ledger) entryOf(payload []byte) (e store.Entry, err error) {
 	if kind == store.EntryHold || kind == store.EntryVoid {
 		return store.Entry{Boot: l.o.Boot, Seq: seq, Kind: kind}, nil
 	}
-	err = store.DecodeEntry(payload, &e)
+	err = store.DecodeWhole(payload, &e)
 	return e, err
 }
 

@@ -266,12 +266,12 @@ func (w *dayWriter) write(e *store.Entry, b *batch) error {
 }
 
 func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
-	row := e.Row
+	row, encoded := e.Row, e.Encoded
 	t := e.RowTime()
 	if !t.Equal(row.Time) {
 		copied := *row
 		copied.Time = t
-		row = &copied
+		row, encoded = &copied, ""
 	}
 	if cap(w.mem)-len(w.mem) < 4<<10 {
 		w.mem = make([]byte, 0, 256<<10)
@@ -281,7 +281,11 @@ func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
 	w.mem = binary.BigEndian.AppendUint16(w.mem, st.index)
 	w.mem = append48(w.mem, e.Seq)
 	key := w.mem[at:len(w.mem):len(w.mem)]
-	w.mem = store.AppendRow(w.mem, row)
+	if encoded != "" {
+		w.mem = append(w.mem, encoded...)
+	} else {
+		w.mem = store.AppendRow(w.mem, row)
+	}
 	if err := w.rows.Put(key, w.mem[at+rowKeyLen:len(w.mem):len(w.mem)]); err != nil {
 		return err
 	}
