@@ -102,12 +102,12 @@ func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
 		}
 		break
 	}
-	if !l.recent.add(row.RequestID) {
+	if !l.holds.remove(row.RequestID) && l.recent.has(row.RequestID) {
 		l.duplicate(row.RequestID)
 		return l.lastBatch(), nil
 	}
+	l.recent.add(row.RequestID)
 	b := l.enqueue(&store.Entry{Kind: store.EntrySettle, Time: l.o.Now().UTC(), RequestID: row.RequestID, Row: row})
-	l.holds.remove(row.RequestID)
 	l.settleSeq = l.seq
 	l.stats.Settles++
 	if l.stalled {

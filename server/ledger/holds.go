@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/store"
@@ -74,31 +75,26 @@ func (l *Ledger) Holds(limit int) []OpenHold {
 	return out
 }
 
-// recentIDs remembers at least the last recentSize request ids that were settled,
-// by hash, in two generations.
+// recentIDs remembers the last recentSize request ids that were settled, by hash, in a
+// ring: a settle that ends its hold is no second one, so that next to none is looked for.
 type recentIDs struct {
-	seed     maphash.Seed
-	now, old map[uint64]struct{}
+	seed maphash.Seed
+	ring []uint64
+	next int // where the oldest is, once the ring is full
 }
 
 const recentSize = 1 << 15
 
-// add reports whether id is new.
-func (r *recentIDs) add(id string) bool {
+// add notes an id.
+func (r *recentIDs) add(id string) {
 	h := maphash.String(r.seed, id)
-	if _, known := r.now[h]; known {
-		return false
+	if len(r.ring) < recentSize {
+		r.ring = append(r.ring, h)
+		return
 	}
-	if _, known := r.old[h]; known {
-		return false
-	}
-	if r.now == nil || len(r.now) >= recentSize {
-		r.old, r.now = r.now, r.old
-		if r.now == nil {
-			r.now = make(map[uint64]struct{})
-		}
-		clear(r.now)
-	}
-	r.now[h] = struct{}{}
-	return true
+	r.ring[r.next] = h
+	r.next = (r.next + 1) % recentSize
 }
+
+// has reports whether id is one of them.
+func (r *recentIDs) has(id string) bool { return slices.Contains(r.ring, maphash.String(r.seed, id)) }
