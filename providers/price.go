@@ -92,29 +92,29 @@ func (m *Model) PriceFor(u *Usage) Price {
 // computed in 128 bits and rounded half up once. saturated tells that the sum did
 // not fit.
 func (p Price) Cost(u Usage) (nano int64, saturated bool) {
+	nano, saturated, _ = p.CostOf(&u)
+	return nano, saturated
+}
+
+// CostOf is Cost, and reports whether p has a rate for anything in u.
+func (p *Price) CostOf(u *Usage) (nano int64, saturated, covered bool) {
 	var hi, lo uint64
-	for _, l := range p.lines(&u) {
+	lines := p.lines(u)
+	for i := range lines {
+		l := &lines[i]
 		if l.n <= 0 || l.rate <= 0 {
 			continue
 		}
+		covered = true
 		h, n := bits.Mul64(uint64(l.n), uint64(l.rate))
 		var c uint64
 		lo, c = bits.Add64(lo, n, 0)
 		if hi, c = bits.Add64(hi, h, c); c != 0 {
-			return math.MaxInt64, true
+			return math.MaxInt64, true, true
 		}
 	}
-	return millionth(hi, lo)
-}
-
-// Covers reports whether p has a rate for anything in u.
-func (p Price) Covers(u Usage) bool {
-	for _, l := range p.lines(&u) {
-		if l.n > 0 && l.rate > 0 {
-			return true
-		}
-	}
-	return false
+	nano, saturated = millionth(hi, lo)
+	return nano, saturated, covered
 }
 
 type line struct {

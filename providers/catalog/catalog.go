@@ -14,6 +14,7 @@ type Catalogue struct {
 	vendors map[string]*shelf
 	order   []string        // of vendors, the makers of models before those that host others'
 	dearest providers.Price // of all vendors
+	version string
 
 	mu    sync.RWMutex
 	found map[key]*providers.Model // answers to names that took a search; nil: none
@@ -72,7 +73,7 @@ var firsts = map[string][]string{"anthropic": {"claude-*"}, "gemini": {"gemini-*
 
 // New returns a catalogue of the embedded facts. It decodes them on the first use in the process.
 func New() *Catalogue {
-	c := &Catalogue{vendors: map[string]*shelf{}, found: map[key]*providers.Model{}}
+	c := &Catalogue{vendors: map[string]*shelf{}, found: map[key]*providers.Model{}, version: Version()}
 	list := Models()
 	for i := range list {
 		m := &list[i]
@@ -286,4 +287,4 @@ func (c *Catalogue) chatRate(vendor string) providers.Price {
 }
 
 // Version names the state of the facts: their date, YYYY-MM-DD.
-func (c *Catalogue) Version() string { return Version() }
+func (c *Catalogue) Version() string { return c.version }

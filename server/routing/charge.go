@@ -34,32 +34,35 @@ func (t *Target) Priced() bool {
 // a known price costs: "dearest", "deny" (as the dearest, where it is asked at all)
 // or "zero".
 func (t *Target) Charge(u providers.Usage, unknown string) Charge {
-	p, c := t.Rates(u, unknown)
-	switch c.Source {
-	case PriceLocal:
-	case PriceProvider:
-		c.Nano = u.CostNano
-	default:
-		c.Nano, c.Saturated = p.Cost(u)
-	}
+	_, c := t.charge(&u, unknown)
 	return c
 }
 
 // Rates returns the price by which Charge counts, and what it says of it besides the
 // amount. What the upstream said it charged has no rates.
 func (t *Target) Rates(u providers.Usage, unknown string) (providers.Price, Charge) {
-	p, c := t.price(&u, unknown)
-	if c.Source == PriceLocal {
+	p, c := t.charge(&u, unknown)
+	c.Nano, c.Saturated = 0, false
+	return p, c
+}
+
+// charge is Charge, with the price by which it counts.
+func (t *Target) charge(u *providers.Usage, unknown string) (providers.Price, Charge) {
+	p, c := t.price(u, unknown)
+	switch {
+	case c.Source == PriceLocal:
 		return p, c
-	}
-	if u.HasCost && c.Source != providers.PriceAccount {
-		c.Source = PriceProvider
+	case u.HasCost && c.Source != providers.PriceAccount:
+		c.Source, c.Nano = PriceProvider, u.CostNano
 		return providers.Price{}, c
 	}
-	if !u.Zero() && c.Source != PriceZero && p != (providers.Price{}) && !p.Covers(u) {
+	var covered bool
+	c.Nano, c.Saturated, covered = p.CostOf(u)
+	if !covered && !u.Zero() && c.Source != PriceZero && p != (providers.Price{}) {
 		c.Source = PriceZero
 		if unknown != "zero" {
 			p, c.Source = t.dearest(), PriceFallback
+			c.Nano, c.Saturated, _ = p.CostOf(u)
 		}
 	}
 	return p, c
