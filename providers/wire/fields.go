@@ -42,7 +42,8 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 	if bytes.HasPrefix(body, bom) {
 		return fail(0, "byte order mark before the JSON object")
 	}
-	if !utf8.Valid(body) {
+	plain := printable(body)
+	if !plain && !utf8.Valid(body) {
 		return fail(invalidUTF8(body), "invalid UTF-8")
 	}
 	i := skipSpace(body, 0)
@@ -64,7 +65,7 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 		if members++; members > maxMembers {
 			return fail(i, msgMembers)
 		}
-		nameStart, nameEnd, next, escaped, msg := scanName(body, i)
+		nameStart, nameEnd, next, escaped, msg := scanName(body, i, plain)
 		if msg != "" {
 			return fail(next, msg)
 		}
@@ -72,7 +73,7 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 		if msg != "" {
 			return fail(nameStart, msg)
 		}
-		start, end, count, msg := scanValue(body, next, 1)
+		start, end, count, msg := scanValue(body, next, 1, plain)
 		if msg != "" {
 			return fail(end, msg)
 		}

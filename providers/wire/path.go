@@ -277,7 +277,7 @@ func String(b []byte) (string, bool) {
 	if len(b) < 2 || b[0] != '"' {
 		return "", false
 	}
-	end, _, msg := scanString(b, 0)
+	end, _, msg := scanString(b, 0, false)
 	if msg != "" || end != len(b) {
 		return "", false
 	}

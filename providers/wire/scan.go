@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"strconv"
@@ -47,20 +48,37 @@ func skipSpace(b []byte, i int) int {
 
 // scanString validates the string whose opening quote is b[i] and returns the
 // index behind its closing quote; escaped tells that it holds a backslash. With
-// a message, end is the offset of the fault. UTF-8 is not its business.
-func scanString(b []byte, i int) (end int, escaped bool, msg string) {
+// a message, end is the offset of the fault. UTF-8 is not its business. plain: no
+// byte of b is a control character, so that none is looked for.
+func scanString(b []byte, i int, plain bool) (end int, escaped bool, msg string) {
 	i++
+	quote := -1 // the next one, where it was looked for
 	for {
-		// The lowest marked byte is the first quote, backslash or control
-		// character: a borrow only spreads upwards from a byte that is marked itself.
-		for i+32 <= len(b) {
+		// A run that is longer than most is skipped by searches, which go 32 bytes at a time.
+		if i+32 <= len(b) {
 			four := b[i : i+32]
 			if marks(binary.LittleEndian.Uint64(four))|marks(binary.LittleEndian.Uint64(four[8:]))|
-				marks(binary.LittleEndian.Uint64(four[16:]))|marks(binary.LittleEndian.Uint64(four[24:])) != 0 {
-				break
+				marks(binary.LittleEndian.Uint64(four[16:]))|marks(binary.LittleEndian.Uint64(four[24:])) == 0 {
+				i += 32
+				if quote < i {
+					if quote = bytes.IndexByte(b[i:], '"'); quote < 0 {
+						quote = len(b)
+					} else {
+						quote += i
+					}
+				}
+				run := b[i:quote]
+				if n := bytes.IndexByte(run, '\\'); n >= 0 {
+					run = run[:n]
+				}
+				if !plain {
+					run = run[:lengthBefore(run)]
+				}
+				i += len(run)
 			}
-			i += 32
 		}
+		// The lowest marked byte is the first quote, backslash or control
+		// character: a borrow only spreads upwards from a byte that is marked itself.
 		for i+8 <= len(b) {
 			if m := marks(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) / 8
@@ -93,6 +111,40 @@ func scanString(b []byte, i int) (end int, escaped bool, msg string) {
 // marks sets the high bit of bytes of x that end a run of plain ones.
 func marks(x uint64) uint64 {
 	return ((x - blanks) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
+}
+
+// lengthBefore returns a length, a multiple of 8 or all of b, up to which no byte of b is a
+// control character.
+func lengthBefore(b []byte) int {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		if x := binary.LittleEndian.Uint64(b[i:]); (x-blanks)&^x&highs != 0 {
+			return i
+		}
+	}
+	for _, c := range b[i:] {
+		if c < 0x20 {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// printable reports whether all of b is ASCII without control characters, as nearly all
+// JSON is that a program wrote.
+func printable(b []byte) bool {
+	for ; len(b) >= 32; b = b[32:] {
+		w, x, y, z := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		if (w|(w-blanks)|x|(x-blanks)|y|(y-blanks)|z|(z-blanks))&highs != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c < 0x20 || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // escapeLen returns the length of the escape sequence that b starts with, 0 if it is none.
@@ -171,7 +223,7 @@ func scanNumber(b []byte, i int) (end int, ok bool) {
 // scanName validates a member name and its colon at b[i] (white space before
 // each allowed); start and end are the name's span with its quotes, next the
 // index behind the colon. With a message, next is the offset of the fault.
-func scanName(b []byte, i int) (start, end, next int, escaped bool, msg string) {
+func scanName(b []byte, i int, plain bool) (start, end, next int, escaped bool, msg string) {
 	start = skipSpace(b, i)
 	if start >= len(b) {
 		return start, start, start, false, msgEnd
@@ -179,7 +231,7 @@ func scanName(b []byte, i int) (start, end, next int, escaped bool, msg string) 
 	if b[start] != '"' {
 		return start, start, start, false, msgName
 	}
-	end, escaped, msg = scanString(b, start)
+	end, escaped, msg = scanString(b, start, plain)
 	if msg != "" {
 		return start, end, end, escaped, msg
 	}
@@ -194,10 +246,10 @@ func scanName(b []byte, i int) (start, end, next int, escaped bool, msg string) 
 }
 
 // scanScalar validates the string, number or literal at b[i].
-func scanScalar(b []byte, i int) (end int, msg string) {
+func scanScalar(b []byte, i int, plain bool) (end int, msg string) {
 	switch c := b[i]; {
 	case c == '"':
-		end, _, msg = scanString(b, i)
+		end, _, msg = scanString(b, i, plain)
 		return end, msg
 	case c == '-' || c >= '0' && c <= '9':
 		end, ok := scanNumber(b, i)
@@ -219,7 +271,7 @@ func scanScalar(b []byte, i int) (end int, msg string) {
 // scanValue validates the value at b[i] (white space before it allowed), which
 // stands inside depth containers. count is the number of its elements or members.
 // With a message, end is the offset of the fault. It neither recurses nor allocates.
-func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
+func scanValue(b []byte, i, depth int, plain bool) (start, end, count int, msg string) {
 	base := depth
 	var objects uint64 // the lowest bit tells whether the innermost open container is an object
 	start = skipSpace(b, i)
@@ -242,7 +294,7 @@ func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
 			empty := i < len(b) && b[i] == c+2 // '{'+2 is '}', '['+2 is ']'
 			if !empty {
 				if c == '{' {
-					if _, _, i, _, msg = scanName(b, i); msg != "" {
+					if _, _, i, _, msg = scanName(b, i, plain); msg != "" {
 						return start, i, count, msg
 					}
 				}
@@ -251,7 +303,7 @@ func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
 			i++
 			depth--
 			objects >>= 1
-		} else if i, msg = scanScalar(b, i); msg != "" {
+		} else if i, msg = scanScalar(b, i, plain); msg != "" {
 			return start, i, count, msg
 		}
 		// A value has ended: close containers until another value must follow.
@@ -270,7 +322,7 @@ func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
 			case b[i] == ',':
 				i++
 				if object {
-					if _, _, i, _, msg = scanName(b, i); msg != "" {
+					if _, _, i, _, msg = scanName(b, i, plain); msg != "" {
 						return start, i, count, msg
 					}
 				}
