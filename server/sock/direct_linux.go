@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxCall bounds what one call moves, in bytes: the goroutine cannot be preempted in it.
@@ -23,6 +25,7 @@ type conn struct {
 // A move is the state of reads, or of writes.
 type move struct {
 	p     []byte
+	flags uintptr
 	n     int
 	errno syscall.Errno
 	try   func(fd uintptr) bool // made once
@@ -34,15 +37,15 @@ func direct(tc *net.TCPConn) net.Conn {
 		return tc
 	}
 	c := &conn{TCPConn: tc, raw: raw}
-	c.read.try = func(fd uintptr) bool { return c.read.call(syscall.SYS_READ, fd) }
-	c.write.try = func(fd uintptr) bool { return c.write.call(syscall.SYS_WRITE, fd) }
+	c.read.try = func(fd uintptr) bool { return c.read.call(syscall.SYS_RECVFROM, fd) }
+	c.write.try = func(fd uintptr) bool { return c.write.call(syscall.SYS_SENDTO, fd) }
 	return c
 }
 
 // call moves bytes; false: the socket is not ready.
 func (m *move) call(trap, fd uintptr) bool {
 	for {
-		n, _, errno := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(&m.p[0])), uintptr(min(len(m.p), maxCall)))
+		n, _, errno := syscall.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(&m.p[0])), uintptr(min(len(m.p), maxCall)), m.flags, 0, 0)
 		switch errno {
 		case 0:
 			m.n, m.errno = int(n), 0
@@ -76,8 +79,16 @@ func (c *conn) Read(p []byte) (int, error) {
 	return m.n, nil
 }
 
-func (c *conn) Write(p []byte) (done int, err error) {
+func (c *conn) Write(p []byte) (done int, err error) { return c.send(p, syscall.MSG_NOSIGNAL) }
+
+// WriteMore is Write where another follows at once: the system may send both together.
+func (c *conn) WriteMore(p []byte) (done int, err error) {
+	return c.send(p, syscall.MSG_NOSIGNAL|unix.MSG_MORE)
+}
+
+func (c *conn) send(p []byte, flags uintptr) (done int, err error) {
 	m := &c.write
+	m.flags = flags
 	for done < len(p) {
 		m.p = p[done:]
 		err = c.raw.Write(m.try)

@@ -150,6 +150,26 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+// What is written with more to follow comes with it, whole.
+func TestWriteMore(t *testing.T) {
+	near, far := pair(t)
+	w, ok := Direct(near).(interface{ WriteMore([]byte) (int, error) })
+	if !ok { // what Direct returns is net's own
+		return
+	}
+	if n, err := w.WriteMore([]byte("first ")); n != 6 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := Direct(near).Write([]byte("second")); n != 6 || err != nil {
+		t.Fatal(n, err)
+	}
+	_ = far.SetReadDeadline(time.Now().Add(10 * time.Second))
+	buf := make([]byte, 12)
+	if _, err := io.ReadFull(far, buf); err != nil || string(buf) != "first second" {
+		t.Errorf("%q %v", buf, err)
+	}
+}
+
 func TestAllocatesNothing(t *testing.T) {
 	near, far := pair(t)
 	a, b := Direct(near), Direct(far)
