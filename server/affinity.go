@@ -1,7 +1,5 @@
 package server
 
-import "github.com/valyala/fasthttp"
-
 // sessionHeaders are those by which clients name their conversation, the most
 // deliberate first: of gateways in general, Codex and its kin (session_id,
 // thread_id), Claude Code, opencode.
@@ -11,9 +9,9 @@ var sessionHeaders = [...]string{
 }
 
 // sessionOf returns what a caller calls his conversation; "" if he does not say.
-func sessionOf(h *fasthttp.RequestHeader) string {
+func (c *call) sessionOf() string {
 	for _, name := range sessionHeaders {
-		if v := h.Peek(name); len(v) > 0 && len(v) <= 512 {
+		if v := c.header(name); len(v) > 0 && len(v) <= 512 {
 			return string(v)
 		}
 	}

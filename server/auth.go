@@ -34,8 +34,8 @@ type auth struct {
 
 // credential finds the caller's key in the carriers the clients use. Several are
 // accepted when equal.
-func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.Error) {
-	h := &ctx.Request.Header
+func (c *call) credential() ([]byte, *providers.Error) {
+	ctx, geminiRoute := c.ctx, c.route.gemini
 	var key []byte
 	take := func(v []byte) bool {
 		if len(v) == 0 {
@@ -47,7 +47,7 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 		key = v
 		return true
 	}
-	if a := h.Peek("Authorization"); len(a) > 0 {
+	if a := c.header("Authorization"); len(a) > 0 {
 		v, ok := bearer(a)
 		if !ok {
 			return nil, unauthorized("the Authorization header must be \"Bearer <key>\"")
@@ -55,7 +55,7 @@ func credential(ctx *fasthttp.RequestCtx, geminiRoute bool) ([]byte, *providers.
 		key = v
 	}
 	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
-		if !take(h.Peek(name)) {
+		if !take(c.header(name)) {
 			return nil, ambiguous()
 		}
 	}
@@ -98,15 +98,15 @@ func unauthorized(msg string) *providers.Error {
 }
 
 // who identifies the caller of ctx.
-func (a *auth) who(ctx *fasthttp.RequestCtx, gemini bool, now time.Time) (*admin.Caller, *providers.Error) {
-	key, err := credential(ctx, gemini)
+func (a *auth) who(c *call) (*admin.Caller, *providers.Error) {
+	key, err := c.credential()
 	if err != nil {
 		return nil, err
 	}
 	if len(key) == 0 {
 		return nil, unauthorized("no API key was sent")
 	}
-	return a.byHash(ctx, sha256.Sum256(key), now)
+	return a.byHash(c.ctx, sha256.Sum256(key), c.start)
 }
 
 // byHash identifies the caller whose key has this hash.
@@ -196,7 +196,15 @@ func trusts(list []netip.Prefix, ip netip.Addr) bool {
 }
 
 func peerIP(ctx *fasthttp.RequestCtx) netip.Addr {
-	if t, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+	if c, ok := ctx.Conn().(*conn); ok {
+		return c.ip
+	}
+	return addrOf(ctx.RemoteAddr())
+}
+
+// addrOf is the address of a; not valid where it has none.
+func addrOf(a net.Addr) netip.Addr {
+	if t, ok := a.(*net.TCPAddr); ok {
 		return t.AddrPort().Addr().Unmap()
 	}
 	return netip.Addr{}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/your-org/ai-api-gateway/providers"
 )
 
@@ -56,11 +54,11 @@ func newReading(g *gate) *reading {
 }
 
 // checkBody decides on the headers alone whether the body may be read at all.
-func checkBody(h *fasthttp.RequestHeader, limit int) *providers.Error {
-	if n := h.ContentLength(); n > limit {
+func (c *call) checkBody(limit int) *providers.Error {
+	if n := c.ctx.Request.Header.ContentLength(); n > limit {
 		return tooLarge(limit)
 	}
-	if enc := h.Peek("Content-Encoding"); len(enc) > 0 && string(enc) != "identity" {
+	if enc := c.header("Content-Encoding"); len(enc) > 0 && string(enc) != "identity" {
 		return &providers.Error{Kind: providers.KindUnsupportedType, Code: "unsupported_encoding", NoRetry: true,
 			Message: "a compressed request body is not accepted: send it as it is"}
 	}
@@ -85,7 +83,8 @@ func byteSize(n int) string {
 // readBody reads the whole body into a pooled buffer. A body that comes slower
 // than the minimum rate is refused with 408, one that exceeds limit with 413, one
 // for which held finds no room with 503.
-func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time, held *holding) (*[]byte, *providers.Error) {
+func (c *call) readBody(limit int, held *holding) (*[]byte, *providers.Error) {
+	ctx := c.ctx
 	bp := bodies.Get().(*[]byte)
 	buf := (*bp)[:0]
 	fail := func(e *providers.Error) (*[]byte, *providers.Error) {
@@ -108,7 +107,6 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time, held *h
 		*bp = append(buf, ctx.Request.Body()...)
 		return bp, nil
 	}
-	start := now()
 	for {
 		if len(buf) == cap(buf) {
 			buf = growBody(buf, announced, limit)
@@ -126,7 +124,10 @@ func readBody(ctx *fasthttp.RequestCtx, limit int, now func() time.Time, held *h
 		case err != nil:
 			return fail(brokenBody(err))
 		}
-		if took := now().Sub(start); took > graceForBody && float64(len(buf)) < took.Seconds()*minBodyRate {
+		if len(buf) == announced { // the end is all that is left to read
+			continue
+		}
+		if took := c.s.o.Now().Sub(c.start); took > graceForBody && float64(len(buf)) < took.Seconds()*minBodyRate {
 			return fail(slowBody())
 		}
 	}

@@ -24,16 +24,17 @@ func refuse(status int, code, msg string) *providers.Error {
 
 // checkShape refuses requests whose shape different servers read differently:
 // what is refused here cannot be used to smuggle one request past another's checks.
-func checkShape(ctx *fasthttp.RequestCtx) *providers.Error {
+// Of what passes it returns which headers there may be.
+func checkShape(ctx *fasthttp.RequestCtx) (sieve, *providers.Error) {
 	h := &ctx.Request.Header
 	if !knownMethods[methodOf(ctx)] {
-		return refuse(405, "method_not_allowed", "unknown method")
+		return anyName, refuse(405, "method_not_allowed", "unknown method")
 	}
 	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
-		return refuse(505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here")
+		return anyName, refuse(505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here")
 	}
 	if e := checkTarget(h.RequestURI()); e != nil {
-		return e
+		return anyName, e
 	}
 	return checkHeaders(h.RawHeaders())
 }
@@ -102,8 +103,11 @@ func plainPath(uri []byte) bool {
 
 // checkHeaders looks at the header block as it came, before anybody merged or
 // normalised it.
-func checkHeaders(raw []byte) *providers.Error {
-	bad := func(why string) *providers.Error { return refuse(400, "bad_header", why) }
+func checkHeaders(raw []byte) (names sieve, e *providers.Error) {
+	bad := func(why string) (sieve, *providers.Error) { return anyName, refuse(400, "bad_header", why) }
+	if len(raw) == 0 { // it did not come over a connection
+		return anyName, nil
+	}
 	var lines, length, chunked, auth, contentType, host int
 	for len(raw) > 0 {
 		line, rest, _ := bytes.Cut(raw, []byte{'\n'})
@@ -119,12 +123,13 @@ func checkHeaders(raw []byte) *providers.Error {
 			return bad("a folded header line")
 		}
 		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t\r\x00") {
+		if !ok || len(name) == 0 || !plainName(name) {
 			return bad("a malformed header line")
 		}
-		if bytes.ContainsAny(value, "\r\x00") {
+		if bytes.IndexByte(value, '\r') >= 0 || bytes.IndexByte(value, 0) >= 0 {
 			return bad("a control character in a header")
 		}
+		names |= bitOf(name)
 		lines++
 		switch len(name) {
 		case 4:
@@ -151,17 +156,27 @@ func checkHeaders(raw []byte) *providers.Error {
 	}
 	switch {
 	case lines > maxHeaders:
-		return refuse(431, "too_many_headers", "more than 100 header lines")
+		return anyName, refuse(431, "too_many_headers", "more than 100 header lines")
 	case length > 1 || chunked > 1 || length+chunked > 1:
 		return bad("more than one of Content-Length and Transfer-Encoding")
 	case auth > 1:
-		return refuse(400, "ambiguous_credentials", "more than one Authorization header")
+		return anyName, refuse(400, "ambiguous_credentials", "more than one Authorization header")
 	case contentType > 1:
 		return bad("more than one Content-Type header")
 	case host > 1:
 		return bad("more than one Host header")
 	}
-	return nil
+	return names, nil
+}
+
+// plainName reports whether nothing in a name ends it for one reader and not for another.
+func plainName(name []byte) bool {
+	for _, c := range name {
+		if c == ' ' || c == '\t' || c == '\r' || c == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func isName(name []byte, want string) int {

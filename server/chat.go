@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/relay"
@@ -25,7 +23,7 @@ func (s *Server) serveRelay(c *call) {
 		return
 	}
 	r := newReading(s.gate)
-	buf, e := readBody(c.ctx, s.o.MaxBody, s.o.Now, &r.held)
+	buf, e := c.readBody(s.o.MaxBody, &r.held)
 	if e != nil {
 		c.fail(e)
 		return
@@ -67,7 +65,7 @@ func (s *Server) serveRelay(c *call) {
 // release when it has done with body.
 func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Upload, release func()) {
 	in := c.in()
-	if e := looped(c.ctx, s.via); e != nil {
+	if e := c.looped(); e != nil {
 		release()
 		c.fail(e)
 		return
@@ -91,7 +89,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	lease, denied := s.relay.Admit(who, c.start)
 	if denied != nil {
 		release()
-		s.relay.WriteRates(c.ctx, who)
+		s.relay.WriteRates(c.ctx, who, s.o.Now())
 		c.refuse(peek, denied)
 		return
 	}
@@ -114,7 +112,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
 		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease, Ticket: ticket, Trace: c.trace(),
 	})
-	job.Forward = s.forward(job.Forward, &c.ctx.Request.Header)
+	job.Forward = c.forward(job.Forward)
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
 		job.Markup = k.MarkupMillionths()
@@ -128,7 +126,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		job.Record, job.Address = k.LogBodies, string(c.ctx.Path())
 	}
 	if plan.Choices > 1 {
-		job.Session = sessionOf(&c.ctx.Request.Header)
+		job.Session = c.sessionOf()
 	}
 	if c.route.op.Counts() && (!countsTokens(plan, c.route.op, in.Dialect()) || mixed(in, body)) {
 		s.estimateTokens(c, job)
@@ -167,15 +165,15 @@ func allowModels(c *call) func(string) bool {
 }
 
 // forward appends the headers an upstream of the caller's dialect is to see.
-func (s *Server) forward(out []providers.Header, h *fasthttp.RequestHeader) []providers.Header {
+func (c *call) forward(out []providers.Header) []providers.Header {
 	for _, name := range passOn {
-		if v := h.Peek(name); len(v) > 0 {
+		if v := c.header(name); len(v) > 0 {
 			if name == "Anthropic-Beta" { // a list, which may come in several lines
-				if all := h.PeekAll(name); len(all) > 1 {
+				if all := c.ctx.Request.Header.PeekAll(name); len(all) > 1 {
 					v = bytes.Join(all, []byte(","))
 				}
 			}
-			out = append(out, providers.Header{Name: name, Value: s.words.get(v)})
+			out = append(out, providers.Header{Name: name, Value: c.s.words.get(v)})
 		}
 	}
 	return out
@@ -214,8 +212,8 @@ func (w *words) get(b []byte) string {
 }
 
 // looped refuses a request that this gateway itself has sent.
-func looped(ctx *fasthttp.RequestCtx, own []byte) *providers.Error {
-	if via := ctx.Request.Header.Peek("Via"); len(via) > 0 && bytes.Contains(via, own) {
+func (c *call) looped() *providers.Error {
+	if via := c.header("Via"); len(via) > 0 && bytes.Contains(via, c.s.via) {
 		return &providers.Error{Kind: providers.KindLoop, Code: "loop_detected", NoRetry: true,
 			Message: "this request has been here before: an account's base_url leads back to this gateway"}
 	}

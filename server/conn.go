@@ -58,7 +58,7 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 func (l listener) wrap(c net.Conn) *conn {
-	return &conn{Conn: sock.Direct(c), set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr())}
+	return &conn{Conn: sock.Direct(c), set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr()), ip: addrOf(c.RemoteAddr())}
 }
 
 // refuse closes a connection of a peer that has as many as it may, without an answer:
@@ -179,12 +179,14 @@ type conn struct {
 	patience  time.Duration
 	plane     Plane
 	peer      netip.Addr // by which connections are counted
-	armed     time.Time  // when the write deadline was set last
-	readBy    time.Time  // the read deadline asked for; zero: none
-	timer     time.Time  // the read deadline set on Conn: readBy, or an earlier one
+	ip        netip.Addr
+	armed     time.Time // when the write deadline was set last
+	readBy    time.Time // the read deadline asked for; zero: none
+	timer     time.Time // the read deadline set on Conn: readBy, or an earlier one
 	idle      atomic.Bool
 	idleSince time.Time // at the looks of a drain; guarded by set.mu
 	linger    bool      // the caller may still be sending when this is closed
+	more      bool      // another write follows the next one at once
 	buffer    buffer    // what requests are read into
 }
 
@@ -239,8 +241,21 @@ func (c *conn) Write(p []byte) (int, error) {
 		}
 		c.armed = now
 	}
+	if c.more {
+		c.more = false
+		if w, ok := c.Conn.(interface{ WriteMore([]byte) (int, error) }); ok {
+			return w.WriteMore(p)
+		}
+	}
 	return c.Conn.Write(p)
 }
+
+// writeBuffer is what is written to a caller at a time, in bytes.
+const writeBuffer = 4 << 10
+
+// Answers notes that the next write begins an answer with a body of size bytes, which is
+// sent in one piece though it takes two writes.
+func (c *conn) Answers(size int) { c.more = size >= writeBuffer }
 
 // Bounds of the wait for a caller who is refused in the middle of sending. What all
 // refused callers send is read at drainRate together, in bytes a second: under

@@ -81,7 +81,7 @@ func metricsHandler(m *telemetry.Metrics) fasthttp.RequestHandler {
 // serveMetrics answers loopback peers, and others that show a key with the viewer scope.
 func (s *Server) serveMetrics(c *call) {
 	if !peerIsLoopback(c.ctx) {
-		who, e := s.auth.who(c.ctx, false, c.start)
+		who, e := s.auth.who(c)
 		if e == nil {
 			e = allowed(who, "viewer", false)
 		}

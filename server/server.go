@@ -149,7 +149,7 @@ func New(o Options) *Server {
 	s.http = &fasthttp.Server{
 		Handler: s.handle, ErrorHandler: s.protocolError, HeaderReceived: s.headerReceived, ExpectHandler: s.expect,
 		StreamRequestBody: true, DisablePreParseMultipartForm: true, NoDefaultServerHeader: true, NoDefaultDate: false,
-		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: readBuffer, WriteBufferSize: 4 << 10,
+		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer,
 		MaxRequestBodySize: 1, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
 		CloseOnShutdown: true, NoDefaultContentType: true, LazyRequestTime: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
 		ConnState: noteIdle,
@@ -179,7 +179,11 @@ type call struct {
 	id         string
 	clientID   string
 	start      time.Time
+	names      sieve // of the headers
 }
+
+// header returns the value of a header, nil if there is none.
+func (c *call) header(name string) []byte { return c.names.peek(&c.ctx.Request.Header, name) }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
@@ -235,7 +239,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if ctx.Request.Header.ContentLength() > s.o.MaxBody {
 		s.oversized.Delete(&ctx.Request.Header) // its first byte was there: the refusal comes from here
 	}
-	c.clientID = clientRequestID(ctx.Request.Header.Peek("X-Request-Id"))
 	if s.cross(ctx) {
 		return
 	}
@@ -259,10 +262,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
 	ctx := c.ctx
-	if e := checkShape(ctx); e != nil {
+	names, e := checkShape(ctx)
+	if c.names = names; e != nil {
 		ctx.SetConnectionClose()
 		return e
 	}
+	c.clientID = clientRequestID(c.header("X-Request-Id"))
 	if e := checkHost(ctx.Request.Header.Host(), ctx.Request.Header.IsHTTP11()); e != nil {
 		ctx.SetConnectionClose()
 		return e
@@ -297,7 +302,7 @@ func (s *Server) admit(c *call) *providers.Error {
 	if r.scope == scopePublic {
 		return nil
 	}
-	who, e := s.who(ctx, r.gemini, c.start)
+	who, e := s.who(c)
 	if e != nil {
 		s.denied(c, nil, e)
 		return e
@@ -310,7 +315,7 @@ func (s *Server) admit(c *call) *providers.Error {
 		s.denied(c, who, e)
 		return e
 	}
-	return checkBody(&ctx.Request.Header, s.bodyLimit(&ctx.Request.Header))
+	return c.checkBody(s.bodyLimit(&ctx.Request.Header))
 }
 
 // denied tells the audit trail of a refused call of the admin API.
@@ -322,13 +327,15 @@ func (s *Server) denied(c *call, who *admin.Caller, e *providers.Error) {
 
 // who identifies the caller: by the key that the request carries, else by the cookie
 // of a web session.
-func (s *Server) who(ctx *fasthttp.RequestCtx, gemini bool, now time.Time) (*admin.Caller, *providers.Error) {
-	if id := cookieOf(ctx); len(id) > 0 {
-		if key, e := credential(ctx, gemini); e == nil && len(key) == 0 {
-			return s.fromSession(ctx, id, now)
+func (s *Server) who(c *call) (*admin.Caller, *providers.Error) {
+	if c.names&bitOf("Cookie") != 0 {
+		if id := cookieOf(c.ctx); len(id) > 0 {
+			if key, e := c.credential(); e == nil && len(key) == 0 {
+				return s.fromSession(c.ctx, id, c.start)
+			}
 		}
 	}
-	return s.auth.who(ctx, gemini, now)
+	return s.auth.who(c)
 }
 
 func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }

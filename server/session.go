@@ -254,7 +254,7 @@ func (s *Server) signIn(c *call) {
 		c.fail(refuse(400, "content_type", "the body must be application/json: {\"key\": \"sk-gw-…\"}"))
 		return
 	}
-	buf, e := readBody(c.ctx, maxSessionBody, s.o.Now, &holding{})
+	buf, e := c.readBody(maxSessionBody, &holding{})
 	if e != nil {
 		c.fail(e)
 		return

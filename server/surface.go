@@ -88,7 +88,7 @@ func (s *Server) adminHandler(r admin.Route) func(*call) {
 			c.fail(&providers.Error{Kind: providers.KindUnavailable, Code: "restarting", Message: "this gateway is being restarted: ask again, its successor answers"})
 			return
 		}
-		buf, e := readBody(c.ctx, 1<<20, s.o.Now, &holding{})
+		buf, e := c.readBody(1<<20, &holding{})
 		if e != nil {
 			c.fail(e)
 			return

@@ -53,7 +53,7 @@ func (x *exchange) nextTarget(until time.Time) error {
 		}
 		t := x.pick.Target
 		x.key, x.pick.Target = x.pick.Key, nil
-		if err := x.attempt(t); err != nil {
+		if err := x.attempt(t, now); err != nil {
 			x.fail = err
 			continue
 		}
@@ -136,7 +136,7 @@ func (x *exchange) awake() {
 }
 
 // attempt builds the upstream's request and sends it.
-func (x *exchange) attempt(t *routing.Target) *providers.Error {
+func (x *exchange) attempt(t *routing.Target, now time.Time) *providers.Error {
 	x.target, x.gotHead, x.dropped, x.noted = t, false, nil, false
 	x.at.Store(t)
 	x.frames = t.Egress
@@ -145,7 +145,7 @@ func (x *exchange) attempt(t *routing.Target) *providers.Error {
 		x.frames = x.job.Frames
 	}
 	x.usage, x.hasUsage, x.deltas = providers.Usage{}, false, 0
-	if e := x.enterTarget(t); e != nil {
+	if e := x.enterTarget(t, now); e != nil {
 		x.unfit(e, routing.FaultUnfit)
 		return e
 	}

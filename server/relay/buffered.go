@@ -175,6 +175,9 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 	x.noteHead(ctx)
 	x.job.Ticket.Add(body)
 	x.keepAnswer()
+	if c, ok := x.job.Conn.(interface{ Answers(size int) }); ok {
+		c.Answers(len(body))
+	}
 	switch { // the answer takes the buffer that holds it, and leaves its own
 	case len(body) == 0:
 	case cap(x.rbuf) > 0 && &body[0] == &x.rbuf[:1][0]:

@@ -74,7 +74,7 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	if p.URL != nil {
 		c.URL = p.URL(c)
 	} else {
-		c.URL = providers.DefaultURL(c)
+		c.URL = x.address.of(c)
 	}
 	if x.same && job.Query != "" && !strings.Contains(c.URL, "?") {
 		c.URL += "?" + job.Query
@@ -88,6 +88,17 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 			Message: "cannot sign the upstream's request: " + x.target.Account.Scrub(err.Error())}
 	}
 	return c, nil
+}
+
+// An address is the URL of an account's calls in the OpenAI way, kept while calls go to
+// the same place.
+type address struct{ base, path, url string }
+
+func (a *address) of(c *providers.Call) string {
+	if path := providers.DefaultPath(c); a.base != c.Base || a.path != path {
+		*a = address{c.Base, path, providers.DefaultURL(c)}
+	}
+	return a.url
 }
 
 // secretOf returns the account's n-th key; an empty one for providers that need none.

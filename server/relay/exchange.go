@@ -39,6 +39,7 @@ type exchange struct {
 	frames  providers.Egress
 	up      *upstream.Exchange
 	call    providers.Call   // what is sent
+	address address          // where the last call went
 	req     upstream.Request // how
 	now     time.Time        // the clock as it was read last: waits begin then
 	started time.Time        // of the attempt
@@ -92,8 +93,9 @@ type exchange struct {
 }
 
 func (x *exchange) begin(r *Relay, job *Job) {
-	rbuf, out, held, attempts, header, room, sink := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0], x.call.Header[:0], x.room, x.sink
-	*x = exchange{r: r, job: job, rbuf: rbuf, out: out, room: room, sink: sink}
+	rbuf, out, held, attempts, header, room, sink, address := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0], x.call.Header[:0], x.room, x.sink, x.address
+	*x = exchange{} // cleared where it lies
+	x.r, x.job, x.rbuf, x.out, x.room, x.sink, x.address = r, job, rbuf, out, room, sink, address
 	if room == nil {
 		x.room, x.sink = new(upstream.Exchange), x.put
 	}

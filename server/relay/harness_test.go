@@ -209,7 +209,7 @@ func (b *bench) serve(ctx *fasthttp.RequestCtx) {
 	who := limits.Who{KeyID: "ci", Group: "team", Model: peek.Model}
 	lease, denied := b.relay.Admit(who, time.Now())
 	if denied != nil {
-		b.relay.WriteRates(ctx, who)
+		b.relay.WriteRates(ctx, who, time.Now())
 		relay.WriteError(ctx, in, denied)
 		return
 	}

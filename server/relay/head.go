@@ -42,7 +42,10 @@ func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 	h := &ctx.Response.Header
 	var buf [64]byte
 	h.SetCanonical(hRequestID, append(buf[:0], x.job.ID...))
-	x.r.WriteRates(ctx, x.job.who())
+	if !x.settled || x.now.IsZero() {
+		x.now = x.r.o.Now()
+	}
+	x.r.WriteRates(ctx, x.job.who(), x.now)
 	if !known || x.target == nil {
 		return
 	}

@@ -67,15 +67,15 @@ func placeOf(t *routing.Target) limits.Place {
 }
 
 // enterTarget takes what an attempt at t may use of limits that hold there.
-func (x *exchange) enterTarget(t *routing.Target) *providers.Error {
+func (x *exchange) enterTarget(t *routing.Target, now time.Time) *providers.Error {
 	if x.job.Lease == nil {
 		return nil
 	}
-	var need limits.Amount
-	if x.unbounded > 0 {
+	need := x.need // which is of the only one where there are not several
+	if x.unbounded > 0 && len(x.job.Plan.Targets) > 1 {
 		need = x.quota(t)
 	}
-	if d := x.job.Lease.Enter(placeOf(t), need, x.r.o.Now()); d != nil {
+	if d := x.job.Lease.Enter(placeOf(t), need, now); d != nil {
 		return x.r.denied(d)
 	}
 	return nil
@@ -103,7 +103,8 @@ func (x *exchange) settleQuota() {
 		used.Nano = store.AddNano(used.Nano, -x.parts[i].Used.Nano)
 		used.Cost = store.AddNano(used.Cost, -x.parts[i].Used.Cost)
 	}
-	l.Settle(x.job.Lease, x.job.who(), place, x.job.Accepted, used, x.r.o.Now(), x.parts...)
+	x.now = x.r.o.Now()
+	l.Settle(x.job.Lease, x.job.who(), place, x.job.Accepted, used, x.now, x.parts...)
 	x.job.Lease = nil
 }
 
@@ -192,12 +193,12 @@ var rateHeaders = [2][3][]byte{
 	{[]byte("X-Ratelimit-Limit-Tokens"), []byte("X-Ratelimit-Remaining-Tokens"), []byte("X-Ratelimit-Reset-Tokens")},
 }
 
-// WriteRates sets the x-ratelimit headers that hold for w; none where nothing limits it.
-func (r *Relay) WriteRates(ctx *fasthttp.RequestCtx, w limits.Who) {
+// WriteRates sets the x-ratelimit headers that hold for w at now; none where nothing limits it.
+func (r *Relay) WriteRates(ctx *fasthttp.RequestCtx, w limits.Who, now time.Time) {
 	if r.o.Limits == nil {
 		return
 	}
-	requests, tokens := r.o.Limits.Rates(w, r.o.Now())
+	requests, tokens := r.o.Limits.Rates(w, now)
 	var buf [32]byte
 	for i, rate := range [...]limits.Rate{requests, tokens} {
 		if !rate.Known {
