@@ -18,6 +18,7 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/all"
 	"github.com/your-org/ai-api-gateway/server"
 	"github.com/your-org/ai-api-gateway/server/config"
+	"github.com/your-org/ai-api-gateway/server/ledger"
 	"github.com/your-org/ai-api-gateway/server/telemetry"
 )
 
@@ -72,6 +73,11 @@ func (a *app) runServe(cfg *config.Config, load func() (*config.Config, error)) 
 		out.log.Warn(w)
 	}
 	tuneMemory(out.log)
+	if cfg.Ledger.Durability == ledger.DurabilitySync {
+		if err := calmMonitor(); err != nil {
+			out.log.Debug("the runtime's monitor thread looks as often as it does", "error", err)
+		}
+	}
 	doors, err := openDoors(cfg, out.log)
 	if err != nil {
 		return err
