@@ -40,6 +40,13 @@ func (a *app) migrateDatabase(address, verb string, yes bool) error {
 		if err := a.confirm(yes, phrase("Take schema %d back? What only it holds is lost for good: keep a copy first (pg_dump), and stop all gateways on it.", found)); err != nil {
 			return err
 		}
+		n, err := postgres.Running(a.ctx, address)
+		if err == nil {
+			err = noneOf(n)
+		}
+		if err != nil {
+			return databaseError(err)
+		}
 		if err := postgres.MigrateDown(a.ctx, address); err != nil {
 			return databaseError(err)
 		}

@@ -84,13 +84,21 @@ func (a *app) unused(o *offline) (books, *config.Config, error) {
 		return st, cfg, nil
 	}
 	n, err := db.Alive(a.ctx)
-	if err == nil && n > 0 {
-		err = errorf("gateways run on this database (%d): stop all of them first; one that was killed counts for 15 seconds", n)
+	if err == nil {
+		err = noneOf(n)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	return st, cfg, nil
+}
+
+// noneOf is an error if gateways run on a database.
+func noneOf(n int) error {
+	if n == 0 {
+		return nil
+	}
+	return errorf("gateways run on this database (%d): stop all of them first; one that was killed counts for 15 seconds", n)
 }
 
 // nextMasterKey is where the key to be waits until everything is sealed with it.

@@ -77,9 +77,10 @@ func (g *gateway) backup() func(ctx context.Context, w io.Writer, at time.Time) 
 	return nil
 }
 
-// degraded names what is away without which the gateway goes on.
+// degraded names what is away without which the gateway goes on. A database that
+// answers and takes no usage, such as a standby, is as good as away.
 func (g *gateway) degraded() []string {
-	if db := g.database(); db != nil && db.Err() != nil {
+	if db := g.database(); db != nil && (db.Err() != nil || g.ledger.Stats().ApplyError != "") {
 		return []string{"postgres"}
 	}
 	return nil

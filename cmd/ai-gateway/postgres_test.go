@@ -144,7 +144,15 @@ func TestPostgresMigrate(t *testing.T) {
 	f("for i in 1 2 3; do ai-gateway migrate up & done; wait; ai-gateway migrate status", "schema 7, up to date", true)
 	f("ai-gateway migrate up", "nothing to do", true)
 	f("ai-gateway migrate down", "--yes", false)
-	f("ai-gateway migrate down --yes && ai-gateway migrate up", "to 6", true)
+	f("ai-gateway migrate down --yes && ai-gateway migrate up", "to 7", true)
+	running := serve(t, "", []string{"AI_GATEWAY_DATABASE_URL=" + db})
+	eventually(t, 10*time.Second, func() (bool, string) { // it tells the database that it lives
+		n := query(t, db, "SELECT count(*)::text FROM gateways")
+		return n == "1", n + " gateways are known"
+	})
+	f("ai-gateway migrate down --yes", "stop all of them first", false)
+	f("ai-gateway migrate status", "schema 7, up to date", true)
+	running.stop()
 	query(t, db, "INSERT INTO schema_versions (version_id, is_applied) VALUES (99, true) RETURNING 'x'")
 	f("ai-gateway migrate status", "newer version", true)
 	f("ai-gateway serve --listen 127.0.0.1:0 --data-dir d || { code=$?; echo exit $code; exit $code; }", "exit 78", false)

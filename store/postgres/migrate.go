@@ -96,6 +96,19 @@ func Inspect(ctx context.Context, url string) (found, current int64, err error) 
 	return found, current, err
 }
 
+// Running counts the gateways on the database at url that have told lately that they
+// live; a schema that knows of none has none.
+func Running(ctx context.Context, url string) (n int, err error) {
+	err = migrating(ctx, url, func(pool *pgxpool.Pool) error {
+		var known bool
+		if err := pool.QueryRow(ctx, "SELECT to_regclass('gateways') IS NOT NULL").Scan(&known); err != nil || !known {
+			return err
+		}
+		return pool.QueryRow(ctx, "SELECT count(*) FROM gateways WHERE seen > now() - interval '"+aliveFor+"'").Scan(&n)
+	})
+	return n, err
+}
+
 // MigrateUp brings the schema to this program's.
 func MigrateUp(ctx context.Context, url string) error {
 	return migrating(ctx, url, func(pool *pgxpool.Pool) error { return up(ctx, pool) })
