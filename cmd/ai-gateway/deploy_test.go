@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -110,6 +112,29 @@ func TestManifests(t *testing.T) {
 
 // TestReleaseNotes: the notes of a release are its section of the changelog, and
 // there is no release without one.
+// TestStartIsWaitedFor: who starts a gateway waits for as long as a migration may take,
+// half an hour; one that is ended in the middle of it begins anew each time.
+func TestStartIsWaitedFor(t *testing.T) {
+	f := func(file, pattern string) {
+		t.Helper()
+		b, err := os.ReadFile(deployDir + file)
+		m := regexp.MustCompile(pattern).FindSubmatch(b)
+		if err != nil || m == nil {
+			t.Errorf("%s: %q is missing: %v", file, pattern, err)
+			return
+		}
+		if d, err := time.ParseDuration(strings.NewReplacer("min", "m").Replace(string(m[1]))); err != nil || d < 30*time.Minute {
+			if n, err := strconv.Atoi(string(m[1])); err != nil || n < 1800 {
+				t.Errorf("%s waits for %s", file, m[1])
+			}
+		}
+	}
+	f("systemd/ai-gateway.service", `(?m)^TimeoutStartSec=(\S+)$`)
+	for _, file := range []string{"kubernetes/gateway.yaml", "helm/ai-gateway/templates/gateway.yaml"} {
+		f(file, `startupProbe:\n +httpGet: .*\n +periodSeconds: 1\n +failureThreshold: (\d+)`)
+	}
+}
+
 func TestReleaseNotes(t *testing.T) {
 	notes := program(t, "bash")
 	out, err := exec.Command(notes, "../../.ci/release-notes", "Unreleased").Output()
