@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"hash/maphash"
+	"math"
 	"slices"
 	"time"
 
@@ -76,25 +77,42 @@ func (l *Ledger) Holds(limit int) []OpenHold {
 }
 
 // recentIDs remembers the last recentSize request ids that were settled, by hash, in a
-// ring: a settle that ends its hold is no second one, so that next to none is looked for.
+// ring: a settle that ends its hold is no second one, so that none is looked for but
+// where a request was refused.
 type recentIDs struct {
-	seed maphash.Seed
-	ring []uint64
-	next int // where the oldest is, once the ring is full
+	seed  maphash.Seed
+	ring  []uint64
+	next  int     // where the oldest is, once the ring is full
+	marks []uint8 // how many of the ring have a hash's lowest bits: most looks end here
 }
 
-const recentSize = 1 << 15
+const (
+	recentSize  = 1 << 15
+	recentMarks = 8 * recentSize
+)
 
 // add notes an id.
 func (r *recentIDs) add(id string) {
 	h := maphash.String(r.seed, id)
+	if r.marks == nil {
+		r.marks = make([]uint8, recentMarks)
+	}
 	if len(r.ring) < recentSize {
 		r.ring = append(r.ring, h)
-		return
+	} else {
+		if n := &r.marks[r.ring[r.next]%recentMarks]; *n < math.MaxUint8 { // else how many there are is not known
+			*n--
+		}
+		r.ring[r.next] = h
+		r.next = (r.next + 1) % recentSize
 	}
-	r.ring[r.next] = h
-	r.next = (r.next + 1) % recentSize
+	if n := &r.marks[h%recentMarks]; *n < math.MaxUint8 {
+		*n++
+	}
 }
 
 // has reports whether id is one of them.
-func (r *recentIDs) has(id string) bool { return slices.Contains(r.ring, maphash.String(r.seed, id)) }
+func (r *recentIDs) has(id string) bool {
+	h := maphash.String(r.seed, id)
+	return r.marks != nil && r.marks[h%recentMarks] > 0 && slices.Contains(r.ring, h)
+}
