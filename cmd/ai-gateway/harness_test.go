@@ -392,3 +392,16 @@ func (g *gateway) asks(key, model string) (int, string) {
 	status, out, _ := g.call("POST", "/v1/chat/completions", key, fmt.Sprintf(`{"model":%q,"max_tokens":7,"messages":[{"role":"user","content":"hi"}]}`, model))
 	return status, out
 }
+
+// eventually waits until what is true, and fails with its words if it does not become so.
+func eventually(t testing.TB, within time.Duration, what func() (bool, string)) {
+	t.Helper()
+	var why string
+	for until := time.Now().Add(within); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		var ok bool
+		if ok, why = what(); ok {
+			return
+		}
+	}
+	t.Fatalf("not within %v: %s", within, why)
+}

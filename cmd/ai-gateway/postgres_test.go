@@ -47,19 +47,6 @@ func query(t testing.TB, database, sql string, args ...any) string {
 	return out
 }
 
-// eventually waits until what is true, and fails with its words if it does not become so.
-func eventually(t testing.TB, within time.Duration, what func() (bool, string)) {
-	t.Helper()
-	var why string
-	for until := time.Now().Add(within); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		var ok bool
-		if ok, why = what(); ok {
-			return
-		}
-	}
-	t.Fatalf("not within %v: %s", within, why)
-}
-
 const demoCall = `{"model":"demo-fast","messages":[{"role":"user","content":"count to five"}]}`
 
 // TestPostgresServe keeps everything in a database: keys, accounts, usage, logs.
