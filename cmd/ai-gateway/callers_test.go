@@ -95,7 +95,7 @@ func TestIdleConnections(t *testing.T) {
 	if b, err := io.ReadAll(open[0]); err != nil {
 		t.Errorf("a connection that says nothing is kept: %v %q", err, b)
 	}
-	g.settles(before, 20*time.Second)
+	g.settles(before, time.Minute) // the server looks every 10 s for goroutines that had nothing to do for 10 s
 }
 
 // TestPipelined (row 17): a thousand requests on one connection whose caller leaves:
@@ -120,7 +120,7 @@ func TestPipelined(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	before := g.standing()
 	flood()
-	g.settles(before, 20*time.Second)
+	g.settles(before, time.Minute)
 }
 
 // TestComeAndGo (row 62): 10,000 callers who ask and leave within ten seconds leave
@@ -161,7 +161,7 @@ func TestComeAndGo(t *testing.T) {
 	}
 	wg.Wait()
 	took := time.Since(start)
-	g.settles(before, 30*time.Second)
+	g.settles(before, time.Minute)
 	t.Logf("%d callers came and went in %v: %v before, %v after", n, took, before, g.standing())
 	if status, body, _ := g.call("POST", "/v1/admin/ledger/verify", g.admin, ""); status != 200 || !strings.Contains(body, `"clean":true`) {
 		t.Errorf("verify: %d %s", status, body)

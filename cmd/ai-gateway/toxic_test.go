@@ -144,5 +144,5 @@ func TestToxicConnections(t *testing.T) {
 	round()
 	before := g.standing() // with the connections that are kept for the next
 	round()
-	g.settles(before, 30*time.Second)
+	g.settles(before, time.Minute)
 }
