@@ -41,15 +41,15 @@ func (b *batch) writeTimings(ctx context.Context, tx pgx.Tx) error {
 	if len(b.timings) == 0 {
 		return nil
 	}
-	type keyed struct {
+	type histogram struct {
 		slot, series int32
 		timing       *store.Timing
 	}
-	list := make([]keyed, 0, len(b.timings))
+	list := make([]histogram, 0, len(b.timings))
 	for at, t := range b.timings {
-		list = append(list, keyed{at.slot, b.s.known.series[at.series], t})
+		list = append(list, histogram{at.slot, b.s.known.series[at.series], t})
 	}
-	slices.SortFunc(list, func(a, b keyed) int { return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.series, b.series)) })
+	slices.SortFunc(list, func(a, b histogram) int { return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.series, b.series)) })
 	slots, ids, texts := make([]int32, len(list)), make([]int32, len(list)), make([][]byte, len(list))
 	place := make(map[[2]int32]int, len(list))
 	for i, k := range list {

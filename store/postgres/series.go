@@ -79,7 +79,7 @@ func (d *dictionary) at(s series, provider, account string) series {
 	return s
 }
 
-// texts are the columns of usage_series after the level.
+// textsOf are the columns of usage_series after the level.
 func (d *dictionary) textsOf(s series) [6]string {
 	return [6]string{d.text(s.key), d.text(s.model), d.text(s.provider), d.text(s.account), d.text(s.end), d.text(s.group)}
 }
