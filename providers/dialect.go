@@ -49,7 +49,8 @@ type Ingress interface {
 	// offset in the message: bad JSON, a duplicate or case-variant of a member
 	// that is acted on, too many messages or tools, an unsupported member.
 	Peek(body []byte) (Peek, error)
-	// DecodeRequest reads a whole request. Its error is an *Error naming the member.
+	// DecodeRequest reads a whole request that Peek has taken: whether it is well-formed
+	// is not asked again. Its error is an *Error naming the member.
 	DecodeRequest(body []byte) (*Request, error)
 	// AppendResponse writes a whole answer.
 	AppendResponse(dst []byte, r *Response) ([]byte, error)
@@ -153,7 +154,8 @@ type Egress interface {
 	// AppendRequest writes r for an upstream and returns the names of what it
 	// could not carry. Its error is an *Error naming the member that cannot be served.
 	AppendRequest(dst []byte, r *Request) (out []byte, dropped []string, err error)
-	// DecodeResponse reads a whole answer.
+	// DecodeResponse reads a whole answer, one that ReadAnswer has taken where there is an
+	// AnswerReader: whether it is well-formed is not asked again.
 	DecodeResponse(body []byte) (*Response, error)
 	// DecodeError reads an error body; status 0: an error event inside a stream that had status 200.
 	DecodeError(status int, body []byte) *Error

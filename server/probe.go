@@ -123,6 +123,11 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 		e := eg.DecodeError(f.status, f.body)
 		return f, fmt.Errorf("%d: %s", f.status, a.Scrub(e.Message))
 	}
+	if r, ok := eg.(providers.AnswerReader); ok {
+		if _, e := r.ReadAnswer(f.body, new(providers.Usage)); e != nil {
+			return f, fmt.Errorf("the answer is malformed: %w", e)
+		}
+	}
 	if _, err := eg.DecodeResponse(f.body); err != nil {
 		return f, fmt.Errorf("the answer is malformed: %w", err)
 	}

@@ -106,11 +106,11 @@ func TestAppendError(t *testing.T) {
 	}
 }
 
-func TestCheckResponse(t *testing.T) {
+func TestWholeAnswer(t *testing.T) {
 	f := func(body, want string) {
 		t.Helper()
 		got := ""
-		if e := (egress{}).CheckResponse([]byte(body)); e != nil {
+		if _, e := (egress{}).ReadAnswer([]byte(body), new(providers.Usage)); e != nil {
 			got = string(e.Kind)
 		}
 		if got != want {

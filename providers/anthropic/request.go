@@ -8,9 +8,6 @@ import (
 )
 
 func (ingress) DecodeRequest(body []byte) (*providers.Request, error) {
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nil, syntax(err)
-	}
 	r := &providers.Request{Origin: dialect}
 	var err error
 	messages := false

@@ -57,9 +57,6 @@ func stopReason(f providers.Finish, raw string, origin providers.Dialect, calls 
 }
 
 func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nil, nonsense(err.Error())
-	}
 	r := &providers.Response{Origin: dialect}
 	var choice providers.Choice
 	var err error
@@ -134,13 +131,6 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 		return providers.Answer{}, nonsense("it has no content")
 	}
 	return a, nil
-}
-
-// CheckResponse tells a whole answer from a 200 that is none: an error report, or what is no message.
-func (e egress) CheckResponse(body []byte) *providers.Error {
-	var u providers.Usage
-	_, err := e.ReadAnswer(body, &u)
-	return err
 }
 
 // nonsense is an answer of the upstream that cannot be understood.

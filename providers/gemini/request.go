@@ -10,9 +10,6 @@ import (
 )
 
 func (ingress) DecodeRequest(body []byte) (*providers.Request, error) {
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nil, syntax(err)
-	}
 	d := &requestReader{r: &providers.Request{Origin: dialect}}
 	var err error
 	contents := false

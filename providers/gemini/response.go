@@ -67,9 +67,6 @@ func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 	if wire.IsArray(body) { // a stream without alt=sse, read as a whole
 		return gather(body)
 	}
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nil, nonsense(err.Error())
-	}
 	r := &providers.Response{Origin: dialect}
 	var candidates, feedback []byte
 	eachMember(body, func(name string, v []byte) bool {

@@ -18,46 +18,10 @@ func malformed(why string) *providers.Error {
 		Message: "the upstream's answer is malformed: " + why}
 }
 
-// CheckResponse tells a whole answer from an error sent with status 200, an empty
-// object, or a page. Answers of relayed operations, which have no choices but
-// data, results, text and the like, pass.
-func (e chatEgress) CheckResponse(body []byte) *providers.Error {
-	start, _, ok := wire.Path(body)
-	if !ok || body[start] != '{' {
-		return malformed("it is no JSON object")
-	}
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return malformed(err.Error())
-	}
-	if at(body, "error") != nil {
-		err := e.DecodeError(0, body)
-		if err.Kind == "" {
-			err.Kind = providers.KindUpstream
-		}
-		return err
-	}
-	choices := at(body, "choices")
-	switch {
-	case choices == nil:
-		for _, name := range []string{"data", "results", "text", "embedding", "embeddings", "object", "output"} {
-			if at(body, name) != nil {
-				return nil
-			}
-		}
-		return malformed("it has no choices")
-	case !wire.IsArray(choices) || at(choices, "0") == nil:
-		return malformed("it has no choices")
-	}
-	return nil
-}
-
 // DecodeResponse reads a whole answer. Members without a neutral field go to
 // Extra, those of a message with the prefix "message."; usage is kept there as it
 // came, beside the counts.
 func (e chatEgress) DecodeResponse(body []byte) (*providers.Response, error) {
-	if err := e.CheckResponse(body); err != nil {
-		return nil, err
-	}
 	r := &providers.Response{Origin: dialect}
 	var err error
 	wire.EachMember(body, func(name, v []byte) bool {

@@ -20,9 +20,6 @@ func (chatIngress) Peek(body []byte) (providers.Peek, error) { return peek(body,
 // DecodeRequest reads a request. Members without a neutral field go to Extra;
 // one that is null says nothing and is left out, as the gateway's own members are.
 func (chatIngress) DecodeRequest(body []byte) (*providers.Request, error) {
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nil, syntax(err)
-	}
 	r := &providers.Request{Origin: dialect}
 	var err error
 	messages := false

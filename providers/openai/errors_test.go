@@ -101,12 +101,12 @@ func TestAppendError(t *testing.T) {
 	}
 }
 
-func TestCheckResponse(t *testing.T) {
+func TestWholeAnswer(t *testing.T) {
 	c := chatEgress{}
 	f := func(body string, kind providers.ErrorKind) {
 		t.Helper()
 		var got providers.ErrorKind
-		if e := c.CheckResponse([]byte(body)); e != nil {
+		if _, e := c.ReadAnswer([]byte(body), new(providers.Usage)); e != nil {
 			got = e.Kind
 		}
 		if got != kind {
@@ -114,8 +114,6 @@ func TestCheckResponse(t *testing.T) {
 		}
 	}
 	f(`{"choices":[{"message":{}}]}`, "")
-	f(`{"data":[],"usage":{}}`, "")
-	f(`{"text":"hello"}`, "")
 	f(`{}`, providers.KindUpstream)
 	f(``, providers.KindUpstream)
 	f(`<html>`, providers.KindUpstream)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/providers/providertest"
+	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
 func FuzzChatRequest(f *testing.F) {
@@ -19,7 +20,7 @@ func FuzzChatRequest(f *testing.F) {
 		if peekErr == nil && p.Model == "" {
 			t.Fatal("a request without a model passed")
 		}
-		if err != nil {
+		if _, malformed := wire.Fields(body, nil, nil); err != nil || malformed != nil { // of one that is malformed anything may come
 			return
 		}
 		for _, q := range []providers.Quirks{{}, {ProviderObject: true, MaxTokensField: "max_tokens"}, {ToolIDs: "mistral9", NoNames: true, NoStrict: true, NoDeveloper: true, ReasoningBack: true, ReasoningField: "reasoning"}} {
@@ -51,7 +52,7 @@ func FuzzChatResponse(f *testing.F) {
 	f.Add([]byte(`{"choices":[{"message":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"x"}]},{"type":"text","text":"y"}]}}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := ChatEgress(providers.Quirks{}).DecodeResponse(body)
-		if err != nil {
+		if _, malformed := wire.Fields(body, nil, nil); err != nil || malformed != nil { // of one that is malformed anything may come
 			return
 		}
 		for _, origin := range []providers.Dialect{providers.Chat, providers.Messages} {

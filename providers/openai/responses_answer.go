@@ -63,10 +63,6 @@ func (e responsesEgress) reported(body []byte) *providers.Error {
 // DecodeResponse reads a whole answer. Members without a neutral field go to
 // Extra; usage is kept there as it came, beside the counts.
 func (e responsesEgress) DecodeResponse(body []byte) (*providers.Response, error) {
-	var u providers.Usage
-	if _, err := e.ReadAnswer(body, &u); err != nil {
-		return nil, err
-	}
 	r := &providers.Response{Origin: responses}
 	c := providers.Choice{}
 	status, reason := "", ""

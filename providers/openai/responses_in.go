@@ -83,9 +83,6 @@ func peekResponses(p *providers.Peek, f *wire.Field, v []byte) *providers.Error 
 // under the names chat completions have for them where those differ (verbosity);
 // one that is null says nothing and is left out, as the gateway's own members are.
 func (responsesIngress) DecodeRequest(body []byte) (*providers.Request, error) {
-	if _, err := wire.Fields(body, nil, nil); err != nil {
-		return nil, syntax(err)
-	}
 	r := &providers.Request{Origin: responses}
 	var err error
 	var input []byte

@@ -42,8 +42,7 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 	if bytes.HasPrefix(body, bom) {
 		return fail(0, "byte order mark before the JSON object")
 	}
-	plain := printable(body)
-	if !plain && !utf8.Valid(body) {
+	if !ascii(body) && !utf8.Valid(body) {
 		return fail(invalidUTF8(body), "invalid UTF-8")
 	}
 	i := skipSpace(body, 0)
@@ -65,7 +64,7 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 		if members++; members > maxMembers {
 			return fail(i, msgMembers)
 		}
-		nameStart, nameEnd, next, escaped, msg := scanName(body, i, plain)
+		nameStart, nameEnd, next, escaped, msg := scanName(body, i)
 		if msg != "" {
 			return fail(next, msg)
 		}
@@ -73,7 +72,7 @@ func Fields(body []byte, want []string, out []Field) ([]Field, error) {
 		if msg != "" {
 			return fail(nameStart, msg)
 		}
-		start, end, count, msg := scanValue(body, next, 1, plain)
+		start, end, count, msg := scanValue(body, next, 1)
 		if msg != "" {
 			return fail(end, msg)
 		}

@@ -274,12 +274,8 @@ func Int(b []byte) (int64, bool) {
 // become U+FFFD. It reports false for anything but a well-formed string.
 func String(b []byte) (string, bool) {
 	b = bytes.Trim(b, " \n\r\t")
-	if len(b) < 2 || b[0] != '"' {
+	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
 		return "", false
 	}
-	end, _, msg := scanString(b, 0, false)
-	if msg != "" || end != len(b) {
-		return "", false
-	}
-	return unquote(b), true
+	return unquote(b)
 }

@@ -1,10 +1,9 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"strconv"
+	"unicode/utf8"
 )
 
 // maxDepth bounds the nesting of a document, the root object included
@@ -30,14 +29,8 @@ const (
 	msgMembers = "more than 1000 members in the JSON object"
 )
 
-// Words for eight bytes at once: every byte 0x01, 0x80, 0x20, '"' and '\\'.
-const (
-	ones   = 0x0101010101010101
-	highs  = 0x8080808080808080
-	blanks = 0x20 * ones
-	quotes = '"' * ones
-	slants = '\\' * ones
-)
+// highs has the highest bit of each of eight bytes.
+const highs = 0x8080808080808080
 
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
@@ -48,114 +41,54 @@ func skipSpace(b []byte, i int) int {
 
 // scanString validates the string whose opening quote is b[i] and returns the
 // index behind its closing quote; escaped tells that it holds a backslash. With
-// a message, end is the offset of the fault. UTF-8 is not its business. plain: no
-// byte of b is a control character, so that none is looked for.
-func scanString(b []byte, i int, plain bool) (end int, escaped bool, msg string) {
-	i++
-	quote := -1 // the next one, where it was looked for
-	for {
-		// A run that is longer than most is skipped by searches, which go 32 bytes at a time.
-		if i+32 <= len(b) {
-			four := b[i : i+32]
-			if marks(binary.LittleEndian.Uint64(four))|marks(binary.LittleEndian.Uint64(four[8:]))|
-				marks(binary.LittleEndian.Uint64(four[16:]))|marks(binary.LittleEndian.Uint64(four[24:])) == 0 {
-				i += 32
-				if quote < i {
-					if quote = bytes.IndexByte(b[i:], '"'); quote < 0 {
-						quote = len(b)
-					} else {
-						quote += i
-					}
-				}
-				run := b[i:quote]
-				if n := bytes.IndexByte(run, '\\'); n >= 0 {
-					run = run[:n]
-				}
-				if !plain {
-					run = run[:lengthBefore(run)]
-				}
-				i += len(run)
-			}
-		}
-		// The lowest marked byte is the first quote, backslash or control
-		// character: a borrow only spreads upwards from a byte that is marked itself.
-		for i+8 <= len(b) {
-			if m := marks(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-				i += bits.TrailingZeros64(m) / 8
-				break
-			}
-			i += 8
-		}
-		for i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\' {
-			i++
-		}
-		if i >= len(b) {
-			return len(b), escaped, msgEnd
-		}
-		switch b[i] {
-		case '"':
+// a message, end is the offset of the fault. UTF-8 is not its business.
+func scanString(b []byte, i int) (end int, escaped bool, msg string) {
+	for i++; i < len(b); {
+		switch c := b[i]; {
+		case c == '"':
 			return i + 1, escaped, ""
-		case '\\':
+		case c == '\\':
 			escaped = true
 			n := escapeLen(b[i:])
 			if n == 0 {
 				return i, escaped, msgEscape
 			}
 			i += n
-		default:
+		case c < 0x20:
 			return i, escaped, msgControl
+		default:
+			n, _ := plain(view(b[i:]))
+			i += n
 		}
 	}
+	return len(b), escaped, msgEnd
 }
 
-// marks sets the high bit of bytes of x that end a run of plain ones.
-func marks(x uint64) uint64 {
-	return ((x - blanks) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
-}
-
-// lengthBefore returns a length, a multiple of 8 or all of b, up to which no byte of b is a
-// control character.
-func lengthBefore(b []byte) int {
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		if x := binary.LittleEndian.Uint64(b[i:]); (x-blanks)&^x&highs != 0 {
-			return i
-		}
-	}
-	for _, c := range b[i:] {
-		if c < 0x20 {
-			return i
-		}
-	}
-	return len(b)
-}
-
-// printable reports whether all of b is ASCII without control characters, as nearly all
-// JSON is that a program wrote.
-func printable(b []byte) bool {
+// ascii reports whether all of b is ASCII, as most JSON is that a program wrote.
+func ascii(b []byte) bool {
 	for ; len(b) >= 32; b = b[32:] {
-		w, x, y, z := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
-		if (w|(w-blanks)|x|(x-blanks)|y|(y-blanks)|z|(z-blanks))&highs != 0 {
+		if (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:])|binary.LittleEndian.Uint64(b[16:])|binary.LittleEndian.Uint64(b[24:]))&highs != 0 {
 			return false
 		}
 	}
 	for _, c := range b {
-		if c < 0x20 || c >= 0x80 {
+		if c >= utf8.RuneSelf {
 			return false
 		}
 	}
 	return true
 }
 
+// escapes has what a backslash and a byte stand for; 0: nothing.
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
 // escapeLen returns the length of the escape sequence that b starts with, 0 if it is none.
 func escapeLen(b []byte) int {
-	if len(b) < 2 {
-		return 0
-	}
-	switch b[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	switch {
+	case len(b) < 2 || b[0] != '\\':
+	case escapes[b[1]] != 0:
 		return 2
-	case 'u':
+	case b[1] == 'u':
 		if _, ok := hex4(b[2:]); ok {
 			return 6
 		}
@@ -223,7 +156,7 @@ func scanNumber(b []byte, i int) (end int, ok bool) {
 // scanName validates a member name and its colon at b[i] (white space before
 // each allowed); start and end are the name's span with its quotes, next the
 // index behind the colon. With a message, next is the offset of the fault.
-func scanName(b []byte, i int, plain bool) (start, end, next int, escaped bool, msg string) {
+func scanName(b []byte, i int) (start, end, next int, escaped bool, msg string) {
 	start = skipSpace(b, i)
 	if start >= len(b) {
 		return start, start, start, false, msgEnd
@@ -231,7 +164,7 @@ func scanName(b []byte, i int, plain bool) (start, end, next int, escaped bool, 
 	if b[start] != '"' {
 		return start, start, start, false, msgName
 	}
-	end, escaped, msg = scanString(b, start, plain)
+	end, escaped, msg = scanString(b, start)
 	if msg != "" {
 		return start, end, end, escaped, msg
 	}
@@ -246,10 +179,10 @@ func scanName(b []byte, i int, plain bool) (start, end, next int, escaped bool, 
 }
 
 // scanScalar validates the string, number or literal at b[i].
-func scanScalar(b []byte, i int, plain bool) (end int, msg string) {
+func scanScalar(b []byte, i int) (end int, msg string) {
 	switch c := b[i]; {
 	case c == '"':
-		end, _, msg = scanString(b, i, plain)
+		end, _, msg = scanString(b, i)
 		return end, msg
 	case c == '-' || c >= '0' && c <= '9':
 		end, ok := scanNumber(b, i)
@@ -271,7 +204,7 @@ func scanScalar(b []byte, i int, plain bool) (end int, msg string) {
 // scanValue validates the value at b[i] (white space before it allowed), which
 // stands inside depth containers. count is the number of its elements or members.
 // With a message, end is the offset of the fault. It neither recurses nor allocates.
-func scanValue(b []byte, i, depth int, plain bool) (start, end, count int, msg string) {
+func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
 	base := depth
 	var objects uint64 // the lowest bit tells whether the innermost open container is an object
 	start = skipSpace(b, i)
@@ -294,7 +227,7 @@ func scanValue(b []byte, i, depth int, plain bool) (start, end, count int, msg s
 			empty := i < len(b) && b[i] == c+2 // '{'+2 is '}', '['+2 is ']'
 			if !empty {
 				if c == '{' {
-					if _, _, i, _, msg = scanName(b, i, plain); msg != "" {
+					if _, _, i, _, msg = scanName(b, i); msg != "" {
 						return start, i, count, msg
 					}
 				}
@@ -303,7 +236,7 @@ func scanValue(b []byte, i, depth int, plain bool) (start, end, count int, msg s
 			i++
 			depth--
 			objects >>= 1
-		} else if i, msg = scanScalar(b, i, plain); msg != "" {
+		} else if i, msg = scanScalar(b, i); msg != "" {
 			return start, i, count, msg
 		}
 		// A value has ended: close containers until another value must follow.
@@ -322,7 +255,7 @@ func scanValue(b []byte, i, depth int, plain bool) (start, end, count int, msg s
 			case b[i] == ',':
 				i++
 				if object {
-					if _, _, i, _, msg = scanName(b, i, plain); msg != "" {
+					if _, _, i, _, msg = scanName(b, i); msg != "" {
 						return start, i, count, msg
 					}
 				}

@@ -2,51 +2,63 @@ package wire
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
 	"slices"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // AppendString appends s as a JSON string, with the escapes that JSON demands and no
 // others; invalid UTF-8 becomes U+FFFD.
-func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte { return quote(dst, []byte(s)) }
+func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte { return quote(dst, string(s)) }
 
-// quote copies what needs no escape in runs, found eight bytes at a time.
-func quote(dst, s []byte) []byte {
-	if !utf8.Valid(s) {
-		dst, _ = jsontext.AppendQuote(dst, s) // its error only tells of what it has replaced
-		return dst
-	}
-	dst = append(slices.Grow(dst, len(s)+2), '"')
-	for start := 0; ; {
-		i := plain(s, start)
-		dst = append(dst, s[start:i]...)
-		if i == len(s) {
-			return append(dst, '"')
+// quote copies what needs no escape in runs.
+func quote(dst []byte, s string) []byte {
+	begun, ascii := len(dst), true
+	dst = append(slices.Grow(dst, len(s)+len(s)/8+16), '"')
+	for i := 0; i < len(s); i++ {
+		if !marked(s[i]) {
+			n, high := plain(s[i:])
+			ascii = ascii && !high
+			dst = append(dst, s[i:i+n]...)
+			if i += n; i == len(s) {
+				break
+			}
 		}
 		dst = appendEscaped(dst, s[i])
-		start = i + 1
 	}
+	if !ascii && !utf8.ValidString(s) {
+		dst, _ = jsontext.AppendQuote(dst[:begun], s) // its error only tells of what it has replaced
+		return dst
+	}
+	return append(dst, '"')
 }
 
-// plain returns the index of the first quote, backslash or control character of s from i
-// on, or its length.
-func plain(s []byte, i int) int {
-	for i+8 <= len(s) {
-		if m := marks(binary.LittleEndian.Uint64(s[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+// plain returns how many bytes s begins with that are no quote, backslash or control
+// character, and whether there may be one among them, or behind them, that is not ASCII.
+func plain(s string) (n int, high bool) {
+	if len(s) >= 16 {
+		var h int
+		if n, h = run16(s); n+16 <= len(s) {
+			return n, h != 0
 		}
-		i += 8
+		high = h != 0
 	}
-	for i < len(s) && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' {
-		i++
+	for n < len(s) && !marked(s[n]) {
+		high = high || s[n] >= utf8.RuneSelf
+		n++
 	}
-	return i
+	return n, high
 }
+
+// view is b as a string, while b does not change.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// marked reports whether c ends a run of plain bytes, as run16 has it.
+func marked(c byte) bool { return c < 0x20 || c == '"' || c == '\\' }
 
 // appendEscaped appends the escape of a quote, a backslash or a control character
 // (RFC 8259, section 7): the short one where there is one.
@@ -70,52 +82,38 @@ func appendEscaped(dst []byte, c byte) []byte {
 	return append(dst, '\\', c)
 }
 
-// unquote returns the text between the quotes of a JSON string that scanString has
-// found well-formed.
-func unquote(b []byte) string {
-	if !utf8.Valid(b) {
-		out, _ := jsontext.AppendUnquote(nil, b) // its error only tells of what it has replaced
-		return string(out)
-	}
-	b = b[1 : len(b)-1]
-	n := bytes.IndexByte(b, '\\')
-	if n < 0 {
-		return string(b)
-	}
-	out := make([]byte, 0, len(b)) // an escape is longer than what it stands for
-	for {
-		out = append(out, b[:n]...)
-		b = b[n:]
-		switch c := b[1]; c {
-		case 'u':
-			r, size := escapedRune(b)
-			out = utf8.AppendRune(out, r)
-			b = b[size:]
-		default:
-			out = append(out, unescaped(c))
-			b = b[2:]
+// unquote returns the text of a JSON string, false if it is not well-formed.
+func unquote(b []byte) (string, bool) {
+	s, ascii := b[1:len(b)-1], true
+	var out strings.Builder
+	out.Grow(len(s)) // an escape is longer than what it stands for
+	for len(s) > 0 {
+		if s[0] != '\\' {
+			n, high := plain(view(s))
+			ascii = ascii && !high
+			out.Write(s[:n])
+			if s = s[n:]; len(s) == 0 {
+				break
+			}
 		}
-		if n = bytes.IndexByte(b, '\\'); n < 0 {
-			return string(append(out, b...))
+		n := escapeLen(s)
+		if n == 0 { // none, but a quote or a control character, or no right one
+			return "", false
 		}
+		if n > 2 {
+			var r rune
+			r, n = escapedRune(s)
+			out.WriteRune(r)
+		} else {
+			out.WriteByte(escapes[s[1]])
+		}
+		s = s[n:]
 	}
-}
-
-// unescaped is what a backslash and c stand for.
-func unescaped(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
+	if !ascii && !utf8.Valid(b) {
+		text, _ := jsontext.AppendUnquote(nil, b) // its error only tells of what it has replaced
+		return string(text), true
 	}
-	return c
+	return out.String(), true
 }
 
 // A Half keeps the first half of a character that was cut in two: servers that count in

@@ -24,6 +24,45 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+// TestRuns holds the searches for what ends a run of plain bytes against a look at each
+// byte, for any length, place and byte, where nothing behind the text may be read.
+func TestRuns(t *testing.T) {
+	for _, run := range []struct {
+		name string
+		of   func(string) (n int, high int)
+		size int // of a block
+	}{{"run16", run16, 16}, {"runWords", runWords, 8}} {
+		for length := range 70 {
+			text := []byte(strings.Repeat("plain text, with é. ", 4))[:length]
+			for at := -1; at < length; at++ {
+				for c := range 256 {
+					b := bytes.Clone(text)
+					if at >= 0 {
+						b[at] = byte(c)
+					}
+					n, high := run.of(string(b))
+					want, seen := 0, 0
+					for want < len(b) && !marked(b[want]) {
+						want++
+					}
+					if want == len(b) || want >= len(b)/run.size*run.size { // behind the last whole block
+						want = len(b) / run.size * run.size
+					}
+					for _, c := range b[:want] {
+						seen |= int(c) & 0x80
+					}
+					if n != want {
+						t.Fatalf("%s of %q: %d, want %d", run.name, b, n, want)
+					}
+					if seen != 0 && high == 0 {
+						t.Fatalf("%s of %q does not tell that it is not ASCII", run.name, b)
+					}
+				}
+			}
+		}
+	}
+}
+
 // read holds the reading of a string against the library's.
 func read(t *testing.T, b []byte) {
 	t.Helper()

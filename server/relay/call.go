@@ -242,7 +242,7 @@ func (x *exchange) translate(t *routing.Target) ([]byte, *providers.Error) {
 		req.MaxTokens = &n
 	}
 	lost := x.recallThinking(&req)
-	body, dropped, err := t.Egress.AppendRequest(nil, &req)
+	body, dropped, err := t.Egress.AppendRequest(make([]byte, 0, len(x.job.Body)+1024), &req)
 	if err != nil {
 		e := asError(err)
 		e.Provider = t.Account.Provider.Name
