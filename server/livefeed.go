@@ -17,9 +17,9 @@ import (
 // writes some times a second and not once an event.
 const (
 	liveGather     = 100 * time.Millisecond
-	liveGatherBusy = 250 * time.Millisecond // after a busy write: no eye follows more
+	liveGatherBusy = 500 * time.Millisecond // after a busy write: no eye follows more
 	liveAlive      = 15 * time.Second       // silence after which a comment is sent
-	liveEvents     = 2048                   // of one write
+	liveEvents     = 4096                   // of one write
 	liveBusy       = 64                     // events of one write from which what is known by its end is told by that alone
 )
 

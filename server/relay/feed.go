@@ -68,7 +68,7 @@ type feed struct {
 // Bounds of watching.
 const (
 	maxWatches = 64
-	watchQueue = 4096
+	watchQueue = 8192
 )
 
 // Watch begins a watch, and reports false when there are too many. What is in
