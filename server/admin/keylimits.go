@@ -13,7 +13,11 @@ import (
 func (a *Admin) addLimits(keys []api.Key, now time.Time) error {
 	ctx, cancel := bounded()
 	defer cancel()
-	totals, err := a.totals(ctx, store.TotalsQuery{Since: now.Add(-24 * time.Hour).UTC(), Until: now.UTC(), GroupBy: []string{"key"}})
+	q := store.TotalsQuery{Since: now.Add(-24 * time.Hour).UTC(), Until: now.UTC(), GroupBy: []string{"key"}, Apart: make([]string, len(keys))}
+	for i := range keys {
+		q.Apart[i] = keys[i].ID
+	}
+	totals, err := a.totals(ctx, q)
 	if err != nil {
 		return err
 	}

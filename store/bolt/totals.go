@@ -60,8 +60,12 @@ func (s *Store) Totals(ctx context.Context, q store.TotalsQuery) ([]store.Total,
 	known := columns
 	if q.Apart != nil {
 		known = maps.Clone(columns)
+		apart := make(map[string]bool, len(q.Apart))
+		for _, key := range q.Apart {
+			apart[key] = true
+		}
 		known["key"] = func(d *dims) string {
-			if slices.Contains(q.Apart, d.key) {
+			if apart[d.key] {
 				return d.key
 			}
 			return store.OtherKey
