@@ -125,7 +125,9 @@ func (r *Runtime) tryChat(ctx context.Context, a *routing.Account, model string)
 	}
 	if r, ok := eg.(providers.AnswerReader); ok {
 		if _, e := r.ReadAnswer(f.body, new(providers.Usage)); e != nil {
-			return f, fmt.Errorf("the answer is malformed: %w", e)
+			told := *e
+			told.Message = a.Scrub(e.Message) // an error sent with status 200 may repeat the key
+			return f, fmt.Errorf("the answer is malformed: %w", &told)
 		}
 	}
 	if _, err := eg.DecodeResponse(f.body); err != nil {

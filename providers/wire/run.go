@@ -16,6 +16,8 @@ func runWords(s string) (n int, high int) {
 	for n+8 <= len(s) {
 		x := word(s[n:])
 		all |= x
+		// The lowest marked byte is the first that ends the run: a borrow only spreads
+		// upwards from a byte that is marked itself.
 		if m := marks(x); m != 0 {
 			n += bits.TrailingZeros64(m) / 8
 			break

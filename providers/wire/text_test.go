@@ -45,9 +45,7 @@ func TestRuns(t *testing.T) {
 					for want < len(b) && !marked(b[want]) {
 						want++
 					}
-					if want == len(b) || want >= len(b)/run.size*run.size { // behind the last whole block
-						want = len(b) / run.size * run.size
-					}
+					want = min(want, len(b)/run.size*run.size) // behind the last whole block nothing is looked at
 					for _, c := range b[:want] {
 						seen |= int(c) & 0x80
 					}
