@@ -47,15 +47,15 @@ func (c *call) credential() ([]byte, *providers.Error) {
 		key = v
 		return true
 	}
-	if a := c.header("Authorization"); len(a) > 0 {
+	if a := c.header(fieldAuthorization); len(a) > 0 {
 		v, ok := bearer(a)
 		if !ok {
 			return nil, unauthorized("the Authorization header must be \"Bearer <key>\"")
 		}
 		key = v
 	}
-	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
-		if !take(c.header(name)) {
+	for _, x := range [...]field{fieldXAPIKey, fieldAPIKey, fieldXGoogAPIKey} {
+		if !take(c.header(x)) {
 			return nil, ambiguous()
 		}
 	}
@@ -106,22 +106,22 @@ func (a *auth) who(c *call) (*admin.Caller, *providers.Error) {
 	if len(key) == 0 {
 		return nil, unauthorized("no API key was sent")
 	}
-	return a.byHash(c.ctx, sha256.Sum256(key), c.start)
+	return a.byHash(c, sha256.Sum256(key))
 }
 
-// byHash identifies the caller whose key has this hash.
-func (a *auth) byHash(ctx *fasthttp.RequestCtx, hash [32]byte, now time.Time) (*admin.Caller, *providers.Error) {
-	if k, ok := a.keys.Lookup(hash, now); ok {
-		return a.keyed(ctx, k, now)
+// byHash identifies the caller of c, whose key has this hash.
+func (a *auth) byHash(c *call, hash [32]byte) (*admin.Caller, *providers.Error) {
+	if k, ok := a.keys.Lookup(hash, c.start); ok {
+		return a.keyed(c, k)
 	}
-	ip := a.clientIP(ctx)
+	ip := a.clientIP(c)
 	if a.adminKey != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.adminKey[:]) == 1 {
 		return &admin.Caller{Name: "admin", Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
 	}
-	if a.local != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.local[:]) == 1 && peerIsLoopback(ctx) {
+	if a.local != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.local[:]) == 1 && peerIsLoopback(c.ctx) {
 		return &admin.Caller{Name: "local", Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
 	}
-	if a.peers != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.peers[:]) == 1 && a.asksPeer(ctx) {
+	if a.peers != ([32]byte{}) && subtle.ConstantTimeCompare(hash[:], a.peers[:]) == 1 && a.asksPeer(c.ctx) {
 		return &admin.Caller{Name: "gateway", Peer: true, Admin: true, Scopes: []string{"admin"}, IP: ip}, nil
 	}
 	return nil, unauthorized("the API key is not valid")
@@ -133,7 +133,9 @@ func (a *auth) asksPeer(ctx *fasthttp.RequestCtx) bool {
 	return bytes.HasPrefix(ctx.Path(), []byte("/v1/admin/requests")) && string(ctx.Request.Header.Peek(peerHeader)) == a.boot
 }
 
-func (a *auth) keyed(ctx *fasthttp.RequestCtx, k *store.Key, now time.Time) (*admin.Caller, *providers.Error) {
+// keyed returns the caller who has k. It is part of c: there is one for each request.
+func (a *auth) keyed(c *call, k *store.Key) (*admin.Caller, *providers.Error) {
+	now := c.start
 	switch {
 	case !k.RevokedAt.IsZero() && !now.Before(k.RevokedAt):
 		return nil, unauthorized("the API key has been revoked")
@@ -143,17 +145,17 @@ func (a *auth) keyed(ctx *fasthttp.RequestCtx, k *store.Key, now time.Time) (*ad
 		return nil, &providers.Error{Kind: providers.KindPermission, Code: "key_paused", NoRetry: true,
 			Message: fmt.Sprintf("this API key is paused: `ai-gateway api-key resume %s` lets it go on", k.ID)}
 	}
-	c := &admin.Caller{Key: k, Name: k.Name, Scopes: k.Scopes, IP: a.clientIP(ctx)}
+	who := &c.caller
+	*who = admin.Caller{Key: k, Name: k.Name, Scopes: k.Scopes, IP: a.clientIP(c), Admin: slices.Contains(k.Scopes, "admin")}
 	if len(k.IPAllow) > 0 && !slices.ContainsFunc(k.IPAllow, func(cidr string) bool {
 		p, err := netip.ParsePrefix(cidr)
-		return err == nil && p.Contains(c.IP)
+		return err == nil && p.Contains(who.IP)
 	}) {
 		return nil, &providers.Error{Kind: providers.KindPermission, Code: "ip_not_allowed", NoRetry: true,
-			Message: fmt.Sprintf("this API key may not be used from %s", c.IP)}
+			Message: fmt.Sprintf("this API key may not be used from %s", who.IP)}
 	}
-	c.Admin = slices.Contains(k.Scopes, "admin")
 	a.keys.Touch(k.ID, now)
-	return c, nil
+	return who, nil
 }
 
 // allowed reports whether c may use a route of that scope. A key without scopes
@@ -174,13 +176,13 @@ func allowed(c *admin.Caller, scope string, relay bool) *providers.Error {
 }
 
 // clientIP is the peer's address, or the one a trusted proxy reports.
-func (a *auth) clientIP(ctx *fasthttp.RequestCtx) netip.Addr {
-	ip := peerIP(ctx)
+func (a *auth) clientIP(c *call) netip.Addr {
+	ip := peerIP(c.ctx)
 	trusted := *a.trusted.Load()
 	if len(trusted) == 0 {
 		return ip
 	}
-	hops := strings.Split(string(ctx.Request.Header.Peek("X-Forwarded-For")), ",")
+	hops := strings.Split(string(c.header(fieldForwardedFor)), ",")
 	for i := len(hops) - 1; i >= 0 && trusts(trusted, ip); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {

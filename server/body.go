@@ -58,7 +58,7 @@ func (c *call) checkBody(limit int) *providers.Error {
 	if n := c.ctx.Request.Header.ContentLength(); n > limit {
 		return tooLarge(limit)
 	}
-	if enc := c.header("Content-Encoding"); len(enc) > 0 && string(enc) != "identity" {
+	if enc := c.header(fieldContentEncoding); len(enc) > 0 && string(enc) != "identity" {
 		return &providers.Error{Kind: providers.KindUnsupportedType, Code: "unsupported_encoding", NoRetry: true,
 			Message: "a compressed request body is not accepted: send it as it is"}
 	}

@@ -24,19 +24,19 @@ func refuse(status int, code, msg string) *providers.Error {
 
 // checkShape refuses requests whose shape different servers read differently:
 // what is refused here cannot be used to smuggle one request past another's checks.
-// Of what passes it returns which headers there may be.
-func checkShape(ctx *fasthttp.RequestCtx) (sieve, *providers.Error) {
+// What passes is to be found in f.
+func checkShape(ctx *fasthttp.RequestCtx, f *fields) *providers.Error {
 	h := &ctx.Request.Header
 	if !knownMethods[methodOf(ctx)] {
-		return anyName, refuse(405, "method_not_allowed", "unknown method")
+		return refuse(405, "method_not_allowed", "unknown method")
 	}
 	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
-		return anyName, refuse(505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here")
+		return refuse(505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here")
 	}
 	if e := checkTarget(h.RequestURI()); e != nil {
-		return anyName, e
+		return e
 	}
-	return checkHeaders(h.RawHeaders())
+	return f.read(h.RawHeaders())
 }
 
 // slashes undoes the escape that names of models may have: what stands between two
@@ -99,91 +99,6 @@ func plainPath(uri []byte) bool {
 		}
 	}
 	return true
-}
-
-// checkHeaders looks at the header block as it came, before anybody merged or
-// normalised it.
-func checkHeaders(raw []byte) (names sieve, e *providers.Error) {
-	bad := func(why string) (sieve, *providers.Error) { return anyName, refuse(400, "bad_header", why) }
-	if len(raw) == 0 { // it did not come over a connection
-		return anyName, nil
-	}
-	var lines, length, chunked, auth, contentType, host int
-	for len(raw) > 0 {
-		line, rest, _ := bytes.Cut(raw, []byte{'\n'})
-		raw = rest
-		line, ended := bytes.CutSuffix(line, []byte{'\r'})
-		if !ended { // others on the way may not see the end of a line here
-			return bad("a line feed without a carriage return")
-		}
-		if len(line) == 0 {
-			continue
-		}
-		if line[0] == ' ' || line[0] == '\t' {
-			return bad("a folded header line")
-		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok || len(name) == 0 || !plainName(name) {
-			return bad("a malformed header line")
-		}
-		if bytes.IndexByte(value, '\r') >= 0 || bytes.IndexByte(value, 0) >= 0 {
-			return bad("a control character in a header")
-		}
-		names |= bitOf(name)
-		lines++
-		switch len(name) {
-		case 4:
-			host += isName(name, "host")
-		case 12:
-			contentType += isName(name, "content-type")
-		case 13:
-			auth += isName(name, "authorization")
-		case 14:
-			if isName(name, "content-length") == 1 {
-				length++
-				if !digits(bytes.TrimSpace(value)) {
-					return bad("a malformed Content-Length")
-				}
-			}
-		case 17:
-			if isName(name, "transfer-encoding") == 1 {
-				chunked++
-				if !bytes.EqualFold(bytes.TrimSpace(value), []byte("chunked")) {
-					return bad("an unknown Transfer-Encoding")
-				}
-			}
-		}
-	}
-	switch {
-	case lines > maxHeaders:
-		return anyName, refuse(431, "too_many_headers", "more than 100 header lines")
-	case length > 1 || chunked > 1 || length+chunked > 1:
-		return bad("more than one of Content-Length and Transfer-Encoding")
-	case auth > 1:
-		return anyName, refuse(400, "ambiguous_credentials", "more than one Authorization header")
-	case contentType > 1:
-		return bad("more than one Content-Type header")
-	case host > 1:
-		return bad("more than one Host header")
-	}
-	return names, nil
-}
-
-// plainName reports whether nothing in a name ends it for one reader and not for another.
-func plainName(name []byte) bool {
-	for _, c := range name {
-		if c == ' ' || c == '\t' || c == '\r' || c == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func isName(name []byte, want string) int {
-	if len(name) == len(want) && bytes.EqualFold(name, []byte(want)) {
-		return 1
-	}
-	return 0
 }
 
 func digits(v []byte) bool {

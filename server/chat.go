@@ -14,7 +14,13 @@ import (
 )
 
 // passOn are the caller's headers an upstream of the same dialect gets.
-var passOn = [...]string{"Content-Type", "Accept", "Anthropic-Version", "Anthropic-Beta", "Openai-Beta", "User-Agent"}
+var passOn = [...]struct {
+	field field
+	name  string
+}{
+	{fieldContentType, "Content-Type"}, {fieldAccept, "Accept"}, {fieldAnthropicVersion, "Anthropic-Version"},
+	{fieldAnthropicBeta, "Anthropic-Beta"}, {fieldOpenAIBeta, "Openai-Beta"}, {fieldUserAgent, "User-Agent"},
+}
 
 // serveRelay is the handler of every route that reaches an upstream.
 func (s *Server) serveRelay(c *call) {
@@ -166,14 +172,13 @@ func allowModels(c *call) func(string) bool {
 
 // forward appends the headers an upstream of the caller's dialect is to see.
 func (c *call) forward(out []providers.Header) []providers.Header {
-	for _, name := range passOn {
-		if v := c.header(name); len(v) > 0 {
-			if name == "Anthropic-Beta" { // a list, which may come in several lines
-				if all := c.ctx.Request.Header.PeekAll(name); len(all) > 1 {
-					v = bytes.Join(all, []byte(","))
-				}
+	for i := range passOn {
+		p := &passOn[i]
+		if v := c.header(p.field); len(v) > 0 {
+			if p.field == fieldAnthropicBeta {
+				v = c.joined(p.field, p.name)
 			}
-			out = append(out, providers.Header{Name: name, Value: c.s.words.get(v)})
+			out = append(out, providers.Header{Name: p.name, Value: c.s.words.get(v)})
 		}
 	}
 	return out
@@ -213,7 +218,7 @@ func (w *words) get(b []byte) string {
 
 // looped refuses a request that this gateway itself has sent.
 func (c *call) looped() *providers.Error {
-	if via := c.header("Via"); len(via) > 0 && bytes.Contains(via, c.s.via) {
+	if via := c.header(fieldVia); len(via) > 0 && bytes.Contains(via, c.s.via) {
 		return &providers.Error{Kind: providers.KindLoop, Code: "loop_detected", NoRetry: true,
 			Message: "this request has been here before: an account's base_url leads back to this gateway"}
 	}

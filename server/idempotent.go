@@ -12,7 +12,7 @@ import (
 // kept for it or with why there is none, and reports true. Else it returns the ticket
 // that will keep the answer; nil where the request has no such key.
 func (s *Server) replays(c *call, keyID string, body []byte, up *relay.Upload) (*replay.Ticket, bool) {
-	key := c.header("Idempotency-Key")
+	key := c.header(fieldIdempotencyKey)
 	if len(key) == 0 || s.o.Replay == nil || c.route.op.Counts() {
 		return nil, false
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"net"
 	"regexp"
 	"slices"
@@ -149,10 +150,12 @@ func TestFromOutside(t *testing.T) {
 	f := func(path, peer, key string, want int) {
 		t.Helper()
 		var req fasthttp.Request
-		req.SetRequestURI(path)
-		req.Header.SetHost("gateway")
+		head := "GET " + path + " HTTP/1.1\r\nHost: gateway\r\n"
 		if key != "" {
-			req.Header.Set("Authorization", "Bearer "+key)
+			head += "Authorization: Bearer " + key + "\r\n"
+		}
+		if err := req.Read(bufio.NewReader(strings.NewReader(head + "\r\n"))); err != nil {
+			t.Fatal(err)
 		}
 		var ctx fasthttp.RequestCtx
 		ctx.Init(&req, &net.TCPAddr{IP: net.ParseIP(peer), Port: 999}, nil)

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -176,14 +177,23 @@ type call struct {
 	// deployment is the model that an Azure path names; "": the body does.
 	deployment string
 	who        *admin.Caller
+	caller     admin.Caller // what who mostly leads to
 	id         string
 	clientID   string
 	start      time.Time
-	names      sieve // of the headers
+	fields     fields
 }
 
-// header returns the value of a header, nil if there is none.
-func (c *call) header(name string) []byte { return c.names.peek(&c.ctx.Request.Header, name) }
+// header returns the value of a header, empty if there is none.
+func (c *call) header(x field) []byte { return c.fields.get(x) }
+
+// joined returns the value of a header that is a list, which may come in several lines.
+func (c *call) joined(x field, name string) []byte {
+	if c.fields.repeated(x) {
+		return bytes.Join(c.ctx.Request.Header.PeekAll(name), []byte(","))
+	}
+	return c.header(x)
+}
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
@@ -262,12 +272,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
 	ctx := c.ctx
-	names, e := checkShape(ctx)
-	if c.names = names; e != nil {
+	if e := checkShape(ctx, &c.fields); e != nil {
 		ctx.SetConnectionClose()
 		return e
 	}
-	c.clientID = clientRequestID(c.header("X-Request-Id"))
+	c.clientID = clientRequestID(c.header(fieldRequestID))
 	if e := checkHost(ctx.Request.Header.Host(), ctx.Request.Header.IsHTTP11()); e != nil {
 		ctx.SetConnectionClose()
 		return e
@@ -321,17 +330,17 @@ func (s *Server) admit(c *call) *providers.Error {
 // denied tells the audit trail of a refused call of the admin API.
 func (s *Server) denied(c *call, who *admin.Caller, e *providers.Error) {
 	if s.o.Admin != nil && !s.detached.Load() && strings.HasPrefix(c.route.path, "/v1/admin/") {
-		s.o.Admin.Denied(c.start, who, s.auth.clientIP(c.ctx), c.route.method, clip(string(c.ctx.Path()), 200), e.Code)
+		s.o.Admin.Denied(c.start, who, s.auth.clientIP(c), c.route.method, clip(string(c.ctx.Path()), 200), e.Code)
 	}
 }
 
 // who identifies the caller: by the key that the request carries, else by the cookie
 // of a web session.
 func (s *Server) who(c *call) (*admin.Caller, *providers.Error) {
-	if c.names&bitOf("Cookie") != 0 {
+	if c.fields.has(fieldCookie) {
 		if id := cookieOf(c.ctx); len(id) > 0 {
 			if key, e := c.credential(); e == nil && len(key) == 0 {
-				return s.fromSession(c.ctx, id, c.start)
+				return s.fromSession(c, id)
 			}
 		}
 	}

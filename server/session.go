@@ -152,11 +152,12 @@ func cookieOf(ctx *fasthttp.RequestCtx) []byte {
 
 // fromSession identifies a browser by its cookie. Where the request changes
 // something it must carry the session's token, which other sites cannot read.
-func (s *Server) fromSession(ctx *fasthttp.RequestCtx, id []byte, now time.Time) (*admin.Caller, *providers.Error) {
+func (s *Server) fromSession(c *call, id []byte) (*admin.Caller, *providers.Error) {
+	ctx := c.ctx
 	if e := s.checkOrigin(ctx); e != nil {
 		return nil, e
 	}
-	one, ok := s.sessions.find(id, now)
+	one, ok := s.sessions.find(id, c.start)
 	if !ok {
 		return nil, &providers.Error{Kind: providers.KindAuthentication, Code: "session_ended", NoRetry: true, Message: "the session has ended: sign in again"}
 	}
@@ -170,7 +171,7 @@ func (s *Server) fromSession(ctx *fasthttp.RequestCtx, id []byte, now time.Time)
 			return nil, forbidden("content_type", "with a session, bodies must be application/json")
 		}
 	}
-	return s.auth.byHash(ctx, one.key, now)
+	return s.auth.byHash(c, one.key)
 }
 
 func forbidden(code, msg string) *providers.Error {
@@ -244,7 +245,7 @@ func (s *Server) signIn(c *call) {
 		c.fail(e)
 		return
 	}
-	ip := s.auth.clientIP(c.ctx)
+	ip := s.auth.clientIP(c)
 	if s.sessions.throttled(ip, c.start) {
 		c.ctx.Response.Header.Set("Retry-After", "60")
 		c.fail(&providers.Error{Kind: providers.KindRateLimit, Code: "too_many_sign_ins", Message: "too many failed sign-ins: wait a minute"})
@@ -268,7 +269,7 @@ func (s *Server) signIn(c *call) {
 		return
 	}
 	hash := sha256.Sum256([]byte(in.Key))
-	who, e := s.auth.byHash(c.ctx, hash, c.start)
+	who, e := s.auth.byHash(c, hash)
 	if e != nil {
 		s.sessions.fail(ip, c.start)
 		c.fail(e)
@@ -286,7 +287,7 @@ func (s *Server) signIn(c *call) {
 func (s *Server) showSession(c *call) {
 	c.noStore()
 	id := cookieOf(c.ctx)
-	who, e := s.fromSession(c.ctx, id, c.start)
+	who, e := s.fromSession(c, id)
 	if e != nil {
 		c.fail(e)
 		return
@@ -299,7 +300,7 @@ func (s *Server) showSession(c *call) {
 func (s *Server) signOut(c *call) {
 	c.noStore()
 	id := cookieOf(c.ctx)
-	if _, e := s.fromSession(c.ctx, id, c.start); e != nil && e.Code != "session_ended" {
+	if _, e := s.fromSession(c, id); e != nil && e.Code != "session_ended" {
 		c.fail(e)
 		return
 	}
