@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"sync"
 	"time"
 )
@@ -13,11 +12,11 @@ import (
 // may be called from others. Call Header until it succeeds, then Read until
 // io.EOF, and Close in any case.
 type Exchange struct {
-	c      *Client
-	host   *host
-	req    Request
-	target string
-	headBy time.Time
+	c        *Client
+	endpoint *endpoint
+	host     *host // the endpoint's
+	req      Request
+	headBy   time.Time
 
 	mu        sync.Mutex // guards the four below against Cancel
 	conn      *conn
@@ -46,13 +45,13 @@ type Exchange struct {
 	err      error  // what ended reading
 }
 
-// start gets a connection and writes the request. A connection from the pool that
-// proves dead before it took the request is replaced once.
-func (x *Exchange) start() error {
+// start gets a connection and writes the request, which begins with head. A connection
+// from the pool that proves dead before it took the request is replaced once.
+func (x *Exchange) start(head []byte) error {
 	if err := x.connect(x.req.Rest == nil); err != nil {
 		return err
 	}
-	err := x.write()
+	err := x.write(head)
 	if x.req.Rest != nil { // however long it took
 		x.headBy = x.c.o.Now().Add(x.req.Timeouts.Header)
 	}
@@ -70,7 +69,11 @@ func (x *Exchange) again() error {
 	if err := x.connect(false); err != nil {
 		return err
 	}
-	return x.written(x.write())
+	head, err := x.appendHead(x.buf[:0])
+	if err != nil {
+		return err // not for a header that was written before
+	}
+	return x.written(x.write(head))
 }
 
 // written judges a failed write. An upstream that refuses a request early stops
@@ -231,19 +234,13 @@ func (x *Exchange) Status() int { return x.head.status }
 
 // ResponseHeader returns the first value of a header of the answer, "" if there
 // is none. It stays usable after Close.
-func (x *Exchange) ResponseHeader(name string) (value string) {
-	for i := range x.head.fields {
-		if f := &x.head.fields[i]; len(f.name) == len(name) && strings.EqualFold(f.name, name) {
-			return f.value
-		}
-	}
-	return ""
-}
+func (x *Exchange) ResponseHeader(name string) (value string) { return x.head.find(name) }
 
 // EachHeader calls f for each header of the answer in the order received, names as received.
 func (x *Exchange) EachHeader(f func(name, value string)) {
 	for i := range x.head.fields {
-		f(x.head.fields[i].name, x.head.fields[i].value)
+		at := &x.head.fields[i]
+		f(x.head.name(at), x.head.value(at))
 	}
 }
 
@@ -267,6 +264,8 @@ func (x *Exchange) Cancel() {
 	}
 }
 
+var errClosed = errors.New("exchange is closed")
+
 // Close gives the connection back if the body was read to its end, else closes it.
 func (x *Exchange) Close() {
 	x.mu.Lock()
@@ -287,7 +286,7 @@ func (x *Exchange) Close() {
 		}
 	}
 	if x.err == nil {
-		x.err = errors.New("exchange is closed")
+		x.err = errClosed
 	}
 	x.putBuffer()
 	x.gzip, x.unzipped, x.req = nil, nil, Request{}

@@ -107,7 +107,15 @@ func FuzzHead(f *testing.F) {
 		if n == 0 {
 			return
 		}
-		h, err := parseHead(in[:n], nil)
+		h, _, err := parseHead(in[:n], nil)
+		if hw, m, more := parseHead(append(in[:n:n], "more\r\n\r\n"...), nil); (more == nil) != (err == nil) || more == nil && (m != n || hw.text != h.text) {
+			t.Fatalf("%q: %v alone, with more behind it %v, %d bytes of %d", in[:n], err, more, m, n)
+		}
+		for i := range n {
+			if _, _, cut := parseHead(in[:i], nil); cut == nil {
+				t.Fatalf("%q: %q is taken for whole", in[:n], in[:i])
+			}
+		}
 		if err != nil {
 			return
 		}
@@ -126,9 +134,12 @@ func FuzzHead(f *testing.F) {
 		}
 		first := map[string]string{}
 		for _, f := range h.fields {
-			name := http.CanonicalHeaderKey(f.name)
+			name := http.CanonicalHeaderKey(h.name(&f))
 			if _, seen := first[name]; !seen {
-				first[name] = f.value
+				first[name] = h.value(&f)
+			}
+			if !strings.ContainsAny(name, "^~") && h.find(name) != first[name] { // no name we know has these
+				t.Fatalf("%q: %s is found as %q, not %q", in[:n], name, h.find(name), first[name])
 			}
 		}
 		for name := range resp.Header {

@@ -13,22 +13,50 @@ const (
 	maxFields  = 256 // header fields
 )
 
-var errNotHTTP = errors.New("not an HTTP/1 status line")
+var (
+	errNotHTTP = errors.New("not an HTTP/1 status line")
+	errStatus  = errors.New("malformed status")
+	errField   = errors.New("malformed header field")
+	errControl = errors.New("control character in a header value")
+	errCutHead = errors.New("header block is not whole")
+)
 
 // A head is the header of an answer, as received.
 type head struct {
 	status    int
+	text      string // the header block
 	fields    []field
-	keep      bool // the connection may be used again
-	closes    bool // connection: close was said, which beats keep-alive
+	seen      uint64 // marks of the names, so that most that are not there need no search
+	keep      bool   // the connection may be used again
+	closes    bool   // connection: close was said, which beats keep-alive
 	chunked   bool
 	length    int64 // content-length; -1: none
 	coding    string
 	minorZero bool // HTTP/1.0
 }
 
-// A field is one header line.
-type field struct{ name, value string }
+// A field is one header line: where in the block its name and its value begin and end.
+type field struct{ name, colon, value, end int32 }
+
+func (h *head) name(f *field) string  { return h.text[f.name:f.colon] }
+func (h *head) value(f *field) string { return h.text[f.value:f.end] }
+
+// find returns the first value of a header, "" if there is none. Names are known ones.
+func (h *head) find(name string) string {
+	if h.seen&mark(name[0], len(name)) == 0 {
+		return ""
+	}
+	fields := h.fields
+	for i := range fields {
+		if f := &fields[i]; int(f.colon-f.name) == len(name) && sameName(h.name(f), name) {
+			return h.value(f)
+		}
+	}
+	return ""
+}
+
+// mark returns the bit of head.seen for names that begin with a letter and have a length.
+func mark(first byte, length int) uint64 { return 1 << ((uint(first|0x20) + 7*uint(length)) % 64) }
 
 // findHead looks for the end of the header block in b from where it left off at
 // *searched. It returns the block's length with its blank line, 0 if it is not whole.
@@ -53,94 +81,156 @@ func findHead(b []byte, searched *int) int {
 	}
 }
 
-// parseHead reads a header block. It is strict where framing is at stake. The
-// fields are kept in room, as far as they fit.
-func parseHead(block []byte, room []field) (head, error) {
-	text := string(block)
-	h := head{length: -1, keep: true, fields: room[:0]}
-	line, rest := cutHeadLine(text)
-	// HTTP-version SP 3DIGIT SP [reason]; many leave out the space where there is no reason
-	if len(line) < 12 || line[:7] != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
-		return h, errNotHTTP
+// parseHead reads the header block that b begins with, and returns its length. It is
+// strict where framing is at stake. Unless the block is whole, its errors are of no
+// account. The fields are kept in room, as far as they fit.
+func parseHead(b []byte, room []field) (h head, n int, err error) {
+	h = head{length: -1, fields: room[:0]}
+	if n, err = h.statusLine(b); err != nil {
+		return h, 0, err
 	}
-	for _, c := range []byte(line[9:12]) {
+	for {
+		if n == len(b) {
+			return h, 0, errCutHead
+		}
+		end := n
+		if b[n] == '\r' && n+1 < len(b) {
+			end++
+		}
+		if b[end] == '\n' {
+			return h, end + 1, h.read(string(b[:end+1]))
+		}
+		if len(h.fields) == maxFields {
+			return h, 0, fmt.Errorf("more than %d header fields", maxFields)
+		}
+		f, next, err := cutField(b, n)
+		if err != nil {
+			return h, 0, err
+		}
+		h.fields = append(h.fields, f)
+		h.seen |= mark(b[n], int(f.colon-f.name))
+		n = next
+	}
+}
+
+// statusLine reads HTTP-version SP 3DIGIT SP [reason], and returns where the next line
+// begins. Many leave out the space where there is no reason.
+func (h *head) statusLine(b []byte) (int, error) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return 0, errCutHead
+	}
+	line := b[:i]
+	if i > 0 && b[i-1] == '\r' {
+		line = b[:i-1]
+	}
+	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+		return 0, errNotHTTP
+	}
+	for _, c := range line[9:12] {
 		if c < '0' || c > '9' {
-			return h, errors.New("malformed status")
+			return 0, errStatus
 		}
 		h.status = h.status*10 + int(c-'0')
 	}
 	if h.status < 100 {
-		return h, errors.New("malformed status")
+		return 0, errStatus
 	}
 	h.minorZero = line[7] == '0'
 	h.keep = !h.minorZero
-	coded := false
-	for n := 0; ; n++ {
-		line, rest = cutHeadLine(rest)
-		if line == "" {
-			break
+	return i + 1, nil
+}
+
+// cutField finds the field that begins at i, and where the next line begins. A folded
+// line, white space before the colon and control characters are refused.
+func cutField(b []byte, i int) (f field, next int, err error) {
+	colon := tokenEnd(b, i)
+	switch {
+	case colon == len(b):
+		return f, 0, errCutHead
+	case colon == i || b[colon] != ':':
+		return f, 0, errField
+	}
+	value := colon + 1
+	for value < len(b) && isBlank(b[value]) {
+		value++
+	}
+	end := control(b, value)
+	for end < len(b) && b[end] == '\t' {
+		end = control(b, end+1)
+	}
+	next = end + 1
+	if next < len(b) && b[end] == '\r' {
+		next++
+	}
+	switch {
+	case next > len(b):
+		return f, 0, errCutHead
+	case b[next-1] != '\n':
+		return f, 0, errControl
+	}
+	for end > value && isBlank(b[end-1]) {
+		end--
+	}
+	return field{int32(i), int32(colon), int32(value), int32(end)}, next, nil
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// read takes in what the fields of the block say of the body.
+func (h *head) read(text string) error {
+	h.text = text
+	coded, fields := false, h.fields
+	for i := range fields {
+		f := &fields[i]
+		switch f.colon - f.name {
+		case int32(len("connection")), int32(len("content-length")), int32(len("content-encoding")), int32(len("transfer-encoding")):
+			if err := h.frame(h.name(f), h.value(f), &coded); err != nil {
+				return err
+			}
 		}
-		if n == maxFields {
-			return h, fmt.Errorf("more than %d header fields", maxFields)
-		}
-		name, value, err := cutField(line)
-		if err != nil {
-			return h, err
-		}
-		if err := h.frame(name, value, &coded); err != nil {
-			return h, err
-		}
-		h.fields = append(h.fields, field{name, value})
 	}
 	h.keep = h.keep && !h.closes
 	if h.chunked && h.length >= 0 {
-		return h, errors.New("both transfer-encoding and content-length")
+		return errors.New("both transfer-encoding and content-length")
 	}
 	if h.chunked && h.minorZero {
-		return h, errors.New("transfer-encoding in HTTP/1.0")
+		return errors.New("transfer-encoding in HTTP/1.0")
 	}
-	return h, nil
+	return nil
 }
 
 // frame notes a header field that says how the body is framed.
 func (h *head) frame(name, value string, coded *bool) error {
-	switch len(name) {
-	case len("connection"):
-		if strings.EqualFold(name, "connection") {
-			for word := range strings.SplitSeq(value, ",") {
-				if word = strings.TrimSpace(word); strings.EqualFold(word, "close") {
-					h.closes = true
-				} else if strings.EqualFold(word, "keep-alive") {
-					h.keep = true
-				}
+	switch {
+	case sameName(name, "connection"):
+		for word := range strings.SplitSeq(value, ",") {
+			if word = strings.TrimSpace(word); strings.EqualFold(word, "close") {
+				h.closes = true
+			} else if strings.EqualFold(word, "keep-alive") {
+				h.keep = true
 			}
 		}
-	case len("content-length"):
-		if strings.EqualFold(name, "content-length") {
-			if h.length >= 0 {
-				return errors.New("more than one content-length")
-			}
-			n, ok := parseLength(value)
-			if !ok {
-				return errors.New("malformed content-length")
-			}
-			h.length = n
+	case sameName(name, "content-length"):
+		if h.length >= 0 {
+			return errors.New("more than one content-length")
 		}
-	case len("content-encoding"):
-		if strings.EqualFold(name, "content-encoding") {
-			if *coded {
-				return errors.New("more than one content-encoding")
-			}
-			*coded = true
-			h.coding = value
+		n, ok := parseLength(value)
+		if !ok {
+			return errors.New("malformed content-length")
 		}
-	case len("transfer-encoding"):
-		if strings.EqualFold(name, "transfer-encoding") {
-			if h.chunked || !strings.EqualFold(value, "chunked") {
-				return errors.New("transfer-encoding other than chunked")
-			}
-			h.chunked = true
+		h.length = n
+	case sameName(name, "content-encoding"):
+		if *coded {
+			return errors.New("more than one content-encoding")
 		}
+		*coded = true
+		h.coding = value
+	case sameName(name, "transfer-encoding"):
+		if h.chunked || !strings.EqualFold(value, "chunked") {
+			return errors.New("transfer-encoding other than chunked")
+		}
+		h.chunked = true
 	}
 	return nil
 }
@@ -157,43 +247,4 @@ func parseLength(s string) (int64, bool) {
 		n = n*10 + int64(s[i]-'0')
 	}
 	return n, n < math.MaxInt64
-}
-
-// cutHeadLine returns the first line without its end, and what follows.
-func cutHeadLine(s string) (line, rest string) {
-	i := strings.IndexByte(s, '\n')
-	if i < 0 {
-		i, rest = len(s), ""
-	} else {
-		rest = s[i+1:]
-	}
-	if i > 0 && s[i-1] == '\r' {
-		i--
-	}
-	return s[:i], rest
-}
-
-// cutField splits a header line. A folded line, white space before the colon and control characters are refused.
-func cutField(line string) (name, value string, err error) {
-	colon := strings.IndexByte(line, ':')
-	if colon < 0 || !isToken(line[:colon]) {
-		return "", "", errors.New("malformed header field")
-	}
-	name, value = line[:colon], trimBlanks(line[colon+1:])
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return "", "", errors.New("control character in a header value")
-		}
-	}
-	return name, value, nil
-}
-
-func trimBlanks(s string) string {
-	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
-	}
-	return s
 }

@@ -35,39 +35,35 @@ type conn struct {
 	net.Conn          // TLS, if any
 	raw      net.Conn // below TLS: closing it never blocks
 	reused   bool
-	since    time.Time // idle since
+	since    time.Time // when a sweep first saw it idle; zero: none did
 	readBy   time.Time // the deadlines set; zero: none
 	writeBy  time.Time
 	look     look
 }
 
-// host finds or makes the host of a request and returns the request target.
-func (c *Client) host(req *Request) (*host, string, error) {
-	scheme, hostport, target, ok := splitURL(req.URL)
-	if !ok {
-		return nil, "", &Error{Kind: BadRequest, Err: errors.New("malformed URL")}
-	}
-	key := hostKey{scheme, hostport, req.Proxy}
+// host finds or makes the host of a key.
+func (c *Client) host(key hostKey) (*host, error) {
 	c.mu.Lock()
 	h := c.hosts[key]
 	c.mu.Unlock()
 	if h != nil {
-		return h, target, nil
+		return h, nil
 	}
-	h, err := c.newHost(hostKey{scheme, strings.Clone(hostport), strings.Clone(req.Proxy)})
+	key.host, key.proxy = strings.Clone(key.host), strings.Clone(key.proxy) // they are parts of more
+	h, err := c.newHost(key)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, "", &Error{Kind: Dial, Err: errors.New("client is closed")}
+		return nil, &Error{Kind: Dial, Err: errors.New("client is closed")}
 	}
 	if other := c.hosts[key]; other != nil {
-		return other, target, nil
+		return other, nil
 	}
-	c.hosts[h.key] = h
-	return h, target, nil
+	c.hosts[key] = h
+	return h, nil
 }
 
 func (c *Client) newHost(key hostKey) (*host, error) {
@@ -98,54 +94,31 @@ func (c *Client) newHost(key hostKey) (*host, error) {
 	return h, nil
 }
 
-// splitURL splits an absolute URL without allocating; ok: it is http or https with a target of printable ASCII.
-func splitURL(raw string) (scheme, hostport, target string, ok bool) {
-	switch {
-	case strings.HasPrefix(raw, "https://"):
-		scheme = raw[:5]
-	case strings.HasPrefix(raw, "http://"):
-		scheme = raw[:4]
-	default:
-		return "", "", "", false
-	}
-	rest := raw[len(scheme)+3:]
-	for i := 0; i < len(rest); i++ {
-		if rest[i] <= ' ' || rest[i] >= 0x7f || rest[i] == '#' {
-			return "", "", "", false
-		}
-	}
-	i := strings.IndexAny(rest, "/?")
-	switch {
-	case i < 0:
-		hostport, target = rest, "/"
-	case rest[i] == '?':
-		hostport, target = rest[:i], "/"+rest[i:]
-	default:
-		hostport, target = rest[:i], rest[i:]
-	}
-	return scheme, hostport, target, hostport != ""
-}
-
 // acquire returns an idle connection that still lives, or nil after reserving the right to dial one.
 func (h *host) acquire(now time.Time) (*conn, error) {
 	for {
 		h.mu.Lock()
 		n := len(h.idle)
 		if n == 0 {
-			defer h.mu.Unlock()
-			return nil, h.reserve()
+			err := h.reserve()
+			h.mu.Unlock()
+			return nil, err
 		}
 		cn := h.idle[n-1]
 		h.idle[n-1] = nil
 		h.idle = h.idle[:n-1]
 		h.mu.Unlock()
-		rested := now.Sub(cn.since)
-		if rested < h.c.o.IdleTimeout && alive(cn) {
+		if !h.tired(cn, now) && alive(cn) {
 			cn.reused = true
 			return cn, nil
 		}
 		h.discard(cn)
 	}
+}
+
+// tired reports whether a connection has been idle too long.
+func (h *host) tired(cn *conn, now time.Time) bool {
+	return !cn.since.IsZero() && now.Sub(cn.since) >= h.c.o.IdleTimeout
 }
 
 // reserve counts a connection about to be dialled. h.mu is held.
@@ -187,7 +160,7 @@ func (h *host) discard(cn *conn) {
 
 // release keeps a connection for the next exchange.
 func (h *host) release(cn *conn) {
-	cn.since = h.c.o.Now()
+	cn.since = time.Time{}
 	h.mu.Lock()
 	keep := !h.retired && len(h.idle) < h.c.o.MaxIdle
 	first := len(h.idle) == 0
@@ -214,15 +187,19 @@ func (h *host) retire() {
 	}
 }
 
+// sweeps is how often idle connections are looked at within the time that they are kept.
+const sweeps = 4
+
 func (c *Client) armSweep() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer == nil && !c.closed {
-		c.timer = time.AfterFunc(c.o.IdleTimeout, c.sweep)
+		c.timer = time.AfterFunc(c.o.IdleTimeout/sweeps, c.sweep)
 	}
 }
 
-// sweep closes connections that were idle too long, and forgets hosts without any.
+// sweep closes connections that were idle too long, and forgets hosts without any,
+// and their endpoints.
 func (c *Client) sweep() {
 	now := c.o.Now()
 	c.mu.Lock()
@@ -235,9 +212,14 @@ func (c *Client) sweep() {
 	for key, h := range c.hosts {
 		h.mu.Lock()
 		n := 0
-		for n < len(h.idle) && now.Sub(h.idle[n].since) >= c.o.IdleTimeout {
+		for n < len(h.idle) && h.tired(h.idle[n], now) {
 			h.idle[n].raw.Close()
 			n++
+		}
+		for _, cn := range h.idle[n:] {
+			if cn.since.IsZero() {
+				cn.since = now
+			}
 		}
 		h.open -= n
 		h.idle = append(h.idle[:0:0], h.idle[n:]...) // a new slice: a burst's does not stay
@@ -245,10 +227,11 @@ func (c *Client) sweep() {
 		if h.open == 0 {
 			h.retired = true
 			delete(c.hosts, key)
+			clear(c.endpoints)
 		}
 		h.mu.Unlock()
 	}
 	if again {
-		c.timer = time.AfterFunc(c.o.IdleTimeout/2, c.sweep)
+		c.timer = time.AfterFunc(c.o.IdleTimeout/sweeps, c.sweep)
 	}
 }

@@ -15,20 +15,20 @@ func (x *Exchange) Header(until time.Time) error {
 		if x.err != nil {
 			return x.err
 		}
-		block, err := x.findHead()
-		if err != nil {
+		whole, err := false, error(nil)
+		if x.r < x.w {
+			whole, err = x.readHead()
+		}
+		if err != nil && !x.leftOver(err) {
 			return x.fail(err)
 		}
-		if block != nil {
-			err := x.readHead(block)
-			if err != nil && !x.leftOver(err) {
+		if err != nil || x.gotHead && x.tooLate() {
+			if err := x.again(); err != nil {
 				return x.fail(err)
 			}
-			if err != nil || x.gotHead && x.tooLate() {
-				if err := x.again(); err != nil {
-					return x.fail(err)
-				}
-			}
+			continue
+		}
+		if whole {
 			continue
 		}
 		limit := until
@@ -91,40 +91,42 @@ func (x *Exchange) fail(err error) error {
 	return err
 }
 
-// findHead returns the header block if it is in buf, and makes room for more of it if not.
-func (x *Exchange) findHead() ([]byte, error) {
+// readHead takes a header block in if it is in buf whole, and makes room for more of it
+// if not. An interim answer is dropped.
+func (x *Exchange) readHead() (whole bool, err error) {
 	if x.searched == 0 { // line ends before a status line are left over from an earlier answer (RFC 9112, section 2.2)
 		for x.r < x.w && (x.buf[x.r] == '\r' || x.buf[x.r] == '\n') {
 			x.r++
 		}
 	}
 	got := x.buf[x.r:x.w]
-	n := findHead(got, &x.searched)
-	if n > x.c.o.MaxHeader || n == 0 && len(got) >= x.c.o.MaxHeader {
-		return nil, &Error{Kind: TooLarge, Sent: true, Err: errors.New("header block exceeds the limit")}
+	h, n, err := head{}, 0, errCutHead
+	if x.searched == 0 { // most come whole
+		h, n, err = parseHead(got, x.head.fields)
 	}
-	if n > 0 {
-		return got[:n], nil
-	}
-	if x.r == 0 && x.w == len(x.buf) {
-		x.buf = append(x.buf, make([]byte, len(x.buf))...)
-	}
-	return nil, nil
-}
-
-// readHead takes a header block in: an interim answer is dropped.
-func (x *Exchange) readHead(block []byte) error {
-	h, err := parseHead(block, x.head.fields)
 	if err != nil {
-		return &Error{Kind: BadResponse, Sent: true, Err: err}
+		if n = findHead(got, &x.searched); n > 0 {
+			h, _, err = parseHead(got[:n], x.head.fields)
+		}
 	}
-	x.r += len(block)
+	switch {
+	case n > x.c.o.MaxHeader || n == 0 && len(got) >= x.c.o.MaxHeader:
+		return false, &Error{Kind: TooLarge, Sent: true, Err: errors.New("header block exceeds the limit")}
+	case n == 0:
+		if x.r == 0 && x.w == len(x.buf) {
+			x.buf = append(x.buf, make([]byte, len(x.buf))...)
+		}
+		return false, nil
+	case err != nil:
+		return false, &Error{Kind: BadResponse, Sent: true, Err: err}
+	}
+	x.r += n
 	x.searched = 0
 	if h.status < 200 {
 		if x.interim++; x.interim > maxInterim || h.status == 101 {
-			return &Error{Kind: BadResponse, Sent: true, Err: errors.New("unexpected interim answer")}
+			return false, &Error{Kind: BadResponse, Sent: true, Err: errors.New("unexpected interim answer")}
 		}
-		return nil
+		return true, nil
 	}
 	x.head, x.gotHead = h, true
 	x.body.begin(&h, x.req.Method)
@@ -133,9 +135,9 @@ func (x *Exchange) readHead(block []byte) error {
 	case strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip"):
 		x.gzip = &unzip{}
 	default:
-		return &Error{Kind: BadResponse, Sent: true, Err: errors.New("content-encoding was not asked for")}
+		return false, &Error{Kind: BadResponse, Sent: true, Err: errors.New("content-encoding was not asked for")}
 	}
-	return nil
+	return true, nil
 }
 
 // AtEnd reports that the body was read to its end: Read would return io.EOF.
@@ -232,13 +234,13 @@ func (x *Exchange) readPlain(p []byte, until time.Time) (int, error) {
 
 // took judges what taking n bytes of content has come to.
 func (x *Exchange) took(n int, err error) error {
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		err = &Error{Kind: BadResponse, Sent: true, Err: err}
-	}
-	if n > 0 {
-		if err != nil && !errors.Is(err, io.EOF) {
+		if n > 0 {
 			x.err = err // told by the next call
 		}
+	}
+	if n > 0 {
 		return nil
 	}
 	return err

@@ -37,7 +37,7 @@ type Options struct {
 	MaxConns int
 	// MaxIdle bounds the idle connections kept for one host. 0: 512.
 	MaxIdle int
-	// IdleTimeout is how long an idle connection is kept. 0: 90 s.
+	// IdleTimeout is how long an idle connection is kept, and up to a quarter more. 0: 90 s.
 	IdleTimeout time.Duration
 	// MaxHeader bounds the header block of an answer, in bytes. 0: 64 KiB.
 	MaxHeader int
@@ -69,15 +69,16 @@ var (
 
 // Or returns t with what is 0 taken from d.
 func (t Timeouts) Or(d Timeouts) Timeouts {
-	for _, p := range [...]struct {
-		to   *time.Duration
-		from time.Duration
-	}{{&t.Dial, d.Dial}, {&t.TLS, d.TLS}, {&t.Header, d.Header}, {&t.FirstEvent, d.FirstEvent}, {&t.Idle, d.Idle}, {&t.Total, d.Total}} {
-		if *p.to == 0 {
-			*p.to = p.from
+	or := func(t, d time.Duration) time.Duration {
+		if t == 0 {
+			return d
 		}
+		return t
 	}
-	return t
+	return Timeouts{
+		Dial: or(t.Dial, d.Dial), TLS: or(t.TLS, d.TLS), Header: or(t.Header, d.Header),
+		FirstEvent: or(t.FirstEvent, d.FirstEvent), Idle: or(t.Idle, d.Idle), Total: or(t.Total, d.Total),
+	}
 }
 
 // A Request is what is sent. Header and Body must stay unchanged until the
@@ -103,15 +104,17 @@ type Request struct {
 // A Client holds the connections to all upstreams. It is safe for concurrent use.
 type Client struct {
 	o       Options
-	via     string
+	tail    string // of the headers of each request
+	lines   lines
 	tls     *tls.Config
 	buffers sync.Pool // *[bufferSize]byte
 	littles sync.Pool // *[littleSize]byte
 
-	mu     sync.Mutex
-	hosts  map[hostKey]*host
-	timer  *time.Timer // closes what has been idle too long; nil: nothing is idle
-	closed bool
+	mu        sync.Mutex
+	hosts     map[hostKey]*host
+	endpoints map[endpointKey]*endpoint // of hosts alone that are in hosts
+	timer     *time.Timer               // closes what has been idle too long; nil: nothing is idle
+	closed    bool
 }
 
 // bufferSize is what an exchange reads and writes through; it holds one only while it runs.
@@ -137,7 +140,7 @@ func New(o Options) *Client {
 	if o.MaxHeader == 0 {
 		o.MaxHeader = 64 << 10
 	}
-	c := &Client{o: o, via: "1.1 ai-gateway-" + o.InstanceID, hosts: map[hostKey]*host{}}
+	c := &Client{o: o, tail: "accept-encoding: identity\r\nvia: 1.1 ai-gateway-" + o.InstanceID + "\r\n", hosts: map[hostKey]*host{}, endpoints: map[endpointKey]*endpoint{}}
 	if o.TLS != nil {
 		c.tls = o.TLS.Clone()
 	} else {
@@ -163,6 +166,7 @@ func (c *Client) Close() {
 	}
 	hosts := c.hosts
 	c.hosts = map[hostKey]*host{}
+	clear(c.endpoints)
 	c.mu.Unlock()
 	for _, h := range hosts {
 		h.retire()
@@ -182,23 +186,25 @@ func (c *Client) Start(req *Request) (*Exchange, error) {
 // StartIn is Start in an exchange that the caller has: a new one, or one that was
 // closed and that nobody looks at any more.
 func (c *Client) StartIn(x *Exchange, req *Request) error {
-	if err := checkRequest(req); err != nil {
-		return &Error{Kind: BadRequest, Err: err}
-	}
-	h, target, err := c.host(req)
+	e, err := c.endpoint(req.URL, req.Proxy)
 	if err != nil {
 		return err
 	}
-	*x = Exchange{c: c, host: h, req: *req, target: target, now: req.At, head: head{fields: x.head.fields[:0]}}
+	room := x.head.fields[:0]
+	*x = Exchange{}
+	x.c, x.endpoint, x.host, x.req, x.now, x.head.fields = c, e, e.host, *req, req.At, room
 	if x.now.IsZero() {
 		x.now = c.o.Now()
 	}
 	x.req.Timeouts = req.Timeouts.Or(Defaults)
 	x.headBy = x.now.Add(x.req.Timeouts.Header)
 	x.takeBuffer()
-	if err := x.start(); err != nil {
-		x.Close()
-		return err
+	head, err := x.appendHead(x.buf[:0])
+	if err == nil {
+		err = x.start(head)
 	}
-	return nil
+	if err != nil {
+		x.Close()
+	}
+	return err
 }
