@@ -14,52 +14,102 @@ import (
 // accessLine returns what writes one line for each settled request: no prompt, no
 // secret. In JSON it is made by hand, for it costs each request.
 func accessLine(log *slog.Logger, lines *telemetry.Lines, asJSON bool) func(*store.UsageRow) {
+	var made accessLines
 	return func(r *store.UsageRow) {
 		if !log.Enabled(context.Background(), slog.LevelInfo) {
 			return
 		}
 		if asJSON {
-			lines.Add(func(dst []byte) []byte { return appendAccess(dst, r) })
+			lines.Add(func(dst []byte) []byte { return made.append(dst, r) })
 			return
 		}
-		log.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.String("id", r.RequestID), slog.String("op", r.Operation),
-			slog.Int("status", r.Status), slog.String("end", r.EndReason), slog.String("key", r.KeyName), slog.String("model", r.Model),
-			slog.String("provider", r.Provider), slog.String("account", r.Account), slog.Int("attempts", len(r.Attempts)),
-			slog.Int64("in", r.Tokens.Prompt()), slog.Int64("out", r.Tokens.Completion()), slog.String("cost_usd", store.FormatUSD(r.CostNano)),
-			slog.Duration("ttft", r.TTFT), slog.Duration("took", r.Duration), slog.Duration("overhead", r.Overhead), slog.String("error", r.Error))
+		log.LogAttrs(context.Background(), slog.LevelInfo, "request", accessAttrs(r)...)
 	}
 }
 
-// appendAccess appends the line in the shape of slog's JSON lines; durations are nanoseconds.
-func appendAccess(dst []byte, r *store.UsageRow) []byte {
-	text := func(name, v string) {
-		dst = append(append(append(dst, `,"`...), name...), `":`...)
-		dst = wire.AppendString(dst, v)
+func accessAttrs(r *store.UsageRow) []slog.Attr {
+	return []slog.Attr{
+		slog.String("id", r.RequestID), slog.String("op", r.Operation),
+		slog.Int("status", r.Status), slog.String("end", r.EndReason), slog.String("key", r.KeyName), slog.String("model", r.Model),
+		slog.String("provider", r.Provider), slog.String("account", r.Account), slog.Int("attempts", len(r.Attempts)),
+		slog.Int64("in", r.Tokens.Prompt()), slog.Int64("out", r.Tokens.Completion()), slog.String("cost_usd", store.FormatUSD(r.CostNano)),
+		slog.Duration("ttft", r.TTFT), slog.Duration("took", r.Duration), slog.Duration("overhead", r.Overhead), slog.String("error", r.Error),
 	}
-	number := func(name string, v int64) {
-		dst = append(append(append(dst, `,"`...), name...), `":`...)
-		dst = strconv.AppendInt(dst, v, 10)
-	}
+}
+
+// accessLines makes lines one after the other; it keeps how the second of the last is written.
+type accessLines struct {
+	second  int64
+	written []byte // "2006-01-02T15:04:05"
+}
+
+// append appends the line in the shape of slog's JSON lines; durations are nanoseconds.
+func (a *accessLines) append(dst []byte, r *store.UsageRow) []byte {
 	dst = append(dst, `{"time":"`...)
-	dst = r.Time.Add(r.Duration).UTC().AppendFormat(dst, time.RFC3339Nano)
-	dst = append(dst, `","level":"INFO","msg":"request"`...)
-	text("id", r.RequestID)
-	text("op", r.Operation)
-	number("status", int64(r.Status))
-	text("end", r.EndReason)
-	text("key", r.KeyName)
-	text("model", r.Model)
-	text("provider", r.Provider)
-	text("account", r.Account)
-	number("attempts", int64(len(r.Attempts)))
-	number("in", r.Tokens.Prompt())
-	number("out", r.Tokens.Completion())
-	dst = append(dst, `,"cost_usd":"`...)
-	dst = store.AppendUSD(dst, r.CostNano)
-	dst = append(dst, '"')
-	number("ttft", int64(r.TTFT))
-	number("took", int64(r.Duration))
-	number("overhead", int64(r.Overhead))
-	text("error", r.Error)
+	dst = a.appendTime(dst, r.Time.Add(r.Duration))
+	dst = appendText(dst, `","level":"INFO","msg":"request","id":`, r.RequestID)
+	dst = appendText(dst, `,"op":`, r.Operation)
+	dst = appendNumber(dst, `,"status":`, int64(r.Status))
+	dst = appendText(dst, `,"end":`, r.EndReason)
+	dst = appendText(dst, `,"key":`, r.KeyName)
+	dst = appendText(dst, `,"model":`, r.Model)
+	dst = appendText(dst, `,"provider":`, r.Provider)
+	dst = appendText(dst, `,"account":`, r.Account)
+	dst = appendNumber(dst, `,"attempts":`, int64(len(r.Attempts)))
+	dst = appendNumber(dst, `,"in":`, r.Tokens.Prompt())
+	dst = appendNumber(dst, `,"out":`, r.Tokens.Completion())
+	dst = store.AppendUSD(append(dst, `,"cost_usd":"`...), r.CostNano)
+	dst = appendNumber(dst, `","ttft":`, int64(r.TTFT))
+	dst = appendNumber(dst, `,"took":`, int64(r.Duration))
+	dst = appendNumber(dst, `,"overhead":`, int64(r.Overhead))
+	dst = appendText(dst, `,"error":`, r.Error)
 	return append(dst, "}\n"...)
+}
+
+// appendTime appends t in the form of time.RFC3339Nano, UTC.
+func (a *accessLines) appendTime(dst []byte, t time.Time) []byte {
+	if second := t.Unix(); second != a.second || a.written == nil {
+		a.second = second
+		a.written = t.UTC().AppendFormat(a.written[:0], "2006-01-02T15:04:05")
+	}
+	dst = append(dst, a.written...)
+	if rest := t.Nanosecond(); rest > 0 {
+		dst = append(dst, '.')
+		for ; rest > 0; rest = rest % 1e8 * 10 {
+			dst = append(dst, '0'+byte(rest/1e8))
+		}
+	}
+	return append(dst, 'Z')
+}
+
+func appendText(dst []byte, before, v string) []byte {
+	dst = append(dst, before...)
+	if !simple(v) {
+		return wire.AppendString(dst, v)
+	}
+	dst = append(dst, '"')
+	dst = append(dst, v...)
+	return append(dst, '"')
+}
+
+func appendNumber(dst []byte, before string, v int64) []byte {
+	return strconv.AppendInt(append(dst, before...), v, 10)
+}
+
+// simple reports that s needs no escape. It may say no of some that need none either.
+func simple(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if (w|(w-' '*ones)|((w^'"'*ones)-ones)|((w^'\\'*ones)-ones))&highs != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -17,12 +15,14 @@ var ErrCorrupt = errors.New("corrupt record")
 // may be reused. A version it does not know gives an error that wraps ErrNewer,
 // anything else that is wrong one that wraps ErrCorrupt; it never panics.
 func DecodeEntry(b []byte, e *Entry) error {
+	e.Row = nil // may be somebody's still
 	err := DecodeWhole(b, e)
 	e.Encoded = ""
 	return err
 }
 
-// DecodeWhole is DecodeEntry, and keeps the row's stored form with it.
+// DecodeWhole is DecodeEntry, keeps the row's stored form with it, and decodes the row
+// into e.Row if there is one before.
 func DecodeWhole(b []byte, e *Entry) error {
 	if len(b) == 0 {
 		return fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
@@ -30,8 +30,9 @@ func DecodeWhole(b []byte, e *Entry) error {
 	if !known(b[0]) {
 		return fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
 	}
+	row := e.Row
 	*e = Entry{}
-	r := reader{b: b[1:], s: string(b[1:])}
+	r := reader{s: string(b), at: 1}
 	for r.next() {
 		switch r.num {
 		case entryBoot:
@@ -50,10 +51,18 @@ func DecodeWhole(b []byte, e *Entry) error {
 			m.hold(e.Hold)
 			r.fail(m.err)
 		case entryRow:
-			e.Row = &UsageRow{}
+			if row == nil {
+				row = new(UsageRow)
+			}
+			e.Row = row
+			attempts := row.Attempts[:0]
+			*row = UsageRow{Attempts: attempts}
 			m := r.message()
 			e.Encoded = m.s
-			m.versionedRow(e.Row)
+			m.versionedRow(row)
+			if len(row.Attempts) == 0 {
+				row.Attempts = nil
+			}
 			r.fail(m.err)
 		case entryDelta:
 			e.DeltaNano = protowire.DecodeZigZag(r.uint())
@@ -91,7 +100,7 @@ func DecodeWhole(b []byte, e *Entry) error {
 // DecodeRow sets row to what b holds; errors and sharing as DecodeEntry's.
 func DecodeRow(b []byte, row *UsageRow) error {
 	*row = UsageRow{}
-	r := reader{b: b, s: string(b)}
+	r := reader{s: string(b)}
 	r.versionedRow(row)
 	if r.err != nil {
 		return fmt.Errorf("cannot decode row: %w", r.err)
@@ -102,107 +111,6 @@ func DecodeRow(b []byte, row *UsageRow) error {
 // known reports whether a record's version is one that is read here: the same fields
 // mean the same in both.
 func known(version byte) bool { return version == rowVersion || version == spentVersion }
-
-// A reader walks the fields of one message. b and s are the same bytes: numbers
-// are read from b, text is cut from s without another copy. The first error
-// stays and ends the walk.
-type reader struct {
-	b   []byte
-	s   string
-	num protowire.Number
-	typ protowire.Type
-	err error
-}
-
-func (r *reader) fail(err error) {
-	if r.err == nil && err != nil {
-		r.err = err
-		r.b = nil
-	}
-}
-
-func (r *reader) advance(n int) {
-	r.s = r.s[len(r.s)-len(r.b)+n:]
-	r.b = r.b[n:]
-}
-
-func (r *reader) next() bool {
-	if r.err != nil || len(r.b) == 0 {
-		return false
-	}
-	num, typ, n := protowire.ConsumeTag(r.b)
-	if n < 0 {
-		r.fail(fmt.Errorf("bad tag: %w", ErrCorrupt))
-		return false
-	}
-	r.num, r.typ = num, typ
-	r.advance(n)
-	return true
-}
-
-func (r *reader) skip() {
-	n := protowire.ConsumeFieldValue(r.num, r.typ, r.b)
-	if n < 0 {
-		r.fail(fmt.Errorf("bad field %d: %w", r.num, ErrCorrupt))
-		return
-	}
-	r.advance(n)
-}
-
-func (r *reader) uint() uint64 {
-	v, n := protowire.ConsumeVarint(r.b)
-	if r.typ != protowire.VarintType || n < 0 {
-		r.fail(fmt.Errorf("field %d is no number: %w", r.num, ErrCorrupt))
-		return 0
-	}
-	r.advance(n)
-	return v
-}
-
-func (r *reader) uintMax(max uint64) uint64 {
-	v := r.uint()
-	if v > max {
-		r.fail(fmt.Errorf("field %d is %d, at most %d is possible: %w", r.num, v, max, ErrCorrupt))
-		return 0
-	}
-	return v
-}
-
-func (r *reader) int() int64              { return int64(r.uint()) }
-func (r *reader) duration() time.Duration { return time.Duration(r.uint()) }
-func (r *reader) bool() bool              { return r.uint() != 0 }
-
-func (r *reader) time() time.Time {
-	if r.typ != protowire.Fixed64Type || len(r.b) < 8 {
-		r.fail(fmt.Errorf("field %d is no time: %w", r.num, ErrCorrupt))
-		return time.Time{}
-	}
-	t := time.Unix(0, int64(binary.LittleEndian.Uint64(r.b))).UTC()
-	r.advance(8)
-	return t
-}
-
-func (r *reader) text() string {
-	v, n := protowire.ConsumeBytes(r.b)
-	if r.typ != protowire.BytesType || n < 0 {
-		r.fail(fmt.Errorf("field %d is no text: %w", r.num, ErrCorrupt))
-		return ""
-	}
-	s := r.s[n-len(v) : n]
-	r.advance(n)
-	return s
-}
-
-func (r *reader) message() reader {
-	v, n := protowire.ConsumeBytes(r.b)
-	if r.typ != protowire.BytesType || n < 0 {
-		r.fail(fmt.Errorf("field %d is no message: %w", r.num, ErrCorrupt))
-		return reader{err: r.err}
-	}
-	m := reader{b: v, s: r.s[n-len(v) : n]}
-	r.advance(n)
-	return m
-}
 
 func (r *reader) hold(h *Hold) {
 	for r.next() {
@@ -247,14 +155,14 @@ func (r *reader) versionedRow(row *UsageRow) {
 	switch {
 	case r.err != nil:
 		return
-	case len(r.b) == 0:
+	case r.s == "":
 		r.fail(fmt.Errorf("empty row: %w", ErrCorrupt))
 		return
-	case !known(r.b[0]):
-		r.fail(fmt.Errorf("row of version %d: %w", r.b[0], ErrNewer))
+	case !known(r.s[0]):
+		r.fail(fmt.Errorf("row of version %d: %w", r.s[0], ErrNewer))
 		return
 	}
-	r.advance(1)
+	r.at = 1
 	for r.next() {
 		if !r.rowText(row) {
 			r.rowField(row)

@@ -275,12 +275,15 @@ func appendAttempt(dst []byte, a *Attempt) []byte {
 }
 
 func appendTokens(dst []byte, num protowire.Number, t *Tokens) []byte {
-	if *t == (Tokens{}) {
-		return dst
-	}
+	before := len(dst)
 	dst, at := open(dst, num)
-	for i, n := range t.fields() {
-		dst = appendUint(dst, protowire.Number(i+1), uint64(*n))
+	for i, n := range t.counts() {
+		if n != 0 {
+			dst = appendUint(dst, protowire.Number(i+1), uint64(n))
+		}
+	}
+	if len(dst) == at {
+		return dst[:before]
 	}
 	closeAt(dst, at)
 	return dst
@@ -308,7 +311,7 @@ func appendMetadata(dst []byte, m map[string]string) []byte {
 		var at int
 		dst, at = open(dst, rowMetadata)
 		dst = appendText(dst, 1, k)
-		dst = protowire.AppendTag(dst, 2, protowire.BytesType)
+		dst = appendTag(dst, 2, protowire.BytesType)
 		dst = protowire.AppendString(dst, v)
 		closeAt(dst, at)
 	}
@@ -324,10 +327,19 @@ func (t *Tokens) fields() [14]*int64 {
 	}
 }
 
+// counts are the buckets in the order of fields.
+func (t *Tokens) counts() [14]int64 {
+	return [14]int64{
+		t.Input, t.InputAudio, t.InputImage, t.CacheRead, t.CacheWrite5m, t.CacheWrite1h,
+		t.Output, t.OutputAudio, t.OutputImage, t.Reasoning,
+		t.Images, t.AudioMs, t.Characters, t.Searches,
+	}
+}
+
 // open begins a nested message whose length is not known yet: three bytes are
 // kept for it, filled by closeAt as a padded varint (legal, up to 2 MiB).
 func open(dst []byte, num protowire.Number) (out []byte, at int) {
-	dst = protowire.AppendTag(dst, num, protowire.BytesType)
+	dst = appendTag(dst, num, protowire.BytesType)
 	return append(dst, 0, 0, 0), len(dst) + 3
 }
 
@@ -339,21 +351,87 @@ func closeAt(dst []byte, at int) {
 	dst[at-3], dst[at-2], dst[at-1] = byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)
 }
 
+// appendTag writes what a field begins with. Its number is below 2,048, as all here are.
+func appendTag(dst []byte, num protowire.Number, typ protowire.Type) []byte {
+	tag := uint(num)<<3 | uint(typ)
+	if tag >= 0x80 {
+		dst = append(dst, byte(tag)|0x80)
+		tag >>= 7
+	}
+	return append(dst, byte(tag))
+}
+
+// appendTexts writes fields that are numbered one after the other.
+func appendTexts(dst []byte, num protowire.Number, texts ...string) []byte {
+	for i, s := range texts {
+		if s != "" {
+			dst = appendText(dst, num+protowire.Number(i), s)
+		}
+	}
+	return dst
+}
+
+// appendText copies some bytes at a time and looks meanwhile whether they are plain.
 func appendText(dst []byte, num protowire.Number, s string) []byte {
 	if s == "" {
 		return dst
 	}
-	s = clean(s, MaxText)
-	dst = protowire.AppendTag(dst, num, protowire.BytesType)
-	return protowire.AppendString(dst, s)
+	n := len(dst)
+	if len(s) >= 0x80 || cap(dst)-n < len(s)+3 {
+		return appendTextSlow(dst, num, s)
+	}
+	out := dst[:n+len(s)+3]
+	tag := uint(num)<<3 | uint(protowire.BytesType)
+	if tag >= 0x80 {
+		out[n] = byte(tag) | 0x80
+		n++
+		tag >>= 7
+	}
+	out[n], out[n+1] = byte(tag), byte(len(s))
+	out = out[n+2 : n+2+len(s) : n+2+len(s)]
+	var seen uint64
+	switch last := len(s) - 8; {
+	case last >= 0:
+		for i := 0; i < last; i += 8 {
+			w := word(s[i:])
+			binary.LittleEndian.PutUint64(out[i:i+8:i+8], w)
+			seen |= w | (w - lows)
+		}
+		w := word(s[last:]) // again, in part
+		binary.LittleEndian.PutUint64(out[last:last+8:last+8], w)
+		seen |= w | (w - lows)
+	case last >= -4:
+		w, v := half(s), half(s[last+4:])
+		binary.LittleEndian.PutUint32(out[:4:4], w)
+		binary.LittleEndian.PutUint32(out[last+4:last+8:last+8], v)
+		both := uint64(w)<<32 | uint64(v)
+		seen = both | (both - lows)
+	default:
+		for i := range len(s) {
+			c := s[i]
+			out[i] = c
+			seen |= uint64(c | (c - 1))
+		}
+	}
+	if seen&highs != 0 {
+		return appendTextSlow(dst, num, s)
+	}
+	return dst[:n+2+len(s)]
+}
+
+func appendTextSlow(dst []byte, num protowire.Number, s string) []byte {
+	return protowire.AppendString(appendTag(dst, num, protowire.BytesType), clean(s, MaxText))
 }
 
 func appendUint(dst []byte, num protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return dst
 	}
-	dst = protowire.AppendTag(dst, num, protowire.VarintType)
-	return protowire.AppendVarint(dst, v)
+	dst = appendTag(dst, num, protowire.VarintType)
+	for ; v >= 0x80; v >>= 7 {
+		dst = append(dst, byte(v)|0x80)
+	}
+	return append(dst, byte(v))
 }
 
 // The first and last moments that nanoseconds since 1970 can say in an int64;
@@ -372,7 +450,7 @@ func appendTime(dst []byte, num protowire.Number, t time.Time) []byte {
 	} else if t.After(maxTime) {
 		t = maxTime
 	}
-	dst = protowire.AppendTag(dst, num, protowire.Fixed64Type)
+	dst = appendTag(dst, num, protowire.Fixed64Type)
 	return binary.LittleEndian.AppendUint64(dst, uint64(t.UnixNano()))
 }
 

@@ -129,6 +129,27 @@ func TestEncodeBoundsAndCleans(t *testing.T) {
 	}
 }
 
+// Text of every length, with what is not plain at every place, with and without room for it.
+func TestEncodeText(t *testing.T) {
+	for n := range 2*MaxText + 2 {
+		for _, odd := range []string{"", "\x00", "\x01", "\x7f", "\x80", "é", "\xff\xfe"} {
+			for at := 0; at == 0 || at < n && odd != "" && n < 140; at++ {
+				s := strings.Repeat("x", at) + odd + strings.Repeat("y", n-at)
+				for _, room := range []int{0, len(s), len(s) + 1, len(s) + 2, len(s) + 3, len(s) + 8} {
+					for _, num := range []protowire.Number{1, 15, 16, 40} {
+						b := appendText(append(make([]byte, 0, 1+room), '<'), num, s)
+						got, typ, k := protowire.ConsumeTag(b[1:])
+						v, m := protowire.ConsumeBytes(b[1+max(k, 0):])
+						if want := clean(s, MaxText); s != "" && (got != num || typ != protowire.BytesType || string(v) != want || 1+k+m != len(b)) || b[0] != '<' || s == "" && len(b) != 1 {
+							t.Fatalf("%q as field %d in room for %d: %x", s, num, room, b)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // What DecodeWhole keeps of a row is what AppendRow would make of it.
 func TestDecodeWhole(t *testing.T) {
 	for _, row := range []*UsageRow{fullRow(), {RequestID: "r"}} {

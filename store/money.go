@@ -33,9 +33,8 @@ func AppendUSD(dst []byte, nano int64) []byte {
 		return dst
 	}
 	dst = append(dst, '.')
-	for div := uint64(NanoPerUSD / 10); frac > 0; div /= 10 {
-		dst = append(dst, '0'+byte(frac/div))
-		frac %= div
+	for ; frac > 0; frac = frac * 10 % NanoPerUSD {
+		dst = append(dst, '0'+byte(frac*10/NanoPerUSD))
 	}
 	return dst
 }

@@ -16,21 +16,34 @@ func clean(s string, max int) string {
 }
 
 func plain(s string) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	rest := s
 	for ; len(rest) >= 8; rest = rest[8:] {
-		w := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
-			uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
-		if (w|(w-ones))&highs != 0 { // a byte beyond ASCII, or NUL, which borrows
+		if w := word(rest); (w|(w-lows))&highs != 0 {
 			return plainSlow(s)
 		}
 	}
-	for i := 0; i < len(rest); i++ {
+	for i := range len(rest) {
 		if rest[i]-1 >= utf8.RuneSelf-1 { // NUL wraps around
 			return plainSlow(s)
 		}
 	}
 	return true
+}
+
+// In w|(w-lows) the high bit of a byte is set where w has a byte beyond ASCII, or NUL, which borrows.
+const lows, highs = 0x0101010101010101, 0x8080808080808080
+
+// word is the first 8 bytes of s.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// half is the first 4 bytes of s.
+func half(s string) uint32 {
+	_ = s[3]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 func plainSlow(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
