@@ -18,6 +18,7 @@ const (
 	bodyStall     = 10 * time.Second
 	keepBuffer    = 256 << 10 // larger buffers are left to the collector
 	firstBodySize = 4 << 10
+	readAhead     = 1 // of a body, by fasthttp
 )
 
 var bodies = sync.Pool{New: func() any { b := make([]byte, 0, firstBodySize); return &b }}
@@ -124,7 +125,7 @@ func (c *call) readBody(limit int, held *holding) (*[]byte, *providers.Error) {
 		case err != nil:
 			return fail(brokenBody(err))
 		}
-		if len(buf) == announced { // the end is all that is left to read
+		if len(buf) == announced || len(buf) == readAhead { // the end is all that is left to read, or nothing was waited for
 			continue
 		}
 		if took := c.s.o.Now().Sub(c.start); took > graceForBody && float64(len(buf)) < took.Seconds()*minBodyRate {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -12,7 +13,7 @@ import (
 const maxHeaders = 100
 
 // knownMethods are all methods a route may have; others are refused before routing.
-var knownMethods = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "PATCH": true, "DELETE": true, "OPTIONS": true}
+var knownMethods = [...]string{"POST", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 func refuse(status int, code, msg string) *providers.Error {
 	kind := providers.KindInvalidRequest
@@ -24,17 +25,19 @@ func refuse(status int, code, msg string) *providers.Error {
 
 // checkShape refuses requests whose shape different servers read differently:
 // what is refused here cannot be used to smuggle one request past another's checks.
-// What passes is to be found in f.
-func checkShape(ctx *fasthttp.RequestCtx, f *fields) *providers.Error {
+// What passes is to be found in f. A target that is listed in the route table is canonical.
+func checkShape(ctx *fasthttp.RequestCtx, f *fields, listed bool) *providers.Error {
 	h := &ctx.Request.Header
-	if !knownMethods[methodOf(ctx)] {
+	if !slices.Contains(knownMethods[:], methodOf(ctx)) {
 		return refuse(405, "method_not_allowed", "unknown method")
 	}
 	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
 		return refuse(505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here")
 	}
-	if e := checkTarget(h.RequestURI()); e != nil {
-		return e
+	if !listed {
+		if e := checkTarget(h.RequestURI()); e != nil {
+			return e
+		}
 	}
 	return f.read(h.RawHeaders())
 }
@@ -124,12 +127,36 @@ func checkHost(host []byte, http11 bool) *providers.Error {
 	if len(host) > 255 {
 		return refuse(400, "bad_host", "the Host header is malformed")
 	}
-	for _, c := range host {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ':', c == '[', c == ']':
-		default:
-			return refuse(400, "bad_host", "the Host header is malformed")
-		}
+	if !hostBytes.hold(host) {
+		return refuse(400, "bad_host", "the Host header is malformed")
 	}
 	return nil
+}
+
+// A byteSet says which bytes a value may be of.
+type byteSet [256]bool
+
+// Sets: letters, digits and what else there may be.
+var (
+	hostBytes = alnumAnd("._-:[]")
+	wordBytes = alnumAnd("._-")
+	listBytes = alnumAnd("-_, ")
+)
+
+func alnumAnd(others string) *byteSet {
+	var s byteSet
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + others) {
+		s[c] = true
+	}
+	return &s
+}
+
+// hold reports whether v is of bytes of the set alone.
+func (s *byteSet) hold(v []byte) bool {
+	for _, c := range v {
+		if !s[c] {
+			return false
+		}
+	}
+	return true
 }

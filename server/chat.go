@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/your-org/ai-api-gateway/providers"
 	"github.com/your-org/ai-api-gateway/server/limits"
@@ -112,12 +111,12 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 		c.refuse(peek, perr)
 		return
 	}
-	job := relay.NewJob(relay.Job{
-		ID: c.id, ClientID: c.clientID, Op: c.route.op, Path: c.upstreamPath(), In: in, Frames: c.route.frames,
-		Peek: peek, Body: body, Plan: plan, EndUser: endUser(peek.User),
-		Query: c.query(), Open: c.route.operation != nil && c.route.operation.open,
-		Upload: up, Thread: c.refers.thread, Accepted: c.start, Conn: c.ctx.Conn(), Release: release, Lease: lease, Ticket: ticket, Trace: c.trace(),
-	})
+	job := relay.NewJob()
+	job.ID, job.ClientID, job.Accepted, job.Conn, job.Trace = c.id, c.clientID, c.start, c.ctx.Conn(), c.trace()
+	job.Op, job.Path, job.Query, job.In, job.Frames = c.route.op, c.upstreamPath(), c.query(), in, c.route.frames
+	job.Open = c.route.operation != nil && c.route.operation.open
+	job.Peek, job.Body, job.Upload, job.Release, job.EndUser, job.Thread = peek, body, up, release, endUser(peek.User), c.refers.thread
+	job.Plan, job.Lease, job.Ticket = plan, lease, ticket
 	job.Forward = c.forward(job.Forward)
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
@@ -172,48 +171,17 @@ func allowModels(c *call) func(string) bool {
 
 // forward appends the headers an upstream of the caller's dialect is to see.
 func (c *call) forward(out []providers.Header) []providers.Header {
+	cn, _ := c.ctx.Conn().(*conn)
 	for i := range passOn {
 		p := &passOn[i]
 		if v := c.header(p.field); len(v) > 0 {
 			if p.field == fieldAnthropicBeta {
 				v = c.joined(p.field, p.name)
 			}
-			out = append(out, providers.Header{Name: p.name, Value: c.s.words.get(v)})
+			out = append(out, providers.Header{Name: p.name, Value: cn.heard(i, v)})
 		}
 	}
 	return out
-}
-
-// words holds strings that come again with every request, so that they are made once.
-type words struct {
-	mu sync.RWMutex
-	m  map[string]string
-}
-
-// maxWords and longWord bound what is kept: header values come from callers.
-const (
-	maxWords = 1024
-	longWord = 256
-)
-
-func (w *words) get(b []byte) string {
-	if len(b) > longWord {
-		return string(b)
-	}
-	w.mu.RLock()
-	s, ok := w.m[string(b)]
-	w.mu.RUnlock()
-	if ok {
-		return s
-	}
-	s = string(b)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.m == nil || len(w.m) >= maxWords {
-		w.m = map[string]string{}
-	}
-	w.m[s] = s
-	return s
 }
 
 // looped refuses a request that this gateway itself has sent.

@@ -188,6 +188,22 @@ type conn struct {
 	linger    bool      // the caller may still be sending when this is closed
 	more      bool      // another write follows the next one at once
 	buffer    buffer    // what requests are read into
+	said      [len(passOn)]string
+}
+
+// longWord bounds what is remembered of a caller, in bytes.
+const longWord = 256
+
+// heard returns v, the value of the header that is passed on i-th, as a string. Callers
+// say the same with each request: the string is made once.
+func (c *conn) heard(i int, v []byte) string {
+	if c == nil || len(v) > longWord {
+		return string(v)
+	}
+	if said := &c.said[i]; *said != string(v) {
+		*said = string(v)
+	}
+	return c.said[i]
 }
 
 // SetReadDeadline notes when reading is to end. The connection learns of it only

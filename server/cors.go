@@ -21,7 +21,7 @@ func (s *Server) cross(ctx *fasthttp.RequestCtx) (done bool) {
 		return false
 	}
 	var f fields
-	if checkShape(ctx, &f) != nil {
+	if checkShape(ctx, &f, false) != nil {
 		return false // refused as any other
 	}
 	out.Set("Access-Control-Allow-Origin", origin)
@@ -41,12 +41,5 @@ func (s *Server) cross(ctx *fasthttp.RequestCtx) (done bool) {
 
 // headerNames reports whether v is a list of names, fit to be said back.
 func headerNames(v []byte) bool {
-	for _, c := range v {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == ',', c == ' ':
-		default:
-			return false
-		}
-	}
-	return len(v) > 0 && len(v) <= 1024
+	return len(v) > 0 && len(v) <= 1024 && listBytes.hold(v)
 }

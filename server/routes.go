@@ -67,17 +67,26 @@ func (rs *routes) add(r *route) {
 	rs.exact[r.path] = append(rs.exact[r.path], r)
 }
 
-// find returns the route, its parameters, and the methods the path knows where the method is not one.
-func (rs *routes) find(method, path string) (r *route, params map[string]string, methods []string) {
-	for _, r := range rs.exact[path] {
+// listed returns the routes of a request target that is in the table as it stands.
+func (rs *routes) listed(target []byte) []*route { return rs.exact[string(target)] }
+
+// of returns the one of a path's routes that has the method, or the methods they have.
+func of(path []*route, method string) (r *route, methods []string) {
+	for _, r := range path {
 		if r.method == method {
-			return r, nil, nil
+			return r, nil
 		}
 		methods = append(methods, r.method)
 	}
-	if methods != nil { // what a path says goes before what a pattern would take it for
-		slices.Sort(methods)
-		return nil, nil, slices.Compact(methods)
+	slices.Sort(methods)
+	return nil, slices.Compact(methods)
+}
+
+// find returns the route, its parameters, and the methods the path knows where the method is not one.
+func (rs *routes) find(method, path string) (r *route, params map[string]string, methods []string) {
+	if exact := rs.exact[path]; exact != nil { // what a path says goes before what a pattern would take it for
+		r, methods = of(exact, method)
+		return r, nil, methods
 	}
 	for _, r := range rs.pattern {
 		if p, ok := r.match(path); ok {
@@ -119,14 +128,13 @@ func (r *route) match(path string) (map[string]string, bool) {
 	return params, len(parts) == len(r.segments)
 }
 
-// methodOf spares the conversion of the usual methods.
+// methodOf spares the conversion of the methods that are known.
 func methodOf(ctx *fasthttp.RequestCtx) string {
-	switch m := ctx.Method(); string(m) {
-	case "POST":
-		return "POST"
-	case "GET":
-		return "GET"
-	default:
-		return string(m)
+	m := ctx.Method()
+	for _, known := range knownMethods {
+		if string(m) == known {
+			return known
+		}
 	}
+	return string(m)
 }

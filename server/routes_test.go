@@ -143,6 +143,18 @@ func TestScopesAgree(t *testing.T) {
 	}
 }
 
+// TestListedPathsAreCanonical: of what is found in the table as it stands neither the
+// form is checked nor the path taken from fasthttp.
+func TestListedPathsAreCanonical(t *testing.T) {
+	b := newBench(t)
+	for path := range b.s.routes.exact {
+		var uri fasthttp.URI
+		if err := uri.Parse(nil, []byte(path)); err != nil || string(uri.Path()) != path || checkTarget([]byte(path)) != nil {
+			t.Errorf("%s is %s to fasthttp: %v, %v", path, uri.Path(), err, checkTarget([]byte(path)))
+		}
+	}
+}
+
 // TestFromOutside: what loopback peers may do without a key, or with the local
 // CLI's token, others may not.
 func TestFromOutside(t *testing.T) {

@@ -120,7 +120,6 @@ type Server struct {
 	conns    connSet
 	gate     *gate
 	sessions *sessions
-	words    words
 	// oversized holds the path of a request between the refusal of its body by the
 	// header and the answer, by its *fasthttp.RequestHeader.
 	oversized sync.Map
@@ -151,7 +150,7 @@ func New(o Options) *Server {
 		Handler: s.handle, ErrorHandler: s.protocolError, HeaderReceived: s.headerReceived, ExpectHandler: s.expect,
 		StreamRequestBody: true, DisablePreParseMultipartForm: true, NoDefaultServerHeader: true, NoDefaultDate: false,
 		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer,
-		MaxRequestBodySize: 1, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
+		MaxRequestBodySize: readAhead, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
 		CloseOnShutdown: true, NoDefaultContentType: true, LazyRequestTime: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
 		ConnState: noteIdle,
 	}
@@ -237,7 +236,8 @@ func (c *call) fail(e *providers.Error) {
 // handle is the one entry of every request. A panic in it costs that request only.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c := calls.Get().(*call)
-	*c = call{ctx: ctx, s: s, start: s.o.Now()}
+	*c = call{} // in its place: with values it would be made elsewhere first
+	c.ctx, c.s, c.start = ctx, s, s.o.Now()
 	c.id = s.o.NewID(c.start)
 	defer func() {
 		if v := recover(); v != nil {
@@ -272,7 +272,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
 	ctx := c.ctx
-	if e := checkShape(ctx, &c.fields); e != nil {
+	listed := s.routes.listed(ctx.Request.Header.RequestURI())
+	if e := checkShape(ctx, &c.fields, listed != nil); e != nil {
 		ctx.SetConnectionClose()
 		return e
 	}
@@ -281,17 +282,7 @@ func (s *Server) admit(c *call) *providers.Error {
 		ctx.SetConnectionClose()
 		return e
 	}
-	path := string(ctx.Path())
-	r, params, methods := s.routes.find(methodOf(ctx), path)
-	if r == nil && len(methods) == 0 {
-		var to string
-		if to, c.deployment = meant(path); to != path {
-			r, params, methods = s.routes.find(methodOf(ctx), to)
-		}
-		if r != nil {
-			path = to
-		}
-	}
+	r, path, methods := s.routeOf(c, listed)
 	plane := planeOf(ctx)
 	if !plane.serves(path) {
 		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path on this address: " + clip(path, 100) + ". The admin API, the page and the metrics have an address of their own here (admin_listen), and calls of models the other"}
@@ -303,7 +294,7 @@ func (s *Server) admit(c *call) *providers.Error {
 		}
 		return &providers.Error{Kind: providers.KindNotFound, Code: "unknown_path", NoRetry: true, Message: "no such path: " + clip(path, 100) + ". Chat is POST /v1/chat/completions, /v1/messages or /v1beta/models/{model}:generateContent, models are GET /v1/models; a base URL ends in /v1 for OpenAI clients and has no path for Anthropic and Gemini ones"}
 	}
-	c.route, c.params = r, params
+	c.route = r
 	if r.meter == MeterLedger && !s.gate.admits(ctx.Request.Header.ContentLength()) {
 		s.o.Metrics.Shed.Inc()
 		return overloaded(ctx)
@@ -325,6 +316,27 @@ func (s *Server) admit(c *call) *providers.Error {
 		return e
 	}
 	return c.checkBody(s.bodyLimit(&ctx.Request.Header))
+}
+
+// routeOf finds the route of c, whose target is listed or is not, and its path, or the
+// methods that the path has.
+func (s *Server) routeOf(c *call, listed []*route) (r *route, path string, methods []string) {
+	method := methodOf(c.ctx)
+	if listed != nil {
+		r, methods = of(listed, method)
+		return r, listed[0].path, methods
+	}
+	path = string(c.ctx.Path())
+	if r, c.params, methods = s.routes.find(method, path); r != nil || len(methods) > 0 {
+		return r, path, methods
+	}
+	var to string
+	if to, c.deployment = meant(path); to != path {
+		if r, c.params, methods = s.routes.find(method, to); r != nil {
+			path = to
+		}
+	}
+	return r, path, methods
 }
 
 // denied tells the audit trail of a refused call of the admin API.
@@ -350,7 +362,7 @@ func (s *Server) who(c *call) (*admin.Caller, *providers.Error) {
 func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }
 
 // headerReceived sets how long the body may take. The size given tells fasthttp
-// to leave all reading to readBody.
+// to leave the reading to readBody.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	defer s.contain("header")
 	t := 30 * time.Second
@@ -360,10 +372,10 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		// body that will be refused is not waited for: see protocolError, which
 		// cannot see the header any more.
 		s.oversized.Store(h, refusedBody{string(h.RequestURI()), s.o.Now()})
-		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: 1}
+		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: readAhead}
 	}
 	if n >= 0 && n <= smallBody { // it came with the header, or comes within the header's own deadline
-		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+		return fasthttp.RequestConfig{MaxRequestBodySize: readAhead}
 	}
 	if n < 0 && formType(h) { // its size is not known; its pace is watched
 		t = 2 * time.Minute
@@ -371,7 +383,7 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 	if n > 0 {
 		t += time.Duration(n/(100<<10)) * time.Second
 	}
-	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: 1}
+	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: readAhead}
 }
 
 // A refusedBody is a request whose body is not waited for. Headers are used again:
@@ -444,15 +456,8 @@ func (s *Server) contain(where string) {
 
 // clientRequestID returns the caller's own id if it is fit to be recorded.
 func clientRequestID(v []byte) string {
-	if len(v) == 0 || len(v) > 128 {
+	if len(v) > 128 || !wordBytes.hold(v) {
 		return ""
-	}
-	for _, c := range v {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return ""
-		}
 	}
 	return string(v)
 }

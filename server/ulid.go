@@ -26,7 +26,7 @@ func (g *ulids) next(at time.Time) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if ms := ulid.Timestamp(at); ms > g.last.Time() || !g.step() {
-		_ = g.last.SetTime(max(ms, g.last.Time()+1)) // fails in the year 10889
+		_ = g.last.SetTime(max(ms, g.last.Time()+1))                         // fails in the year 10889
 		binary.BigEndian.PutUint16(g.last[6:], uint16(rand.Uint32())&0x7fff) // room for steps
 		binary.BigEndian.PutUint64(g.last[8:], rand.Uint64())
 	}

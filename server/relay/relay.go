@@ -151,17 +151,12 @@ type Job struct {
 	pooled  bool
 }
 
-// NewJob returns a copy of j that Do takes back when the answer has been written:
+// NewJob returns an empty job that Do takes back when the answer has been written:
 // nobody may look at it then. Its Forward has room for the usual headers.
-func NewJob(j Job) *Job {
-	p := jobs.Get().(*Job)
-	forward := p.Forward
-	*p = j
-	p.pooled = true
-	if p.Forward == nil {
-		p.Forward = forward[:0]
-	}
-	return p
+func NewJob() *Job {
+	j := jobs.Get().(*Job)
+	j.pooled = true
+	return j
 }
 
 var jobs = sync.Pool{New: func() any { return &Job{Forward: make([]providers.Header, 0, 8)} }}
