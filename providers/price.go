@@ -68,21 +68,24 @@ const (
 )
 
 // PriceFor returns the price that holds for u: that of its kind of call, if the
-// vendor has one for it, and of the length of its prompt.
-func (m *Model) PriceFor(u *Usage) Price {
-	p, tiers := m.Price, m.Tiers
+// vendor has one for it, and of the length of its prompt. It is the model's own, not
+// to be changed.
+func (m *Model) PriceFor(u *Usage) *Price {
+	p, tiers := &m.Price, m.Tiers
 	if u.Kind != "" {
 		for i := range m.Variants {
 			if v := &m.Variants[i]; v.Kind == u.Kind {
-				p, tiers = v.Price, v.Tiers
+				p, tiers = &v.Price, v.Tiers
 				break
 			}
 		}
 	}
-	prompt := u.Prompt()
-	for _, t := range tiers {
-		if prompt > t.Above {
-			p = t.Price
+	if len(tiers) > 0 {
+		prompt := u.Prompt()
+		for i := range tiers {
+			if prompt > tiers[i].Above {
+				p = &tiers[i].Price
+			}
 		}
 	}
 	return p
@@ -96,25 +99,56 @@ func (p Price) Cost(u Usage) (nano int64, saturated bool) {
 	return nano, saturated
 }
 
-// CostOf is Cost, and reports whether p has a rate for anything in u.
+// CostOf is Cost, and reports whether p has a rate for anything in u. What it adds up
+// are Price.lines.
 func (p *Price) CostOf(u *Usage) (nano int64, saturated, covered bool) {
-	var hi, lo uint64
-	lines := p.lines(u)
-	for i := range lines {
-		l := &lines[i]
-		if l.n <= 0 || l.rate <= 0 {
-			continue
-		}
-		covered = true
-		h, n := bits.Mul64(uint64(l.n), uint64(l.rate))
-		var c uint64
-		lo, c = bits.Add64(lo, n, 0)
-		if hi, c = bits.Add64(hi, h, c); c != 0 {
-			return math.MaxInt64, true, true
-		}
+	var s sum
+	s.add(u.Input, p.Input)
+	s.add(u.InputAudio, p.InputAudio)
+	s.add(u.InputImage, p.InputImage)
+	s.add(u.CacheRead, p.CacheRead)
+	s.add(u.CacheWrite5m, p.CacheWrite5m)
+	s.add(u.CacheWrite1h, p.CacheWrite1h)
+	s.add(u.Output, p.Output)
+	s.add(u.OutputAudio, p.OutputAudio)
+	s.add(u.OutputImage, p.OutputImage)
+	s.add(u.Reasoning, p.Reasoning)
+	s.add(u.Images, p.Image)
+	s.add(u.AudioMs, p.AudioMs)
+	s.add(u.Characters, p.Character)
+	s.add(u.Searches, p.Search)
+	s.add(1, p.Request)
+	if s.over {
+		return math.MaxInt64, true, true
 	}
-	nano, saturated = millionth(hi, lo)
-	return nano, saturated, covered
+	nano, saturated = millionth(s.hi, s.lo)
+	return nano, saturated, s.some
+}
+
+// A sum is what lines come to so far, in millionths of a nano-USD.
+type sum struct {
+	hi, lo uint64
+	some   bool // there was anything to add
+	over   bool // it did not fit 128 bits
+}
+
+// add adds n units at a rate: most kinds of them are not used, and cost no more than
+// the look.
+func (s *sum) add(n int64, rate Rate) {
+	if n > 0 && rate > 0 {
+		s.line(uint64(n), uint64(rate))
+	}
+}
+
+// line adds what is used, which is little of what may be: add is small without it.
+//
+//go:noinline
+func (s *sum) line(n, rate uint64) {
+	hi, lo := bits.Mul64(n, rate)
+	var c uint64
+	s.lo, c = bits.Add64(s.lo, lo, 0)
+	s.hi, c = bits.Add64(s.hi, hi, c)
+	s.some, s.over = true, s.over || c != 0
 }
 
 type line struct {

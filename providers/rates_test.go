@@ -56,3 +56,38 @@ func FuzzCost(f *testing.F) {
 		}
 	})
 }
+
+// Each kind of unit costs what its line says, alone and with all others.
+func TestCostIsOfItsLines(t *testing.T) {
+	var all Usage
+	var price Price
+	for i, r := range rateNames {
+		*r.of(&price) = Rate(1_000_000 * (i + 1))
+	}
+	counts := []*int64{&all.Input, &all.InputAudio, &all.InputImage, &all.CacheRead, &all.CacheWrite5m, &all.CacheWrite1h, &all.Output, &all.OutputAudio, &all.OutputImage,
+		&all.Reasoning, &all.Images, &all.AudioMs, &all.Characters, &all.Searches}
+	if len(counts)+1 != len(lineNames) {
+		t.Fatalf("%d kinds of units, %d lines", len(counts), len(lineNames))
+	}
+	f := func(u Usage, lines int) {
+		t.Helper()
+		want := int64(0)
+		for _, l := range price.Lines(u) {
+			want += l.Nano
+			lines--
+		}
+		if got, saturated, covered := price.CostOf(&u); got != want || saturated || !covered || lines != 0 {
+			t.Errorf("%+v: got %d, %v, %v; want %d; %d lines are missing", u, got, saturated, covered, want, lines)
+		}
+	}
+	f(Usage{}, 1) // the request itself
+	for i, n := range counts {
+		*n = int64(100 + i)
+		f(all, 2)
+		*n = 0
+	}
+	for i, n := range counts {
+		*n = int64(100 + i)
+	}
+	f(all, len(lineNames))
+}

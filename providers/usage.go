@@ -37,23 +37,23 @@ type Usage struct {
 }
 
 // Prompt returns all input tokens, cache reads and writes included (OpenAI's prompt_tokens).
-func (u Usage) Prompt() int64 {
+func (u *Usage) Prompt() int64 {
 	return u.Input + u.InputAudio + u.InputImage + u.CacheRead + u.CacheWrite()
 }
 
 // Completion returns all output tokens, reasoning included (OpenAI's completion_tokens).
-func (u Usage) Completion() int64 {
+func (u *Usage) Completion() int64 {
 	return u.Output + u.OutputAudio + u.OutputImage + u.Reasoning
 }
 
 // CacheWrite returns the tokens written to a prompt cache, whatever their time to live.
-func (u Usage) CacheWrite() int64 { return u.CacheWrite5m + u.CacheWrite1h }
+func (u *Usage) CacheWrite() int64 { return u.CacheWrite5m + u.CacheWrite1h }
 
 // Zero reports whether nothing was counted.
-func (u Usage) Zero() bool { return u.Prompt() == 0 && u.Completion() == 0 && !u.HasUnits() }
+func (u *Usage) Zero() bool { return u.Prompt() == 0 && u.Completion() == 0 && !u.HasUnits() }
 
 // HasUnits reports whether anything but tokens was counted.
-func (u Usage) HasUnits() bool {
+func (u *Usage) HasUnits() bool {
 	return u.Images != 0 || u.AudioMs != 0 || u.Characters != 0 || u.Searches != 0
 }
 
@@ -61,7 +61,7 @@ func (u Usage) HasUnits() bool {
 const MaxTokensPlausible = 1 << 40
 
 // Absurd reports whether u holds a number that no exchange can have used.
-func (u Usage) Absurd() bool {
+func (u *Usage) Absurd() bool {
 	return u.Prompt() >= MaxTokensPlausible || u.Completion() >= MaxTokensPlausible
 }
 

@@ -109,7 +109,7 @@ func compare(t *testing.T, name string, row *providers.Model, prices map[string]
 		check(row.Price, base.(float64))
 		for _, one := range tiers {
 			tier := one.(map[string]any)
-			check(row.PriceFor(&providers.Usage{Input: int64(tier["start"].(float64)) + 1}), tier["price"].(float64))
+			check(*row.PriceFor(&providers.Usage{Input: int64(tier["start"].(float64)) + 1}), tier["price"].(float64))
 		}
 	}
 }

@@ -135,7 +135,7 @@ func (a *Admin) looked(t *routing.Table, plan *routing.Plan, look *routing.Look)
 	price, source := providers.Price{}, "local"
 	switch {
 	case target.Entry != nil && target.Entry.Priced:
-		price, source = target.Entry.PriceFor(&providers.Usage{Input: sampleTokens}), "catalogue"
+		price, source = *target.Entry.PriceFor(&providers.Usage{Input: sampleTokens}), "catalogue"
 	case target.Account.Provider.Local:
 	default:
 		price, source = t.Catalogue().Dearest(target.Account.Provider.Name), "fallback"

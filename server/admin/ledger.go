@@ -259,7 +259,7 @@ func (r *rerating) share(row *store.UsageRow, s *store.Share) {
 	if !priced || !ok || s.Sum.Tokens == (store.Tokens{}) {
 		return
 	}
-	c := target.Charge(u, r.unknown)
+	c := target.Charge(&u, r.unknown)
 	name := s.Provider + "\x00" + s.Model
 	g := r.groups[name]
 	if g == nil {

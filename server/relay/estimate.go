@@ -36,7 +36,7 @@ func (x *exchange) quota(t *routing.Target) limits.Amount {
 			return limits.Amount{Tokens: math.MaxInt64, Nano: math.MaxInt64}
 		}
 	}
-	c := x.dearest(t, u)
+	c := x.dearest(t, &u)
 	if c.Saturated {
 		return limits.Amount{Tokens: math.MaxInt64, Nano: math.MaxInt64}
 	}
@@ -46,12 +46,12 @@ func (x *exchange) quota(t *routing.Target) limits.Amount {
 // dearest is what u is charged at t if all of a text's input were written to a
 // cache and all of its output were thought, where those cost more: always for an
 // upper bound, else where the request asks for a cache.
-func (x *exchange) dearest(t *routing.Target, u providers.Usage) routing.Charge {
+func (x *exchange) dearest(t *routing.Target, u *providers.Usage) routing.Charge {
 	c := t.Charge(u, x.r.o.UnknownPrice)
 	if t.Entry == nil || !t.Entry.Priced || u.Input == 0 {
 		return c
 	}
-	p := t.Entry.PriceFor(&u)
+	p := *t.Entry.PriceFor(u)
 	in, out := p.Input, p.Output
 	if cached := max(p.CacheWrite5m, p.CacheWrite1h); cached > in && (x.strict || bytes.Contains(x.job.Body, []byte(`"cache_control"`))) {
 		in = cached
@@ -63,7 +63,7 @@ func (x *exchange) dearest(t *routing.Target, u providers.Usage) routing.Charge 
 		return c
 	}
 	p.Input, p.Output = in, out
-	nano, saturated := p.Cost(u)
+	nano, saturated, _ := p.CostOf(u)
 	c.Nano, c.Saturated = max(c.Nano, nano), c.Saturated || saturated
 	return c
 }
@@ -220,20 +220,23 @@ func times(a, b int64) int64 {
 	return int64(lo)
 }
 
+// word is the i-th eight bytes of b.
+func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+
 // estimateTokens guesses the tokens of a text by its bytes: a quarter for ASCII,
 // and a token for each three bytes beyond it (a CJK character is three bytes).
 func estimateTokens(b []byte) int64 {
 	const highs = 0x8080808080808080
 	n, wide := int64(len(b)), int64(0)
-	for ; len(b) >= 32; b = b[32:] { // nearly all text is ASCII: nothing to count
-		p, q := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
-		r, s := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
-		if (p|q|r|s)&highs != 0 {
-			wide += int64(bits.OnesCount64(p&highs) + bits.OnesCount64(q&highs) + bits.OnesCount64(r&highs) + bits.OnesCount64(s&highs))
+	for ; len(b) >= 64; b = b[64:] { // nearly all text is ASCII: nothing to count
+		if (word(b, 0)|word(b, 1)|word(b, 2)|word(b, 3)|word(b, 4)|word(b, 5)|word(b, 6)|word(b, 7))&highs != 0 {
+			for i := range 8 {
+				wide += int64(bits.OnesCount64(word(b, i) & highs))
+			}
 		}
 	}
 	for ; len(b) >= 8; b = b[8:] {
-		wide += int64(bits.OnesCount64(binary.LittleEndian.Uint64(b) & highs))
+		wide += int64(bits.OnesCount64(word(b, 0) & highs))
 	}
 	for _, c := range b {
 		wide += int64(c >> 7)

@@ -69,9 +69,10 @@ func (x *exchange) price(end string) {
 	}
 	p := t.Account.Provider
 	x.row.Provider, x.row.Account, x.row.AccountID, x.row.UpstreamModel = p.Name, t.Account.Name, t.Account.ID, t.Model
-	u, source := x.counted(end)
+	u := x.usage
+	source := x.counted(&u, end)
 	x.row.UsageSource, x.row.Tokens, x.row.PriceKind = source, tokensOf(&u), u.Kind
-	c := t.Charge(u, x.r.o.UnknownPrice)
+	c := t.Charge(&u, x.r.o.UnknownPrice)
 	x.row.PriceVersion, x.row.PriceSource = c.Version, c.Source
 	if u.Zero() && source == store.SourceNone {
 		c.Nano = 0 // what used nothing costs nothing, though a price may be known for it
@@ -81,28 +82,30 @@ func (x *exchange) price(end string) {
 	x.charge(&c, u.Clamped)
 }
 
-// counted is what the attempt used, and how that is known, if it has ended so.
-func (x *exchange) counted(end string) (u providers.Usage, source string) {
-	u = x.usage
+// counted makes of u, a copy of x.usage, what the attempt used if it has ended so, and
+// returns how that is known.
+func (x *exchange) counted(u *providers.Usage, end string) (source string) {
 	told := x.hasUsage
 	if told && u.Absurd() { // a number that is none tells nothing, and would use up every budget
-		u, told = providers.Usage{Clamped: true, Kind: u.Kind}, false
+		*u, told = providers.Usage{Clamped: true, Kind: u.Kind}, false
 	}
 	switch {
 	case x.job.Op.Counts(): // it counts and generates nothing: no vendor charges it
-		return providers.Usage{}, store.SourceNone
+		*u = providers.Usage{}
+		return store.SourceNone
 	case told && end == store.EndComplete:
-		return u, store.SourceProvider
+		return store.SourceProvider
 	case told:
 		// What the upstream had reported before the end; the output it had not counted yet is counted by events.
 		if u.Completion() < x.deltas {
 			u.Output += x.deltas - u.Completion()
 		}
-		return u, store.SourceProviderPartial
+		return store.SourceProviderPartial
 	case end == store.EndComplete || x.deltas > 0 || x.passed > 0:
-		return x.estimate(u), store.SourceEstimated
+		x.estimate(u)
+		return store.SourceEstimated
 	}
-	return u, store.SourceNone
+	return store.SourceNone
 }
 
 func tokensOf(u *providers.Usage) store.Tokens {
@@ -158,12 +161,13 @@ func priceUnknown(t *routing.Target) *providers.Error {
 func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 	const usualOutput = 4096
 	if !generates(x.job.Op) {
-		input = x.amount(t, x.bound())
+		u := x.bound()
+		input = x.amount(t, &u)
 		return x.held(input), input
 	}
 	x.said = estimateTokens(x.job.Body)
 	u := providers.Usage{Input: x.said}
-	input = x.amount(t, u)
+	input = x.amount(t, &u)
 	if x.unbounded > 0 {
 		return x.held(input), input
 	}
@@ -175,7 +179,7 @@ func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 		out = min(out, t.Entry.MaxOutput)
 	}
 	u.Output = times(out, max(1, x.job.Peek.N))
-	return x.amount(t, u), input
+	return x.amount(t, &u), input
 }
 
 // held is what limits hold for the request, more or less than is usual, but no less than
@@ -188,7 +192,7 @@ func (x *exchange) held(input limits.Amount) limits.Amount {
 }
 
 // amount is what u takes of limits at t.
-func (x *exchange) amount(t *routing.Target, u providers.Usage) limits.Amount {
+func (x *exchange) amount(t *routing.Target, u *providers.Usage) limits.Amount {
 	cost := t.Charge(u, x.r.o.UnknownPrice).Nano
 	return limits.Amount{Tokens: store.AddNano(u.Prompt(), u.Completion()), Nano: store.AddNano(cost, x.markup(cost)), Cost: cost}
 }

@@ -15,8 +15,9 @@ func (x *exchange) carry() *providers.Error {
 	if !x.hasUsage || !x.noted || x.job.Op.Counts() {
 		return nil
 	}
-	u, source := x.counted(store.EndError)
-	c := x.target.Charge(u, x.r.o.UnknownPrice)
+	u := x.usage
+	source := x.counted(&u, store.EndError)
+	c := x.target.Charge(&u, x.r.o.UnknownPrice)
 	markup := x.charge(&c, u.Clamped)
 	a := &x.row.Attempts[len(x.row.Attempts)-1]
 	a.Spent = &store.Spent{

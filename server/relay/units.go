@@ -29,12 +29,12 @@ func generates(op providers.Op) bool {
 
 // estimate counts what a request used where the upstream did not say: u holds what
 // can be seen in the answer (the pictures).
-func (x *exchange) estimate(u providers.Usage) providers.Usage {
+func (x *exchange) estimate(u *providers.Usage) {
 	switch x.job.Op {
 	case providers.OpImages:
 		u.Input, u.Kind = estimateTokens(x.prompt("prompt")), x.picture()
 	case providers.OpAudio:
-		x.sound(&u)
+		x.sound(u)
 		if !x.speaks() {
 			u.Output = x.deltas + x.passed/4
 		}
@@ -45,7 +45,6 @@ func (x *exchange) estimate(u providers.Usage) providers.Usage {
 	default:
 		u.Input, u.Output = x.said, x.deltas // the body may have been given back
 	}
-	return u
 }
 
 // bound is the most an operation that writes no text is expected to use.

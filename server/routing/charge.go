@@ -33,8 +33,8 @@ func (t *Target) Priced() bool {
 // unit is missing: the vendor's dearest stands in. unknown says what a model without
 // a known price costs: "dearest", "deny" (as the dearest, where it is asked at all)
 // or "zero".
-func (t *Target) Charge(u providers.Usage, unknown string) Charge {
-	_, c := t.charge(&u, unknown)
+func (t *Target) Charge(u *providers.Usage, unknown string) Charge {
+	_, c := t.charge(u, unknown)
 	return c
 }
 
@@ -43,22 +43,25 @@ func (t *Target) Charge(u providers.Usage, unknown string) Charge {
 func (t *Target) Rates(u providers.Usage, unknown string) (providers.Price, Charge) {
 	p, c := t.charge(&u, unknown)
 	c.Nano, c.Saturated = 0, false
-	return p, c
+	return *p, c
 }
 
-// charge is Charge, with the price by which it counts.
-func (t *Target) charge(u *providers.Usage, unknown string) (providers.Price, Charge) {
+// noPrice is the price of what costs nothing, for want of any rate.
+var noPrice providers.Price
+
+// charge is Charge, with the price by which it counts, not to be changed.
+func (t *Target) charge(u *providers.Usage, unknown string) (*providers.Price, Charge) {
 	p, c := t.price(u, unknown)
 	switch {
 	case c.Source == PriceLocal:
 		return p, c
 	case u.HasCost && c.Source != providers.PriceAccount:
 		c.Source, c.Nano = PriceProvider, u.CostNano
-		return providers.Price{}, c
+		return &noPrice, c
 	}
 	var covered bool
 	c.Nano, c.Saturated, covered = p.CostOf(u)
-	if !covered && !u.Zero() && c.Source != PriceZero && p != (providers.Price{}) {
+	if !covered && c.Source != PriceZero && c.Source != PriceFallback && *p != noPrice && !u.Zero() {
 		c.Source = PriceZero
 		if unknown != "zero" {
 			p, c.Source = t.dearest(), PriceFallback
@@ -69,7 +72,7 @@ func (t *Target) charge(u *providers.Usage, unknown string) (providers.Price, Ch
 }
 
 // price returns the rates that hold for u at t.
-func (t *Target) price(u *providers.Usage, unknown string) (providers.Price, Charge) {
+func (t *Target) price(u *providers.Usage, unknown string) (*providers.Price, Charge) {
 	c := Charge{Version: t.Catalogue.Version()}
 	e := t.Entry
 	switch {
@@ -78,19 +81,20 @@ func (t *Target) price(u *providers.Usage, unknown string) (providers.Price, Cha
 		return e.PriceFor(u), c
 	case t.Account.Provider.Local:
 		c.Source = PriceLocal
-		return providers.Price{}, c
+		return &noPrice, c
 	case unknown == "zero":
 		c.Source = PriceZero
-		return providers.Price{}, c
+		return &noPrice, c
 	}
 	c.Source = PriceFallback
 	return t.dearest(), c
 }
 
 // dearest is the dearest rate of the target's vendor.
-func (t *Target) dearest() providers.Price {
+func (t *Target) dearest() *providers.Price {
 	if t.rate != nil {
-		return *t.rate
+		return t.rate
 	}
-	return t.Catalogue.Dearest(t.Account.Provider.Name)
+	p := t.Catalogue.Dearest(t.Account.Provider.Name)
+	return &p
 }

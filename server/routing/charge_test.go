@@ -37,7 +37,7 @@ func TestCharge(t *testing.T) {
 			t.Fatal(err)
 		}
 		tg := Target{Account: acc, Model: model, Entry: table.Entry(acc, model), Catalogue: known}
-		if c := tg.Charge(u, unknown); c.Nano != nano || c.Source != source || c.Version == "" {
+		if c := tg.Charge(&u, unknown); c.Nano != nano || c.Source != source || c.Version == "" {
 			t.Errorf("%s %v: got %+v, want %d from %s", model, u, c, nano, source)
 		}
 	}

@@ -193,7 +193,7 @@ func (t *Table) plan(a Ask) (*Plan, *providers.Error) {
 
 // usualCost is what 1,000 tokens in and 1,000 out cost at x; what is not known is dear.
 func usualCost(x *Target) int64 {
-	c := x.Charge(providers.Usage{Input: 1000, Output: 1000}, "dearest")
+	c := x.Charge(&providers.Usage{Input: 1000, Output: 1000}, "dearest")
 	if c.Nano == 0 && !x.Priced() {
 		return math.MaxInt64
 	}

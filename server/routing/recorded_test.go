@@ -93,7 +93,7 @@ func TestRecordedCosts(t *testing.T) {
 		entry, _ := facts.Find(ours, j.model)
 		acc := &routing.Account{Account: &store.Account{Name: "a"}, Provider: &providers.Provider{Name: ours}}
 		target := routing.Target{Account: acc, Model: j.model, Entry: entry, Catalogue: facts}
-		c := target.Charge(u, "dearest")
+		c := target.Charge(&u, "dearest")
 		compared++
 		for kind, n := range map[string]int64{"cache read": u.CacheRead, "cache write": u.CacheWrite(), "reasoning": u.Reasoning, "searches": u.Searches, "audio": u.InputAudio + u.OutputAudio} {
 			if n > 0 {
