@@ -74,7 +74,7 @@ var bom = []byte("\xef\xbb\xbf")
 
 // convert reads usage from a whole answer and makes the caller's of it.
 func (x *exchange) convert(body []byte) ([]byte, *providers.Error) {
-	if !isJSON(x.kind()) && x.frames == nil {
+	if x.frames == nil && !isJSON(x.kind()) {
 		return body, nil // audio, images: nothing to read
 	}
 	body = bytes.TrimPrefix(body, bom)
@@ -163,8 +163,8 @@ func (x *exchange) readAnswer(body []byte) (providers.Answer, *providers.Error) 
 // answer writes a whole answer.
 func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
 	x.writeHead(ctx, true)
-	if kind := x.up.ResponseHeader("content-type"); x.same && kind != "" {
-		ctx.Response.Header.SetContentType(kind)
+	if x.same && x.head.kind != "" {
+		ctx.Response.Header.SetContentType(x.head.kind)
 	} else {
 		ctx.Response.Header.SetContentType("application/json")
 	}

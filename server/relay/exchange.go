@@ -45,6 +45,7 @@ type exchange struct {
 	started time.Time        // of the attempt
 	noted   bool             // it is the last of row.Attempts
 	gotHead bool
+	head    heading // of the answer, if gotHead
 	headBy  time.Time
 	firstBy time.Time
 	idle    time.Duration
@@ -254,12 +255,13 @@ func (x *exchange) awaitHead(until time.Time) error {
 	_, err := x.wait(forHead, nil, until, earlier(x.headBy, x.totalBy))
 	if err == nil {
 		x.gotHead = true
-		x.route.Allowed(x.now, x.up.EachHeader)
-		for _, name := range [...]string{"x-request-id", "request-id", "x-amzn-requestid", "apim-request-id"} {
-			if id := x.up.ResponseHeader(name); id != "" {
-				x.row.UpstreamID = clip(id, 128)
-				break
-			}
+		x.head = heading{}
+		x.up.EachHeader(func(name, value string) { x.head.line(name, value, x.same) })
+		if x.head.limits {
+			x.route.Allowed(x.now, x.up.EachHeader)
+		}
+		if x.head.id != "" {
+			x.row.UpstreamID = clip(x.head.id, 128)
 		}
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/your-org/ai-api-gateway/providers"
+	"github.com/your-org/ai-api-gateway/server/routing"
 )
 
 // Names of the gateway's own headers, in the form fasthttp writes them.
@@ -30,10 +31,60 @@ const unified = "anthropic-ratelimit-unified-"
 // passesBack reports whether callers get that header of the upstream's.
 func passesBack(name string, same bool) bool {
 	switch len(name) {
-	case len("openai-processing-ms"), len("openai-version"), len("anthropic-organization-id"):
-		return strings.EqualFold(name, "openai-processing-ms") || strings.EqualFold(name, "openai-version") || strings.EqualFold(name, "anthropic-organization-id")
+	case len("openai-processing-ms"):
+		return strings.EqualFold(name, "openai-processing-ms")
+	case len("openai-version"):
+		return strings.EqualFold(name, "openai-version")
+	case len("anthropic-organization-id"):
+		return strings.EqualFold(name, "anthropic-organization-id")
 	}
 	return same && len(name) > len(unified) && strings.EqualFold(name[:len(unified)], unified)
+}
+
+// rankOfID tells the headers in which upstreams say what they call a request, 1 the best;
+// 0: it is another.
+func rankOfID(name string) int {
+	rank, id := 0, ""
+	switch len(name) {
+	case len("x-request-id"):
+		rank, id = 1, "x-request-id"
+	case len("request-id"):
+		rank, id = 2, "request-id"
+	case len("x-amzn-requestid"):
+		rank, id = 3, "x-amzn-requestid"
+	case len("apim-request-id"):
+		rank, id = 4, "apim-request-id"
+	}
+	if rank > 0 && !strings.EqualFold(name, id) {
+		return 0
+	}
+	return rank
+}
+
+// A heading is what the gateway looks at of an answer's header: all is read in one pass.
+type heading struct {
+	kind   string // Content-Type
+	id     string // what the upstream calls the request
+	rank   int    // of id
+	limits bool   // there may be something for Route.Allowed
+	passes bool   // there is something that passes back
+}
+
+// line takes a line in; a name is never empty.
+func (h *heading) line(name, value string, same bool) {
+	switch name[0] | 0x20 { // most begin like none of those below
+	case 'c':
+		if h.kind == "" && len(name) == len("content-type") && (name == "Content-Type" || strings.EqualFold(name, "content-type")) {
+			h.kind = value
+		}
+	case 'x', 'r', 'a', 'o':
+		if rank := rankOfID(name); rank == 0 {
+			h.limits = h.limits || routing.TellsAllowance(name)
+			h.passes = h.passes || passesBack(name, same)
+		} else if value != "" && (h.rank == 0 || rank < h.rank) {
+			h.id, h.rank = value, rank
+		}
+	}
 }
 
 // writeHead sets the headers every answer has. known: the target that answers is
@@ -66,7 +117,7 @@ func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 	if x.row.UpstreamID != "" {
 		h.SetCanonical(hUpstream, append(buf[:0], clean(x.row.UpstreamID)...))
 	}
-	if x.up == nil {
+	if x.up == nil || !x.head.passes {
 		return
 	}
 	x.up.EachHeader(func(name, value string) {

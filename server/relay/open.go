@@ -18,7 +18,7 @@ var errCutShort = errors.New("the answer was cut short")
 func isEventStream(kind string) bool { return strings.Contains(kind, "event-stream") }
 
 // kind is the upstream's content type in lower case.
-func (x *exchange) kind() string { return strings.ToLower(x.up.ResponseHeader("content-type")) }
+func (x *exchange) kind() string { return strings.ToLower(x.head.kind) }
 
 // mayStream reports whether what is called kind may be the stream of events that was
 // asked for. Some servers call one text or bytes; what is none has no event that ends it.

@@ -72,7 +72,7 @@ func (x *exchange) begun(ctx *fasthttp.RequestCtx) {
 	x.startWatch() // from here on waits have long deadlines
 	x.writeHead(ctx, !x.stream.early)
 	if x.stream.raw {
-		ctx.Response.Header.SetContentType(clean(x.up.ResponseHeader("content-type")))
+		ctx.Response.Header.SetContentType(clean(x.head.kind))
 		x.noteHead(ctx)
 		ctx.Response.SetBodyStream(&bodyStream{x: x}, -1)
 		return

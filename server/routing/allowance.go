@@ -77,16 +77,33 @@ func readAllowances(now time.Time, each func(func(name, value string))) []Allowa
 	return list
 }
 
+// The two families of headers.
+const openaiLimits, anthropicLimits = "x-ratelimit-", "anthropic-ratelimit-"
+
+// TellsAllowance reports whether Allowed looks at a header of that name: where an answer
+// has none, it need not be called.
+func TellsAllowance(name string) bool {
+	if len(name) <= len(openaiLimits) || len(name) > 64 {
+		return false
+	}
+	switch name[0] | 0x20 {
+	case 'x':
+		return strings.EqualFold(name[:len(openaiLimits)], openaiLimits)
+	case 'a':
+		return len(name) > len(anthropicLimits) && strings.EqualFold(name[:len(anthropicLimits)], anthropicLimits)
+	}
+	return false
+}
+
 // allowanceOf takes a header's name apart.
 func allowanceOf(name string) (kind, member string, ok bool) {
-	const openai, anthropic = "x-ratelimit-", "anthropic-ratelimit-"
-	if len(name) < len(openai) || len(name) > 64 || name[0]|0x20 != 'x' && name[0]|0x20 != 'a' {
+	if !TellsAllowance(name) {
 		return "", "", false
 	}
 	name = strings.ToLower(name)
-	if rest, is := strings.CutPrefix(name, openai); is {
+	if rest, is := strings.CutPrefix(name, openaiLimits); is {
 		member, kind, ok = strings.Cut(rest, "-")
-	} else if rest, is := strings.CutPrefix(name, anthropic); is {
+	} else if rest, is := strings.CutPrefix(name, anthropicLimits); is {
 		if i := strings.LastIndexByte(rest, '-'); i > 0 {
 			kind, member, ok = rest[:i], rest[i+1:], true
 		}
