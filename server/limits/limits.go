@@ -221,6 +221,9 @@ func (r *rule) used(t *store.Total) int64 {
 	return t.Charged()
 }
 
+// Any reports whether a policy is in force; without one nothing is counted.
+func (l *Limiter) Any() bool { return len(l.set.Load().rules) > 0 }
+
 // Settling is entered before a request's row is written and left, by the function
 // it returns, when Settle has counted it. hint spreads the callers.
 func (l *Limiter) Settling(hint uint64) *sync.RWMutex {

@@ -23,10 +23,10 @@ var farFuture = time.Unix(1<<40, 0)
 // passes before a retry is due (call again), and errNoTarget.
 func (x *exchange) nextTarget(until time.Time) error {
 	for {
-		switch {
-		case x.isGone():
+		switch gone, ending := x.unwanted(); {
+		case gone:
 			return errNoTarget
-		case x.isEnding():
+		case ending:
 			x.fail = x.endError()
 			return errNoTarget
 		}
@@ -170,14 +170,13 @@ func (x *exchange) attempt(t *routing.Target, now time.Time) *providers.Error {
 	x.now = x.r.o.Now()
 	x.started = x.now
 	to := accountTimeouts(x.r.o.Timeouts(x.job.Peek.Stream), t.Account.Timeouts, x.job.Peek.Stream)
-	x.headBy, x.idle = x.started.Add(to.Header), to.Idle
-	x.firstBy = x.started.Add(to.FirstEvent)
+	x.headBy = x.started.Add(to.Header)
 	x.totalBy = x.job.Accepted.Add(to.Total)
-	x.req = upstream.Request{
-		Method: "POST", URL: call.URL, Header: call.Header, Body: call.Body, Timeouts: to, Proxy: t.Account.Proxy, At: x.now,
-		Rest: x.rest(), RestLength: x.job.Upload.length(),
-	}
-	if err := x.r.o.Upstream.StartIn(x.room, &x.req); err != nil {
+	req := &x.req
+	req.Method, req.URL, req.Header, req.Body = "POST", call.URL, call.Header, call.Body
+	req.Rest, req.RestLength = x.rest(), x.job.Upload.length()
+	req.Timeouts, req.Proxy, req.At = to, t.Account.Proxy, x.now
+	if err := x.r.o.Upstream.StartIn(x.room, req); err != nil {
 		x.waited += x.r.o.Now().Sub(x.started)
 		return x.lost(err)
 	}

@@ -17,12 +17,11 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	job := x.job
 	c := &x.call
 	*c = providers.Call{
-		Header: c.Header[:0], Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Account.Base(), Path: job.Path,
+		Header: c.Header[:0], Op: job.Op, Model: t.Model, Stream: job.Peek.Stream, Base: t.Base, Path: job.Path,
 		Secret: secretOf(t.Account, x.key), Options: t.Account.Options,
 	}
 	if t.Egress != nil {
 		c.Dialect = t.Egress.Dialect()
-		c.Base = t.Account.BaseFor(c.Dialect)
 	} else if job.In != nil {
 		c.Dialect = job.In.Dialect()
 	}
@@ -60,8 +59,10 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	if c.Stream {
 		c.Set("Accept", "text/event-stream")
 	}
-	for name, value := range t.Account.Headers {
-		c.Set(name, value)
+	if len(t.Account.Headers) > 0 {
+		for name, value := range t.Account.Headers {
+			c.Set(name, value)
+		}
 	}
 	p := t.Account.Provider
 	if p.Shape != nil {
@@ -79,15 +80,23 @@ func (x *exchange) buildCall(t *routing.Target) (*providers.Call, *providers.Err
 	if x.same && job.Query != "" && !strings.Contains(c.URL, "?") {
 		c.URL += "?" + job.Query
 	}
-	sign := p.Sign
-	if sign == nil {
-		sign = providers.DefaultSign
-	}
-	if err := sign(c); err != nil {
+	if err := x.sign(c, t.Account); err != nil {
 		return nil, &providers.Error{Kind: providers.KindUpstream, Code: "upstream_auth_failed", Provider: p.Name,
 			Message: "cannot sign the upstream's request: " + x.target.Account.Scrub(err.Error())}
 	}
 	return c, nil
+}
+
+// sign adds credentials to a call.
+func (x *exchange) sign(c *providers.Call, a *routing.Account) error {
+	if sign := a.Provider.Sign; sign != nil {
+		return sign(c)
+	}
+	if bearer := a.Bearer(x.key); bearer != "" { // what DefaultSign would make again
+		c.Set("Authorization", bearer)
+		return nil
+	}
+	return providers.DefaultSign(c)
 }
 
 // An address is the URL of an account's calls in the OpenAI way, kept while calls go to

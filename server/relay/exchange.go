@@ -47,8 +47,6 @@ type exchange struct {
 	gotHead bool
 	head    heading // of the answer, if gotHead
 	headBy  time.Time
-	firstBy time.Time
-	idle    time.Duration
 	totalBy time.Time
 	dropped []string
 	prefix  uint64 // hash of the conversation sent, see recall.go
@@ -93,25 +91,40 @@ type exchange struct {
 	before, after *exchange // in the list of those in flight
 }
 
+// begin makes the exchange, which is new or was released, that of a job.
 func (x *exchange) begin(r *Relay, job *Job) {
-	rbuf, out, held, attempts, header, room, sink, address := x.rbuf[:0], x.out[:0], x.stream.held[:0], x.row.Attempts[:0], x.call.Header[:0], x.room, x.sink, x.address
-	*x = exchange{} // cleared where it lies
-	x.r, x.job, x.rbuf, x.out, x.room, x.sink, x.address = r, job, rbuf, out, room, sink, address
-	if room == nil {
+	x.r, x.job, x.settled, x.released = r, job, false, false
+	if x.room == nil {
 		x.room, x.sink = new(upstream.Exchange), x.put
 	}
-	x.call.Header = header
 	x.route = job.Plan.Begin(job.Allow, x.session(), job.Peek.Stream)
-	x.stream.held = held
-	x.row = store.UsageRow{
-		Trace: job.Plan.Trace, RequestID: job.ID, ClientRequestID: job.ClientID, Time: job.Accepted.UTC(),
-		KeyID: job.KeyID, KeyName: job.KeyName, Group: job.Group, EndUser: job.EndUser,
-		Operation: string(job.Op), Model: job.Peek.Model, Stream: job.Peek.Stream, Metadata: job.Metadata, Attempts: attempts,
-	}
+	row := &x.row // all else of it is zero
+	row.Trace, row.Metadata = job.Plan.Trace, job.Metadata
+	row.RequestID, row.ClientRequestID = job.ID, job.ClientID
+	row.KeyID, row.KeyName, row.Group, row.EndUser = job.KeyID, job.KeyName, job.Group, job.EndUser
+	row.Operation, row.Model = string(job.Op), job.Peek.Model
+	row.Time, row.Stream = job.Accepted.UTC(), job.Peek.Stream
 	x.beginRecord()
 	if job.In != nil {
-		x.row.Dialect = string(job.In.Dialect())
+		row.Dialect = string(job.In.Dialect())
 	}
+}
+
+// clear forgets all of a job but the room it took, which the next will use.
+func (x *exchange) clear() {
+	const keep = 64 << 10 // larger buffers are left to the collector
+	fit := func(b []byte) []byte {
+		if cap(b) > keep {
+			return nil
+		}
+		return b[:0]
+	}
+	rbuf, out, held, attempts, header := fit(x.rbuf), fit(x.out), fit(x.stream.held), x.row.Attempts[:0], x.call.Header[:0]
+	room, sink, address := x.room, x.sink, x.address
+	*x = exchange{} // where it lies
+	x.rbuf, x.out, x.stream.held, x.row.Attempts, x.call.Header = rbuf, out, held, attempts, header
+	x.room, x.sink, x.address = room, sink, address
+	x.settled, x.released = true, true
 }
 
 // release gives the exchange back. Nothing may touch it afterwards.
@@ -129,22 +142,11 @@ func (x *exchange) release() {
 	if x.job.Release != nil {
 		x.job.Release()
 	}
-	const keep = 64 << 10 // larger buffers are left to the collector
-	if cap(x.rbuf) > keep {
-		x.rbuf = nil
-	}
-	if cap(x.out) > keep {
-		x.out = nil
-	}
-	if cap(x.stream.held) > keep {
-		x.stream.held = nil
-	}
 	if job := x.job; job.pooled {
 		*job = Job{Forward: job.Forward[:0]}
 		jobs.Put(job)
 	}
-	x.job, x.target, x.decoded, x.fetched, x.fail, x.frames, x.record = nil, nil, nil, nil, nil, nil, nil
-	x.stream.pipe, x.call.Body, x.piece, x.pass, x.req = nil, nil, nil, nil, upstream.Request{}
+	x.clear()
 	exchanges.Put(x)
 }
 
@@ -182,10 +184,17 @@ func (x *exchange) hangUp() {
 	x.awake()
 }
 
-func (x *exchange) isGone() bool {
+// unwanted reports whether the caller has left, with nobody to run on for, and whether
+// we end the exchange.
+func (x *exchange) unwanted() (gone, ending bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.gone && !x.job.Drain
+	return x.gone && !x.job.Drain, x.ending
+}
+
+func (x *exchange) isGone() bool {
+	gone, _ := x.unwanted()
+	return gone
 }
 
 // What wait waits for.
@@ -274,7 +283,13 @@ func (x *exchange) readAll(limit int) ([]byte, error) {
 		if len(buf) == cap(buf) {
 			buf = append(buf, make([]byte, max(4096, min(cap(buf), 1<<20)))...)[:len(buf)]
 		}
-		n, err := x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.now.Add(x.idle), x.totalBy))
+		n, err := 0, upstream.ErrTick
+		if x.up.Received() { // it came with what was waited for before
+			n, err = x.up.Read(buf[len(buf):cap(buf)], x.now)
+		}
+		if errors.Is(err, upstream.ErrTick) {
+			n, err = x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.now.Add(x.req.Timeouts.Idle), x.totalBy))
+		}
 		buf = buf[:len(buf)+n]
 		x.rbuf = buf
 		if len(buf) > limit {

@@ -90,9 +90,8 @@ func (x *exchange) shutDown(why func() *providers.Error) {
 }
 
 func (x *exchange) isEnding() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.ending
+	_, ending := x.unwanted()
+	return ending
 }
 
 // failedAs is the end a failed request's row says: end, unless it was we who ended it.

@@ -84,7 +84,7 @@ func (x *exchange) enterTarget(t *routing.Target, now time.Time) *providers.Erro
 // settleQuota gives back what was reserved and counts what was used.
 func (x *exchange) settleQuota() {
 	l := x.r.o.Limits
-	if l == nil {
+	if l == nil || x.job.Lease == nil && !l.Any() {
 		return
 	}
 	row := &x.row

@@ -218,7 +218,9 @@ func (x *exchange) report() {
 	if x.job.Trace != nil {
 		x.r.o.Spans.Request(x.job.Trace, row)
 	}
-	x.tell(ProgressFinished, row.Time.Add(row.Duration))
+	if x.r.feed.watched() {
+		x.tell(ProgressFinished, row.Time.Add(row.Duration))
+	}
 }
 
 // firstContent notes the time to the first token.

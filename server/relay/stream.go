@@ -192,9 +192,9 @@ func (x *exchange) pump(until time.Time) error {
 		case s.ended:
 			return x.complete()
 		}
-		limit := x.now.Add(x.idle)
+		limit := x.now.Add(x.req.Timeouts.Idle)
 		if s.phase == phasePreamble && x.deltas == 0 {
-			limit = x.firstBy
+			limit = x.started.Add(x.req.Timeouts.FirstEvent)
 		}
 		n, err := x.wait(forPiece, nil, until, earlier(limit, x.totalBy))
 		switch {

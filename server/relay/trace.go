@@ -61,7 +61,7 @@ func (x *exchange) tried(outcome string) {
 
 // usedTokens tells what the attempt in flight, or the last one, used.
 func (x *exchange) usedTokens(t *store.Tokens) {
-	if x.target != nil {
+	if x.target != nil && x.r.o.Metrics.GenAI != nil {
 		x.r.o.Metrics.Used(&telemetry.Used{Operation: x.row.Operation, Provider: x.target.Account.Provider.Name, Model: x.modelLabel(), In: t.Prompt(), Out: t.Completion()})
 	}
 }

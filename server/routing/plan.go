@@ -32,6 +32,7 @@ type Target struct {
 	Account *Account
 	Model   string // the upstream's name
 	Asked   string // the name this target was found by: the caller's, or a fallback's
+	Base    string // base URL of its calls, without a trailing slash
 	// Egress is the dialect to speak; nil for relay-only operations.
 	Egress providers.Egress
 	// Entry is the catalogue's row; nil: not known.
@@ -106,7 +107,7 @@ func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
 	if a.Allow != nil && !a.Allow(a.Model) {
 		return nil, denied(a.Model)
 	}
-	key := asked{a.Op, a.Dialect, a.Model, a.Provider, ""}
+	key := asked{a.Op, a.Dialect, a.Provider, ""}
 	if len(a.Fallback) > 0 {
 		if a.Allow != nil {
 			for _, f := range a.Fallback {
@@ -118,7 +119,7 @@ func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
 		key.fallbacks = strings.Join(a.Fallback, "\x00")
 	}
 	t.mu.RLock()
-	p := t.plans[key]
+	p := find(t.plans[a.Model], &key)
 	t.mu.RUnlock()
 	if p != nil {
 		return p, nil
@@ -128,14 +129,34 @@ func (t *Table) Plan(a Ask) (*Plan, *providers.Error) {
 		return nil, err
 	}
 	// The name may lie in a buffer of the caller's.
-	key.model, key.provider = strings.Clone(a.Model), strings.Clone(a.Provider)
+	key.provider, key.fallbacks = strings.Clone(key.provider), strings.Clone(key.fallbacks)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.plans) >= maxPlans {
+	if t.kept >= maxPlans {
 		clear(t.plans)
+		t.kept = 0
 	}
-	t.plans[key] = p
+	list := t.plans[p.Model]
+	if first := find(list, &key); first != nil { // two asked at once
+		return first, nil
+	}
+	if len(list) == maxPlansOfModel {
+		t.kept -= len(list)
+		list = list[:0]
+	}
+	t.plans[p.Model] = append(list, planned{key, p})
+	t.kept++
 	return p, nil
+}
+
+// find returns the plan of a search done before; nil: there is none.
+func find(list []planned, key *asked) *Plan {
+	for i := range list {
+		if list[i].asked == *key {
+			return list[i].plan
+		}
+	}
+	return nil
 }
 
 func (t *Table) plan(a Ask) (*Plan, *providers.Error) {
@@ -365,13 +386,14 @@ func (t *Table) add(p *Plan, a Ask, asked string, acc *Account, model string) {
 		exclude("account has no key: ai-gateway providers edit " + acc.Name + " --api-key …")
 		return
 	}
-	tg := Target{Catalogue: t.catalogue, Account: acc, Model: model, Asked: asked, Priority: acc.Priority, Weight: max(1, acc.Weight)}
+	tg := Target{Catalogue: t.catalogue, Account: acc, Model: model, Asked: asked, Base: acc.Base(), Priority: acc.Priority, Weight: max(1, acc.Weight)}
 	switch a.Op {
 	case providers.OpChat:
 		if tg.Egress = pickEgress(acc, model, a.Dialect); tg.Egress == nil {
 			exclude("provider serves no chat")
 			return
 		}
+		tg.Base = acc.BaseFor(tg.Egress.Dialect())
 	case providers.OpCountTokens, providers.OpInputTokens: // answered by the upstream where it can, else estimated
 	default:
 		if a.Op != "" && !slices.Contains(acc.Provider.Ops, a.Op) {

@@ -23,6 +23,30 @@ type Account struct {
 	Private []store.SecretString
 	// Listed are the models the upstream itself lists (GET /models); nil: not read yet.
 	Listed []string
+
+	signed  sync.Once
+	bearers []store.SecretString // by key, see Bearer
+}
+
+// Bearer returns the Authorization that providers.DefaultSign gives calls with the n-th
+// key; "" where it gives none, or an error. It is made once: no key of an account in use
+// changes.
+func (a *Account) Bearer(n int) string {
+	a.signed.Do(a.sign)
+	if n >= len(a.bearers) {
+		return ""
+	}
+	return a.bearers[n].Reveal()
+}
+
+func (a *Account) sign() {
+	a.bearers = make([]store.SecretString, len(a.Secrets))
+	for i, s := range a.Secrets {
+		c := providers.Call{Secret: s.Reveal()}
+		if err := providers.DefaultSign(&c); err == nil && len(c.Header) > 0 {
+			a.bearers[i] = store.NewSecret(c.Header[0].Value)
+		}
+	}
 }
 
 // Scrub removes the account's secrets from a message.
@@ -106,28 +130,37 @@ type Table struct {
 	health    *Health
 
 	mu    sync.RWMutex
-	plans map[asked]*Plan // searches done before; a table never changes, so neither do they
+	plans map[string][]planned // searches done before, by model; a table never changes, so neither do they
+	kept  int                  // how many there are
 }
 
-// asked is what a plan depends on; allow lists are checked apart.
+// A planned is a search done before.
+type planned struct {
+	asked
+	plan *Plan
+}
+
+// asked is what a plan of a model depends on; allow lists are checked apart.
 type asked struct {
 	op       providers.Op
 	dialect  providers.Dialect
-	model    string
 	provider string
 	// fallbacks are the request's own, joined by NUL.
 	fallbacks string
 }
 
-// maxPlans bounds the plans kept: names come from callers.
-const maxPlans = 4096
+// Bounds of the plans kept: names come from callers, and so do their own fallbacks.
+const (
+	maxPlans        = 4096
+	maxPlansOfModel = 64
+)
 
 // Build checks src and makes a table of it. Its error names the record at fault.
 func Build(src Source) (*Table, error) {
 	t := &Table{
 		providers: src.Providers, catalogue: src.Catalogue, accounts: src.Accounts,
 		health: src.Health,
-		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{}, plans: map[asked]*Plan{}, prices: map[*Account][]accountPrice{},
+		byName: map[string]*providers.Provider{}, byAccount: map[string]*Account{}, aliases: map[string]*store.Mapping{}, plans: map[string][]planned{}, prices: map[*Account][]accountPrice{},
 	}
 	if t.health == nil {
 		t.health = NewHealth(HealthOptions{})

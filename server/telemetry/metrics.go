@@ -40,20 +40,17 @@ type Metrics struct {
 	GenAI *GenAI
 
 	mu     sync.Mutex
-	series map[seriesKey]*series
-	models map[string]bool
+	series map[string][]*series // by the model they are of
 
 	byToken   [len(tokenTypes)]prometheus.Counter
 	attemptOK prometheus.Counter
 }
 
-type seriesKey struct {
-	op, provider, model string
-	status              int
-}
-
 // series are the resolved handles of one label set, so that a request costs no label lookups.
 type series struct {
+	op, provider string
+	status       int
+
 	requests prometheus.Counter
 	duration prometheus.Observer
 	ttft     prometheus.Observer
@@ -85,7 +82,7 @@ func NewMetrics(version string) *Metrics {
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
 		notified: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_notifications_total", Help: "Events for the webhook, by what became of them: sent, failed, dropped."}, []string{"result"}),
 		exported: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_otel_items_total", Help: "Spans and data points for the OpenTelemetry collector, by what became of them: sent, failed, dropped, rejected."}, []string{"signal", "result"}),
-		series:   map[seriesKey]*series{}, models: map[string]bool{},
+		series:   map[string][]*series{},
 	}
 	for i, t := range tokenTypes {
 		m.byToken[i] = m.tokens.WithLabelValues(t)
@@ -168,26 +165,28 @@ func (m *Metrics) SoftLimit(kind string) { m.soft.WithLabelValues(kind).Inc() }
 // Limited counts one refusal by a rate: requests, tokens or concurrency.
 func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
 
+// lookup returns the series of a request. Those of models beyond maxLabelModels, and of
+// none, are of "other".
 func (m *Metrics) lookup(d *Done) *series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	model := d.Model
-	if !m.models[model] {
-		if len(m.models) >= maxLabelModels || model == "" {
-			model = "other"
-		} else {
-			m.models[model] = true
+	list, known := m.series[model]
+	if !known && (len(m.series) >= maxLabelModels || model == "") {
+		model = "other"
+		list = m.series[model]
+	}
+	for _, s := range list {
+		if s.status == d.Status && s.op == d.Operation && s.provider == d.Provider {
+			return s
 		}
 	}
-	k := seriesKey{d.Operation, d.Provider, model, d.Status}
-	s := m.series[k]
-	if s == nil {
-		s = &series{
-			requests: m.requests.WithLabelValues(d.Operation, d.Provider, model, strconv.Itoa(d.Status)),
-			duration: m.duration.WithLabelValues(d.Operation, d.Provider),
-			ttft:     m.ttft.WithLabelValues(d.Provider),
-		}
-		m.series[k] = s
+	s := &series{
+		op: d.Operation, provider: d.Provider, status: d.Status,
+		requests: m.requests.WithLabelValues(d.Operation, d.Provider, model, strconv.Itoa(d.Status)),
+		duration: m.duration.WithLabelValues(d.Operation, d.Provider),
+		ttft:     m.ttft.WithLabelValues(d.Provider),
 	}
+	m.series[model] = append(list, s)
 	return s
 }

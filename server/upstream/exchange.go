@@ -244,6 +244,9 @@ func (x *Exchange) EachHeader(f func(name, value string)) {
 	}
 }
 
+// Received reports whether something has been received that was not read yet.
+func (x *Exchange) Received() bool { return x.r < x.w }
+
 // Reused reports whether the connection had served an earlier exchange.
 func (x *Exchange) Reused() bool { return x.conn != nil && x.conn.reused }
 
