@@ -18,14 +18,21 @@ import (
 	"github.com/your-org/ai-api-gateway/server/sock"
 )
 
+// Patience is how long a caller is waited for.
+type patience struct {
+	header time.Duration // for the request line, headers and a small body
+	idle   time.Duration // for the next request
+	write  time.Duration // with one write: a reader slower than that is cut
+}
+
 // A listener hands out connections whose every write has a deadline of its own
 // (fasthttp's WriteTimeout would bound a whole answer and cut long streams), and
-// that move their deadlines only when they must: each move costs more than the
-// parsing of a request's header.
+// that set and move their deadlines only when they must: each move costs more than
+// the parsing of a request's header.
 type listener struct {
 	net.Listener
 	open     *connSet
-	patience time.Duration // with one write to a caller: a reader slower than that is cut
+	patience patience
 	plane    Plane
 	log      *slog.Logger
 	refused  prometheus.Counter
@@ -154,10 +161,16 @@ func (s *connSet) closeIdle(now time.Time, grace time.Duration) int {
 	return left
 }
 
-// noteIdle follows which connections have no request on them.
+// noteIdle follows which connections have no request on them. The deadline of another
+// state counts no more; but what came of a first request came within that request's.
 func noteIdle(nc net.Conn, state fasthttp.ConnState) {
-	if c, ok := nc.(*conn); ok {
-		c.idle.Store(state == fasthttp.StateIdle || state == fasthttp.StateNew)
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	c.idle.Store(state == fasthttp.StateIdle || state == fasthttp.StateNew)
+	if c.again = c.again || state == fasthttp.StateIdle; c.again {
+		c.readBy = time.Time{}
 	}
 }
 
@@ -176,14 +189,16 @@ func (s *connSet) closeAll() {
 type conn struct {
 	net.Conn
 	set       *connSet
-	patience  time.Duration
+	patience  patience
 	plane     Plane
 	peer      netip.Addr // by which connections are counted
 	ip        netip.Addr
 	armed     time.Time // when the write deadline was set last
-	readBy    time.Time // the read deadline asked for; zero: none
+	wrote     time.Time // when something was written last
+	readBy    time.Time // when reading is to end; zero: to be found out
 	timer     time.Time // the read deadline set on Conn: readBy, or an earlier one
 	idle      atomic.Bool
+	again     bool      // the first request has been answered
 	idleSince time.Time // at the looks of a drain; guarded by set.mu
 	linger    bool      // the caller may still be sending when this is closed
 	more      bool      // another write follows the next one at once
@@ -206,9 +221,8 @@ func (c *conn) heard(i int, v []byte) string {
 	return c.said[i]
 }
 
-// SetReadDeadline notes when reading is to end. The connection learns of it only
-// when it is read and would wait longer than that: fasthttp sets two for each
-// request, of which the second is hardly ever waited for.
+// SetReadDeadline notes when reading is to end, for this request. The connection learns
+// of it only when it is read and would wait longer than that.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.readBy = t
 	return nil
@@ -223,8 +237,15 @@ func (c *conn) SetDeadline(t time.Time) error {
 // Read reads until the deadline. One that is set too early for it, since the last
 // request's was, is moved when it has fired.
 func (c *conn) Read(p []byte) (int, error) {
+	switch {
+	case !c.readBy.IsZero():
+	case c.again && c.idle.Load():
+		c.readBy = c.wrote.Add(c.patience.idle)
+	default:
+		c.readBy = time.Now().Add(c.patience.header)
+	}
 	for {
-		if !c.readBy.IsZero() && (c.timer.IsZero() || c.timer.After(c.readBy)) {
+		if c.timer.IsZero() || c.timer.After(c.readBy) {
 			if err := c.arm(c.readBy); err != nil {
 				return 0, err
 			}
@@ -251,11 +272,12 @@ func (c *conn) arm(t time.Time) error {
 const rearm = 2 * time.Second
 
 func (c *conn) Write(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.armed) > min(rearm, c.patience/2) {
-		if err := c.Conn.SetWriteDeadline(now.Add(c.patience)); err != nil {
+	c.wrote = time.Now()
+	if c.wrote.Sub(c.armed) > min(rearm, c.patience.write/2) {
+		if err := c.Conn.SetWriteDeadline(c.wrote.Add(c.patience.write)); err != nil {
 			return 0, err
 		}
-		c.armed = now
+		c.armed = c.wrote
 	}
 	if c.more {
 		c.more = false

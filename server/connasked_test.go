@@ -26,7 +26,7 @@ func TestIdleButAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	var set connSet
-	c := &conn{Conn: nc, set: &set}
+	c := &conn{Conn: nc, set: &set, patience: patience{time.Minute, time.Minute, time.Minute}}
 	if !set.add(c) {
 		t.Fatal("not taken")
 	}

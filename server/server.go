@@ -149,7 +149,7 @@ func New(o Options) *Server {
 	s.http = &fasthttp.Server{
 		Handler: s.handle, ErrorHandler: s.protocolError, HeaderReceived: s.headerReceived, ExpectHandler: s.expect,
 		StreamRequestBody: true, DisablePreParseMultipartForm: true, NoDefaultServerHeader: true, NoDefaultDate: false,
-		ReadTimeout: s.o.ReadHeader, IdleTimeout: s.o.KeepAlive, ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer,
+		ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer,
 		MaxRequestBodySize: readAhead, Concurrency: 1 << 18, MaxRequestsPerConn: 10_000, SecureErrorLogMessage: true,
 		CloseOnShutdown: true, NoDefaultContentType: true, LazyRequestTime: true, Logger: quiet{o.Log}, DisableHeaderNamesNormalizing: false,
 		ConnState: noteIdle,
