@@ -7,12 +7,18 @@
 // for it, and looks again every 20 µs. A call that cannot block needs none of this.
 package sock
 
-import "net"
+import (
+	"errors"
+	"net"
+)
+
+// ErrStale says that a connection can take no question: see Ask.
+var ErrStale = errors.New("the connection is no longer idle")
 
 // Direct returns nc with reads and writes that do not tell the scheduler; nc itself
 // where that is not to be had: what is no TCP connection, systems other than Linux,
 // and under the race detector, which follows the calls of package syscall. One goroutine
-// at a time may read, and one write.
+// at a time may read, and one write; one alone while it asks.
 func Direct(nc net.Conn) net.Conn {
 	if tc, ok := nc.(*net.TCPConn); ok {
 		return direct(tc)

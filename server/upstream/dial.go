@@ -42,6 +42,7 @@ func (h *host) connect(ctx context.Context, t Timeouts) (*conn, error) {
 			return nil, err
 		}
 	}
+	cn.asker, _ = cn.Conn.(asker)
 	return cn, nil
 }
 

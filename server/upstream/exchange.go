@@ -28,10 +28,11 @@ type Exchange struct {
 	pooled   *[bufferSize]byte // where buf came from; a long header makes buf outgrow it
 	little   *[littleSize]byte // or this
 	buf      []byte
-	r, w     int  // buf[r:w] is what was received and not used
-	searched int  // how far buf[r:] is searched for the header's end
-	sent     bool // see Error.Sent
-	answered bool // a byte of an answer came
+	ready    []byte // the request, in buf: Header sends it when it begins to wait
+	r, w     int    // buf[r:w] is what was received and not used
+	searched int    // how far buf[r:] is searched for the header's end
+	sent     bool   // see Error.Sent
+	answered bool   // a byte of an answer came
 	retried  bool
 	interim  int
 	unsent   error // the request could not be written whole; an answer may have come all the same
@@ -45,13 +46,22 @@ type Exchange struct {
 	err      error  // what ended reading
 }
 
-// start gets a connection and writes the request, which begins with head. A connection
-// from the pool that proves dead before it took the request is replaced once.
-func (x *Exchange) start(head []byte) error {
-	if err := x.connect(x.req.Rest == nil); err != nil {
+// start gets a connection and writes the request, unless Header is to send it. A
+// connection from the pool that proves dead before it took the request is replaced once.
+func (x *Exchange) start() error {
+	out, err := x.appendHead(x.buf[:0])
+	if err != nil {
 		return err
 	}
-	err := x.write(head)
+	small := x.req.Rest == nil && len(x.req.Body) <= cap(out)-len(out)
+	if err := x.connect(x.req.Rest == nil, small); err != nil {
+		return err
+	}
+	if small && x.conn.reused && x.conn.asker != nil {
+		x.ready = append(out, x.req.Body...)
+		return nil
+	}
+	err = x.write(out)
 	if x.req.Rest != nil { // however long it took
 		x.headBy = x.c.o.Now().Add(x.req.Timeouts.Header)
 	}
@@ -66,14 +76,14 @@ func (x *Exchange) again() error {
 	x.retried, x.unsent = true, nil
 	x.r, x.w, x.searched = 0, 0, 0
 	x.drop()
-	if err := x.connect(false); err != nil {
+	if err := x.connect(false, false); err != nil {
 		return err
 	}
-	head, err := x.appendHead(x.buf[:0])
+	out, err := x.appendHead(x.buf[:0])
 	if err != nil {
 		return err // not for a header that was written before
 	}
-	return x.written(x.write(head))
+	return x.written(x.write(out))
 }
 
 // written judges a failed write. An upstream that refuses a request early stops
@@ -87,18 +97,20 @@ func (x *Exchange) written(err error) error {
 	case errors.Is(err, ErrSource):
 		return &Error{Kind: Write, Sent: x.sent, Err: err}
 	case isTimeout(err):
-		return &Error{Kind: Write, Sent: x.sent, Err: errors.New("the upstream stopped reading")}
+		return &Error{Kind: Write, Sent: x.sent, Err: errStopped}
 	}
 	x.unsent = err
 	return nil
 }
 
-// connect sets x.conn to a pooled connection (if allowed) or a new one.
-func (x *Exchange) connect(pooled bool) error {
+var errStopped = errors.New("the upstream stopped reading")
+
+// connect sets x.conn to a pooled connection (if allowed; asked: see acquire) or a new one.
+func (x *Exchange) connect(pooled, asked bool) error {
 	var cn *conn
 	var err error
 	if pooled {
-		cn, err = x.host.acquire(x.now)
+		cn, err = x.host.acquire(x.now, asked)
 	} else {
 		x.host.mu.Lock()
 		err = x.host.reserve()
@@ -181,7 +193,7 @@ func (x *Exchange) receive(dst []byte, until time.Time) (int, error) {
 		}
 	}
 	for range 64 {
-		n, err := x.conn.Read(dst)
+		n, err := x.read(dst)
 		if n > 0 {
 			x.answered = true
 			return n, nil // an error comes again
@@ -197,6 +209,25 @@ func (x *Exchange) receive(dst []byte, until time.Time) (int, error) {
 		return 0, x.unread(err)
 	}
 	return 0, io.ErrNoProgress
+}
+
+// read reads from the connection, over which it sends the request first if that is to be done.
+func (x *Exchange) read(dst []byte) (int, error) {
+	if x.ready == nil {
+		return x.conn.Read(dst)
+	}
+	if err := x.armWrite(x.now.Add(writeStall)); err != nil {
+		return 0, err
+	}
+	sent, n, err := x.conn.asker.Ask(x.ready, dst)
+	switch {
+	case sent == 0 && isTimeout(err): // that was an earlier call's
+		return 0, err
+	case sent < len(x.ready) && isTimeout(err):
+		err = errStopped
+	}
+	x.sent, x.ready = sent > 0, nil
+	return n, err
 }
 
 // unread explains why nothing was read.
@@ -292,7 +323,7 @@ func (x *Exchange) Close() {
 		x.err = errClosed
 	}
 	x.putBuffer()
-	x.gzip, x.unzipped, x.req = nil, nil, Request{}
+	x.gzip, x.unzipped, x.ready, x.req = nil, nil, nil, Request{}
 }
 
 // takeBuffer makes buf a large one, with what was received and not used.

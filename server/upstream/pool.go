@@ -39,6 +39,12 @@ type conn struct {
 	readBy   time.Time // the deadlines set; zero: none
 	writeBy  time.Time
 	look     look
+	asker    asker // nil: it cannot look, send and receive in one
+}
+
+// An asker is what sock.Direct makes of a TCP connection.
+type asker interface {
+	Ask(p, dst []byte) (sent, n int, err error)
 }
 
 // host finds or makes the host of a key.
@@ -94,8 +100,9 @@ func (c *Client) newHost(key hostKey) (*host, error) {
 	return h, nil
 }
 
-// acquire returns an idle connection that still lives, or nil after reserving the right to dial one.
-func (h *host) acquire(now time.Time) (*conn, error) {
+// acquire returns an idle connection that still lives, or nil after reserving the right to
+// dial one. asked: a connection that is asked need not be looked at here.
+func (h *host) acquire(now time.Time, asked bool) (*conn, error) {
 	for {
 		h.mu.Lock()
 		n := len(h.idle)
@@ -108,7 +115,7 @@ func (h *host) acquire(now time.Time) (*conn, error) {
 		h.idle[n-1] = nil
 		h.idle = h.idle[:n-1]
 		h.mu.Unlock()
-		if !h.tired(cn, now) && alive(cn) {
+		if !h.tired(cn, now) && (asked && cn.asker != nil || alive(cn)) {
 			cn.reused = true
 			return cn, nil
 		}

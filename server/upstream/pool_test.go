@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -115,6 +116,157 @@ func TestStaleConnection(t *testing.T) {
 		request(br)
 		io.WriteString(nc, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbye")
 	}, 0, 0, 2)
+}
+
+// All connections of a pool that have died are replaced, whatever the size of the
+// request, and a new one that cannot be made is told.
+func TestAllStale(t *testing.T) {
+	f := func(size int) {
+		t.Helper()
+		const conns = 3
+		var asked atomic.Int32
+		base := listen(t, func(nc net.Conn, br *bufio.Reader, n int) {
+			if n < conns {
+				request(br)
+				io.WriteString(nc, ok) // and closes
+				return
+			}
+			if _, body, err := request(br); err == nil && len(body) == size {
+				asked.Add(1)
+				io.WriteString(nc, ok)
+				br.ReadByte()
+			}
+		})
+		c := newClient(t, Options{})
+		var all []*Exchange
+		for range conns {
+			x, err := c.Start(post(base))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, x)
+		}
+		for _, x := range all {
+			if err := x.Header(time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			x.Close()
+		}
+		time.Sleep(150 * time.Millisecond)
+		if _, idle := c.count(base); idle != conns {
+			t.Fatalf("%d idle connections, want %d", idle, conns)
+		}
+		req := post(base)
+		req.Body = make([]byte, size)
+		if _, body, _, err := fetch(c, req, 0); err != nil || body != "hello" || asked.Load() != 1 {
+			t.Errorf("%d bytes: got %q %v, asked %d times", size, body, err, asked.Load())
+		}
+		if open, idle := c.count(base); open != 1 || idle != 1 {
+			t.Errorf("%d bytes: %d connections, %d idle, want the new one alone", size, open, idle)
+		}
+	}
+	f(10)
+	f(bufferSize)
+	f(1 << 20)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if nc, err := l.Accept(); err == nil {
+			l.Close()
+			always(ok)(&limited{Conn: nc, n: 1}, bufio.NewReader(nc), 0)
+			nc.Close()
+		}
+	}()
+	c := newClient(t, Options{})
+	base := "http://" + l.Addr().String()
+	if _, _, _, err := fetch(c, post(base), 0); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	var e *Error
+	if _, _, _, err := fetch(c, post(base), 0); !errors.As(err, &e) || e.Kind != Refused || e.Sent {
+		t.Errorf("got %v, want Refused with nothing sent", err)
+	}
+	if open, _ := c.count(base); open != 0 {
+		t.Errorf("%d connections are counted", open)
+	}
+}
+
+// A limited connection writes n times.
+type limited struct {
+	net.Conn
+	n int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.n--; l.n < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	n, err := l.Conn.Write(p)
+	if l.n == 0 {
+		return n, io.ErrClosedPipe // the script ends
+	}
+	return n, err
+}
+
+// An exchange that is given up before its header is waited for leaves nothing behind,
+// and one that is cancelled then says so.
+func TestGivenUpBeforeHeader(t *testing.T) {
+	f := func(name string, give func(x *Exchange)) {
+		t.Helper()
+		base := listen(t, always(ok))
+		c := newClient(t, Options{})
+		if _, _, _, err := fetch(c, post(base), 0); err != nil {
+			t.Fatal(err)
+		}
+		x, err := c.Start(post(base))
+		if err != nil || !x.Reused() {
+			t.Fatal(err)
+		}
+		give(x)
+		x.Close()
+		if open, _ := c.count(base); open != 0 {
+			t.Errorf("%s: %d connections stay", name, open)
+		}
+		if _, body, _, err := fetch(c, post(base), 0); err != nil || body != "hello" {
+			t.Errorf("%s: got %q %v", name, body, err)
+		}
+	}
+	f("closed", func(*Exchange) {})
+	f("cancelled", func(x *Exchange) {
+		x.Cancel()
+		if err := x.Header(time.Time{}); !errors.Is(err, ErrCancelled) {
+			t.Errorf("got %v, want ErrCancelled", err)
+		}
+	})
+	f("no time", func(x *Exchange) {
+		if err := x.Header(time.Now().Add(-time.Second)); !errors.Is(err, ErrTick) {
+			t.Errorf("got %v, want ErrTick", err)
+		}
+	})
+}
+
+// A call that came too early for a request to be sent does not keep the next from it.
+func TestHeaderAfterEarlyTick(t *testing.T) {
+	base := listen(t, always(ok))
+	c := newClient(t, Options{})
+	if _, _, _, err := fetch(c, post(base), 0); err != nil {
+		t.Fatal(err)
+	}
+	x, err := c.Start(post(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	if err := x.Header(time.Now().Add(-time.Second)); !errors.Is(err, ErrTick) {
+		t.Errorf("got %v, want ErrTick", err)
+	}
+	if err := x.Header(time.Now().Add(time.Minute)); err != nil || x.Status() != 200 {
+		t.Errorf("got %d %v", x.Status(), err)
+	}
 }
 
 // What an upstream sends behind the announced end of an answer is no part of the next one.

@@ -5,11 +5,13 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/your-org/ai-api-gateway/server/sock"
 )
 
 // Header waits for the header of the answer; answers with status 1xx are passed
-// over. ErrTick: until has passed; call again. A zero until never ticks. Every
-// other error is an *Error and final.
+// over. It sends the request first if Start has left it that. ErrTick: until has passed;
+// call again. A zero until never ticks. Every other error is an *Error and final.
 func (x *Exchange) Header(until time.Time) error {
 	for !x.gotHead {
 		if x.err != nil {
@@ -40,11 +42,18 @@ func (x *Exchange) Header(until time.Time) error {
 		case err == nil:
 		case errors.Is(err, ErrTick):
 			if !x.c.o.Now().Before(x.headBy) {
-				return x.fail(&Error{Kind: HeaderTimeout, Sent: true, Err: errors.New("no header of an answer came")})
+				return x.fail(&Error{Kind: HeaderTimeout, Sent: x.ready == nil, Err: errors.New("no header of an answer came")})
 			}
 			return ErrTick
 		case errors.Is(err, ErrCancelled):
 			return x.fail(err)
+		case errors.Is(err, sock.ErrStale): // as if it had not been in the pool
+			x.drop()
+			if err := x.start(); err != nil {
+				return x.fail(err)
+			}
+		case errors.Is(err, errStopped):
+			return x.fail(&Error{Kind: Write, Sent: true, Err: err})
 		case x.answered:
 			return x.fail(&Error{Kind: Cut, Sent: true, Err: unexpected(err)})
 		case x.conn.reused && !x.retried:

@@ -174,7 +174,8 @@ func (c *Client) Close() {
 }
 
 // Start sends a request over a pooled or new connection. It returns when the
-// request is written; the exchange must be closed. Its error is an *Error.
+// request is written, or when it is ready for Header to send it; the exchange must be
+// closed. Its error is an *Error.
 func (c *Client) Start(req *Request) (*Exchange, error) {
 	x := new(Exchange)
 	if err := c.StartIn(x, req); err != nil {
@@ -199,10 +200,7 @@ func (c *Client) StartIn(x *Exchange, req *Request) error {
 	x.req.Timeouts = req.Timeouts.Or(Defaults)
 	x.headBy = x.now.Add(x.req.Timeouts.Header)
 	x.takeBuffer()
-	head, err := x.appendHead(x.buf[:0])
-	if err == nil {
-		err = x.start(head)
-	}
+	err = x.start()
 	if err != nil {
 		x.Close()
 	}
