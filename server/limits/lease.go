@@ -22,11 +22,14 @@ type Amount struct{ Tokens, Nano, Cost int64 }
 // request and is used by one goroutine at a time. Its zero value is not one: see
 // Limiter.Lease.
 type Lease struct {
-	l    *Limiter
-	who  Who
-	at   time.Time // admission
-	held []holding
-	own  int // held[own:] is of the attempt in flight
+	l     *Limiter
+	who   Who
+	at    time.Time // admission
+	set   *set      // in force then
+	rules []*rule   // of it, for the request as a whole, wherever it goes
+	whole bool      // held has the windows of rules
+	held  []holding
+	own   int // held[own:] is of the attempt in flight
 	// parts counts the attempts before it that have used something.
 	parts int
 }
@@ -41,27 +44,37 @@ type holding struct {
 	part int
 }
 
-var leases = sync.Pool{New: func() any { return &Lease{held: make([]holding, 0, 8)} }}
+var leases = sync.Pool{New: func() any { return &Lease{held: make([]holding, 0, 8), rules: make([]*rule, 0, 8)} }}
 
 // Lease begins a request of w at now. It returns nil, and costs nothing, where no
-// policy can concern the request.
+// policy can concern the request. What is asked of it until it is reserved is asked of
+// the policies that are in force now.
 func (l *Limiter) Lease(w Who, now time.Time) *Lease {
 	s := l.set.Load()
 	if len(s.rules) == 0 {
 		return nil
 	}
-	if len(s.accounts) == 0 && len(s.global) == 0 && len(s.byKey[w.KeyID]) == 0 && len(s.byGroup[w.Group]) == 0 {
+	lists := s.of(&w)
+	if len(s.accounts) == 0 && len(lists[0]) == 0 && len(lists[1]) == 0 && len(lists[2]) == 0 {
 		return nil
 	}
 	lease := leases.Get().(*Lease)
-	lease.l, lease.who, lease.at = l, w, now
+	lease.l, lease.who, lease.at, lease.set = l, w, now, s
+	for _, list := range &lists {
+		for _, r := range list {
+			if r.fitsModel(w.Model) {
+				lease.rules = append(lease.rules, r)
+			}
+		}
+	}
 	return lease
 }
 
 // free gives the lease back to the pool.
 func (a *Lease) free() {
 	clear(a.held)
-	*a = Lease{held: a.held[:0]}
+	clear(a.rules)
+	*a = Lease{held: a.held[:0], rules: a.rules[:0]}
 	leases.Put(a)
 }
 
@@ -70,22 +83,19 @@ func (a *Lease) free() {
 func (a *Lease) Begin() *Denial {
 	now := a.l.ticks(a.at)
 	var denied *Denial
-	s := a.l.set.Load()
-	s.each(&a.who, func(r *rule) bool {
-		if r.lim.Kind == store.LimitRequests && r.minute() && r.fitsModel(a.who.Model) {
-			denied = a.takeRate(r, 1, now)
-		}
-		return denied == nil
-	})
-	if denied == nil {
-		var few [4]*rule
-		waits := few[:0]
-		s.each(&a.who, func(r *rule) bool {
-			if r.lim.Kind == store.LimitConcurrency && r.fitsModel(a.who.Model) {
-				waits = append(waits, r)
+	var few [4]*rule
+	waits := few[:0]
+	for _, r := range a.rules {
+		switch r.lim.Kind {
+		case store.LimitRequests:
+			if denied == nil && r.minute() {
+				denied = a.takeRate(r, 1, now)
 			}
-			return true
-		})
+		case store.LimitConcurrency:
+			waits = append(waits, r)
+		}
+	}
+	if denied == nil {
 		denied = a.takeSlots(waits, slotWait)
 	}
 	a.own = len(a.held)
@@ -174,18 +184,16 @@ func (a *Lease) Counts(places int, place func(int) Place) (counts, strict bool, 
 			unbounded = own
 		}
 	}
-	s := a.l.set.Load()
-	s.each(&a.who, func(r *rule) bool {
-		if r.fitsModel(a.who.Model) {
-			look(r)
-		}
-		return true
-	})
-	var few [8]*rule
-	for i := range places {
-		p := place(i)
-		for _, r := range s.placed(few[:0], &a.who, &p) {
-			look(r)
+	for _, r := range a.rules {
+		look(r)
+	}
+	if a.set.placing() {
+		var few [8]*rule
+		for i := range places {
+			p := place(i)
+			for _, r := range a.set.placed(few[:0], &a.who, &p) {
+				look(r)
+			}
 		}
 	}
 	if unbounded == 0 {
@@ -199,14 +207,13 @@ func (a *Lease) Counts(places int, place func(int) Place) (counts, strict bool, 
 func (a *Lease) Reserve(need Amount) *Denial {
 	var few [8]*rule
 	rules := few[:0]
-	a.l.set.Load().each(&a.who, func(r *rule) bool {
-		if r.fitsModel(a.who.Model) && (r.window() || r.lim.Kind == store.LimitTokens) {
+	for _, r := range a.rules {
+		if r.window() || r.lim.Kind == store.LimitTokens {
 			rules = append(rules, r)
 		}
-		return true
-	})
+	}
 	d := a.reserve(rules, need, a.at)
-	a.own = len(a.held)
+	a.own, a.whole = len(a.held), d == nil
 	if d != nil {
 		a.Cancel()
 	}
@@ -249,10 +256,13 @@ func (a *Lease) Enter(p Place, need Amount, now time.Time) *Denial {
 	return d
 }
 
+// placing reports whether any rule may hold at a place and not for a request as a whole.
+func (s *set) placing() bool { return len(s.accounts) > 0 || s.ofModels }
+
 // placed appends the rules that hold at p and not for the request as a whole: of
 // the account, and for the upstream's name of the model.
 func (s *set) placed(dst []*rule, w *Who, p *Place) []*rule {
-	if len(s.accounts) == 0 && !s.ofModels {
+	if !s.placing() {
 		return dst
 	}
 	for _, name := range [...]string{p.Account, p.AccountID} {

@@ -168,8 +168,29 @@ func (l *Limiter) state(r *rule, now time.Time) State {
 		}
 		r.mu.Unlock()
 	}
-	st.Remaining = max(0, r.lim.Limit-sum(max(0, st.Used), st.Reserved, 0))
+	st.Remaining = r.left(st.Used, st.Reserved)
 	return st
+}
+
+// left is what a limit that is used and reserved so far has left.
+func (r *rule) left(used, reserved int64) int64 {
+	return max(0, r.lim.Limit-sum(max(0, used), reserved, 0))
+}
+
+// standing is what state says that callers are told: what is left of a rate or a window,
+// and how long until all of it is there again; 0: nothing is used, or that never comes.
+func (l *Limiter) standing(r *rule, now time.Time) (remaining int64, reset time.Duration) {
+	if r.minute() {
+		used, ticks := r.gcra.level(r.rate, l.ticks(now))
+		return max(0, r.rate.burst-used), time.Duration(ticks / ticksPerNano)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.now(now)
+	if !p.end.IsZero() {
+		reset = max(0, p.end.Sub(now))
+	}
+	return r.left(p.spent, addSat(p.reserved, p.fleet.others)), reset
 }
 
 // A Rate is what x-ratelimit headers say of requests or of tokens.
@@ -199,12 +220,9 @@ func (l *Limiter) Rates(w Who, now time.Time) (requests, tokens Rate) {
 		if !r.fitsModel(w.Model) || minutes[i] && !r.minute() {
 			return true
 		}
-		st := l.state(r, now)
-		if !to.Known || r.minute() && !minutes[i] || st.Remaining < to.Remaining {
-			*to = Rate{Limit: r.lim.Limit, Remaining: st.Remaining, Known: true}
-			if !st.Resets.IsZero() {
-				to.Reset = max(0, st.Resets.Sub(now))
-			}
+		remaining, reset := l.standing(r, now)
+		if !to.Known || r.minute() && !minutes[i] || remaining < to.Remaining {
+			*to = Rate{Limit: r.lim.Limit, Remaining: remaining, Reset: reset, Known: true}
 		}
 		minutes[i] = minutes[i] || r.minute()
 		return true

@@ -20,11 +20,13 @@ type rule struct {
 	lim    store.PolicyLimit
 	zone   *time.Location
 	rate   rate // of a minute
+
+	perMinute, perWindow bool // neither is a limit of what runs at a time
 	*counter
 }
 
-func (r *rule) minute() bool { return r.lim.Window == store.WindowMinute }
-func (r *rule) window() bool { return r.lim.Kind != store.LimitConcurrency && !r.minute() }
+func (r *rule) minute() bool { return r.perMinute }
+func (r *rule) window() bool { return r.perWindow }
 
 // fitsModel reports whether the rule is about a model of that name.
 func (r *rule) fitsModel(name string) bool { return FitsModel(r.policy, name) }
@@ -122,7 +124,8 @@ func (l *Limiter) compile(policies []*store.Policy, old *set) (s *set, fresh []*
 			}
 		}
 		for _, lim := range p.Limits {
-			r := &rule{policy: p, lim: lim, zone: zone, rate: rateOf(lim)}
+			r := &rule{policy: p, lim: lim, zone: zone, rate: rateOf(lim), perMinute: lim.Window == store.WindowMinute}
+			r.perWindow = !r.perMinute && lim.Kind != store.LimitConcurrency
 			id := identity{p.ID, lim.Kind, lim.Window, zone.String(), p.Scope}
 			if s.counters[id] != nil {
 				return nil, nil, fmt.Errorf("policy %q limits %s of a %s twice", p.Name, lim.Kind, lim.Window)
@@ -167,10 +170,16 @@ func rateOf(lim store.PolicyLimit) rate {
 	return r
 }
 
+// of returns the rules that may concern a caller, wherever it goes.
+func (s *set) of(w *Who) [3][]*rule {
+	return [...][]*rule{s.byKey[w.KeyID], s.byGroup[w.Group], s.global}
+}
+
 // each calls f for the rules that may concern a caller, in no order, until it
 // reports false.
 func (s *set) each(w *Who, f func(*rule) bool) {
-	for _, list := range [...][]*rule{s.byKey[w.KeyID], s.byGroup[w.Group], s.global} {
+	lists := s.of(w)
+	for _, list := range &lists {
 		for _, r := range list {
 			if !f(r) {
 				return

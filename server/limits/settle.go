@@ -85,12 +85,17 @@ func (l *Limiter) settleNew(lease *Lease, w *Who, place *Place, at time.Time, wh
 		r.mu.Unlock()
 		l.tell(r, soft)
 	}
-	s.each(w, func(r *rule) bool {
-		if r.fitsModel(w.Model) {
-			count(r, 0, whole)
-		}
-		return true
-	})
+	if lease == nil || !lease.whole || lease.set != s { // else it holds all of them
+		s.each(w, func(r *rule) bool {
+			if r.fitsModel(w.Model) {
+				count(r, 0, whole)
+			}
+			return true
+		})
+	}
+	if !s.placing() {
+		return
+	}
 	var few [8]*rule
 	if *place != (Place{}) {
 		for _, r := range s.placed(few[:0], w, place) {

@@ -188,27 +188,31 @@ func attachedTokens(body []byte) int64 {
 // each quote, in one pass: most texts have few.
 func linkedImages(body []byte) (n int) {
 	for {
-		i := bytes.IndexByte(body, '"')
-		if i < 0 {
+		i := bytes.IndexByte(body, '"') + 1
+		if i == 0 || i == len(body) {
 			return n
 		}
-		body = body[i+1:]
-		if len(body) == 0 || body[0] != 'i' && body[0] != 'f' && body[0] != 's' {
-			continue
-		}
-		for _, member := range [...]string{`image_url"`, `fileUri"`, `file_uri"`} {
-			rest, ok := bytes.CutPrefix(body, []byte(member))
-			if !ok {
-				continue
-			}
-			if rest = bytes.TrimLeft(rest, " \t\r\n"); len(rest) > 0 && rest[0] == ':' { // a member, not the word of a type
+		body = body[i:]
+		switch body[0] {
+		case 'i', 'f', 's':
+			if linksImage(body) {
 				n++
 			}
 		}
-		if rest, ok := bytes.CutPrefix(body, []byte(`source"`)); ok && bytes.Contains(rest[:min(len(rest), 64)], []byte(`"url"`)) {
-			n++
+	}
+}
+
+// linksImage reports whether b, which stood behind a quote, begins with the member that
+// gives an image by its address.
+func linksImage(b []byte) bool {
+	for _, member := range [...]string{`image_url"`, `fileUri"`, `file_uri"`} {
+		if rest, ok := bytes.CutPrefix(b, []byte(member)); ok {
+			rest = bytes.TrimLeft(rest, " \t\r\n")
+			return len(rest) > 0 && rest[0] == ':' // a member, not the word of a type
 		}
 	}
+	rest, ok := bytes.CutPrefix(b, []byte(`source"`))
+	return ok && bytes.Contains(rest[:min(len(rest), 64)], []byte(`"url"`))
 }
 
 // times multiplies amounts that are never negative; what does not fit is the largest number.
