@@ -93,10 +93,12 @@ func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
 	h := &ctx.Response.Header
 	var buf [64]byte
 	h.SetCanonical(hRequestID, append(buf[:0], x.job.ID...))
-	if !x.settled || x.now.IsZero() {
-		x.now = x.r.o.Now()
+	if l := x.r.o.Limits; l != nil && l.Any() {
+		if !x.settled || x.now.IsZero() {
+			x.now = x.r.o.Now()
+		}
+		x.r.WriteRates(ctx, x.job.who(), x.now)
 	}
-	x.r.WriteRates(ctx, x.job.who(), x.now)
 	if !known || x.target == nil {
 		return
 	}
