@@ -11,22 +11,22 @@ const (
 	longURL      = 512
 )
 
-type endpointKey struct{ url, proxy string }
-
-// An endpoint is what all requests to a URL have in common, checked and written once.
+// An endpoint is what all requests to a URL by a proxy have in common, checked and written once.
 type endpoint struct {
 	host  *host
-	start string // of the request, behind the method: target, version, and the host's headers
+	start string    // of the request, behind the method: target, version, and the host's headers
+	other *endpoint // of the same URL by another proxy
 }
 
 // endpoint finds or makes the endpoint of a URL that is reached by a proxy.
 func (c *Client) endpoint(rawURL, proxy string) (*endpoint, error) {
-	key := endpointKey{rawURL, proxy}
 	c.mu.Lock()
-	e := c.endpoints[key]
+	e := c.endpoints[rawURL]
 	c.mu.Unlock()
-	if e != nil {
-		return e, nil
+	for ; e != nil; e = e.other {
+		if e.host.key.proxy == proxy {
+			return e, nil
+		}
 	}
 	scheme, hostport, target, ok := splitURL(rawURL)
 	if !ok {
@@ -40,12 +40,19 @@ func (c *Client) endpoint(rawURL, proxy string) (*endpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(rawURL) <= longURL && c.hosts[h.key] == h {
-		if len(c.endpoints) >= maxEndpoints {
-			clear(c.endpoints)
+		if c.remembered++; c.remembered > maxEndpoints {
+			c.forgetEndpoints()
 		}
-		c.endpoints[endpointKey{strings.Clone(rawURL), h.key.proxy}] = e
+		e.other = c.endpoints[rawURL]
+		c.endpoints[strings.Clone(rawURL)] = e
 	}
 	return e, nil
+}
+
+// forgetEndpoints is called with c.mu held.
+func (c *Client) forgetEndpoints() {
+	clear(c.endpoints)
+	c.remembered = 0
 }
 
 // start returns how a request for a target begins, behind the method.

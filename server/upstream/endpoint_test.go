@@ -35,8 +35,8 @@ func TestEndpoints(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(c.endpoints); n == 0 || n > maxEndpoints {
-		t.Errorf("%d endpoints are remembered", n)
+	if n := len(c.endpoints); n == 0 || n > maxEndpoints || c.remembered > maxEndpoints {
+		t.Errorf("%d endpoints are remembered, %d with those by other proxies", n, c.remembered)
 	}
 	req := post(base)
 	if _, _, _, err := fetch(c, req, 0); err != nil {

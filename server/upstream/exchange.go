@@ -161,14 +161,14 @@ func (x *Exchange) drop() {
 	}
 }
 
-// armWrite sets the write deadline. Moving one costs more than it is worth for each
-// request: it may be up to writeSlack earlier than until.
-func (x *Exchange) armWrite(until time.Time) error {
-	if until.Sub(x.conn.writeBy) <= writeSlack {
+// armWrite sets the write deadline for what is written from now on. Moving one costs
+// more than it is worth for each request: it may be up to writeSlack earlier.
+func (x *Exchange) armWrite(now time.Time) error {
+	if x.conn.writeBy.Sub(now) >= writeStall-writeSlack {
 		return nil
 	}
-	x.conn.writeBy = until
-	return x.conn.SetWriteDeadline(until)
+	x.conn.writeBy = now.Add(writeStall)
+	return x.conn.SetWriteDeadline(x.conn.writeBy)
 }
 
 // armRead sets the read deadline; zero: none.
@@ -216,7 +216,7 @@ func (x *Exchange) read(dst []byte) (int, error) {
 	if x.ready == nil {
 		return x.conn.Read(dst)
 	}
-	if err := x.armWrite(x.now.Add(writeStall)); err != nil {
+	if err := x.armWrite(x.now); err != nil {
 		return 0, err
 	}
 	sent, n, err := x.conn.asker.Ask(x.ready, dst)

@@ -107,12 +107,13 @@ func FuzzHead(f *testing.F) {
 		if n == 0 {
 			return
 		}
-		h, _, err := parseHead(in[:n], nil)
-		if hw, m, more := parseHead(append(in[:n:n], "more\r\n\r\n"...), nil); (more == nil) != (err == nil) || more == nil && (m != n || hw.text != h.text) {
+		var h, hw head
+		_, err := h.parse(in[:n], nil)
+		if m, more := hw.parse(append(in[:n:n], "more\r\n\r\n"...), nil); (more == nil) != (err == nil) || more == nil && (m != n || hw.text != h.text) {
 			t.Fatalf("%q: %v alone, with more behind it %v, %d bytes of %d", in[:n], err, more, m, n)
 		}
 		for i := range n {
-			if _, _, cut := parseHead(in[:i], nil); cut == nil {
+			if _, cut := new(head).parse(in[:i], nil); cut == nil {
 				t.Fatalf("%q: %q is taken for whole", in[:n], in[:i])
 			}
 		}

@@ -26,9 +26,8 @@ type head struct {
 	status    int
 	text      string // the header block
 	fields    []field
-	seen      uint64 // marks of the names, so that most that are not there need no search
-	keep      bool   // the connection may be used again
-	closes    bool   // connection: close was said, which beats keep-alive
+	keep      bool // the connection may be used again
+	closes    bool // connection: close was said, which beats keep-alive
 	chunked   bool
 	length    int64 // content-length; -1: none
 	coding    string
@@ -43,9 +42,6 @@ func (h *head) value(f *field) string { return h.text[f.value:f.end] }
 
 // find returns the first value of a header, "" if there is none. Names are known ones.
 func (h *head) find(name string) string {
-	if h.seen&mark(name[0], len(name)) == 0 {
-		return ""
-	}
 	fields := h.fields
 	for i := range fields {
 		if f := &fields[i]; int(f.colon-f.name) == len(name) && sameName(h.name(f), name) {
@@ -54,9 +50,6 @@ func (h *head) find(name string) string {
 	}
 	return ""
 }
-
-// mark returns the bit of head.seen for names that begin with a letter and have a length.
-func mark(first byte, length int) uint64 { return 1 << ((uint(first|0x20) + 7*uint(length)) % 64) }
 
 // findHead looks for the end of the header block in b from where it left off at
 // *searched. It returns the block's length with its blank line, 0 if it is not whole.
@@ -81,34 +74,34 @@ func findHead(b []byte, searched *int) int {
 	}
 }
 
-// parseHead reads the header block that b begins with, and returns its length. It is
+// parse reads the header block that b begins with, and returns its length. It is
 // strict where framing is at stake. Unless the block is whole, its errors are of no
 // account. The fields are kept in room, as far as they fit.
-func parseHead(b []byte, room []field) (h head, n int, err error) {
-	h = head{length: -1, fields: room[:0]}
-	if n, err = h.statusLine(b); err != nil {
-		return h, 0, err
+func (h *head) parse(b []byte, room []field) (int, error) {
+	*h = head{length: -1, fields: room[:0]}
+	n, err := h.statusLine(b)
+	if err != nil {
+		return 0, err
 	}
 	for {
 		if n == len(b) {
-			return h, 0, errCutHead
+			return 0, errCutHead
 		}
 		end := n
 		if b[n] == '\r' && n+1 < len(b) {
 			end++
 		}
 		if b[end] == '\n' {
-			return h, end + 1, h.read(string(b[:end+1]))
+			return end + 1, h.read(string(b[:end+1]))
 		}
 		if len(h.fields) == maxFields {
-			return h, 0, fmt.Errorf("more than %d header fields", maxFields)
+			return 0, fmt.Errorf("more than %d header fields", maxFields)
 		}
 		f, next, err := cutField(b, n)
 		if err != nil {
-			return h, 0, err
+			return 0, err
 		}
 		h.fields = append(h.fields, f)
-		h.seen |= mark(b[n], int(f.colon-f.name))
 		n = next
 	}
 }

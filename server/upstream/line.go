@@ -27,13 +27,23 @@ type line struct {
 	text   string
 }
 
-// append appends a header, unless it is one of the exchange's own. It refuses what would
-// break the request apart.
-func (l *lines) append(dst []byte, h *providers.Header) ([]byte, error) {
-	slot := l.slot(h)
-	if known := slot.Load(); known != nil && known.header == *h {
-		return append(dst, known.text...), nil
+// append appends headers, but for the exchange's own. It refuses what would break the
+// request apart.
+func (l *lines) append(dst []byte, headers []providers.Header) (_ []byte, err error) {
+	for i := range headers {
+		h := &headers[i]
+		slot := l.slot(h)
+		if known := slot.Load(); known != nil && known.header == *h {
+			dst = append(dst, known.text...)
+		} else if dst, err = l.check(dst, h, slot); err != nil {
+			return nil, err
+		}
 	}
+	return dst, nil
+}
+
+// check appends a header that is not remembered.
+func (l *lines) check(dst []byte, h *providers.Header, slot *atomic.Pointer[line]) ([]byte, error) {
 	at, value := len(dst), len(dst)+len(h.Name)+len(": ")
 	dst = append(dst, h.Name...)
 	dst = append(dst, ": "...)

@@ -13,7 +13,7 @@ func TestLinesRemembered(t *testing.T) {
 	f := func(name, value, want string) {
 		t.Helper()
 		for range 2 * rememberEvery {
-			got, err := l.append([]byte("x"), &providers.Header{Name: name, Value: value})
+			got, err := l.append([]byte("x"), []providers.Header{{Name: name, Value: value}})
 			if want == "" && kindOf(err) != BadRequest || want != "" && (err != nil || string(got) != "x"+want) {
 				t.Errorf("%q: got %q %v, want %q", name, got, err, want)
 			}
@@ -30,7 +30,7 @@ func TestLinesRemembered(t *testing.T) {
 	f("", "ab", "")
 	f("Accept", "\x7fb", "")
 	f("X", strings.Repeat("x", longLine), "X: "+strings.Repeat("x", longLine)+"\r\n")
-	if got, err := l.append([]byte("x"), &providers.Header{Name: "Transfer-Encoding", Value: "chunked"}); err != nil || string(got) != "x" {
+	if got, err := l.append([]byte("x"), []providers.Header{{Name: "Transfer-Encoding", Value: "chunked"}}); err != nil || string(got) != "x" {
 		t.Errorf("got %q %v, want it left out", got, err)
 	}
 	known := 0

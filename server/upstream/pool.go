@@ -234,7 +234,7 @@ func (c *Client) sweep() {
 		if h.open == 0 {
 			h.retired = true
 			delete(c.hosts, key)
-			clear(c.endpoints)
+			c.forgetEndpoints()
 		}
 		h.mu.Unlock()
 	}

@@ -109,13 +109,14 @@ func (x *Exchange) readHead() (whole bool, err error) {
 		}
 	}
 	got := x.buf[x.r:x.w]
-	h, n, err := head{}, 0, errCutHead
+	var h head
+	n, err := 0, errCutHead
 	if x.searched == 0 { // most come whole
-		h, n, err = parseHead(got, x.head.fields)
+		n, err = h.parse(got, x.head.fields)
 	}
 	if err != nil {
 		if n = findHead(got, &x.searched); n > 0 {
-			h, _, err = parseHead(got[:n], x.head.fields)
+			_, err = h.parse(got[:n], x.head.fields)
 		}
 	}
 	switch {

@@ -19,11 +19,9 @@ func (x *Exchange) appendHead(dst []byte) ([]byte, error) {
 	}
 	dst = append(dst, x.req.Method...)
 	dst = append(dst, x.endpoint.start...)
-	for i := range x.req.Header {
-		var err error
-		if dst, err = x.c.lines.append(dst, &x.req.Header[i]); err != nil {
-			return nil, err
-		}
+	dst, err := x.c.lines.append(dst, x.req.Header)
+	if err != nil {
+		return nil, err
 	}
 	dst = append(dst, x.c.tail...)
 	if x.req.Rest != nil && x.req.RestLength < 0 {
@@ -64,7 +62,7 @@ func (x *Exchange) write(out []byte) error {
 func (x *Exchange) send(p []byte) error { return x.sendAt(x.c.o.Now(), p) }
 
 func (x *Exchange) sendAt(now time.Time, p []byte) error {
-	if err := x.armWrite(now.Add(writeStall)); err != nil {
+	if err := x.armWrite(now); err != nil {
 		return err
 	}
 	n, err := x.conn.Write(p)

@@ -112,9 +112,11 @@ type Client struct {
 
 	mu        sync.Mutex
 	hosts     map[hostKey]*host
-	endpoints map[endpointKey]*endpoint // of hosts alone that are in hosts
-	timer     *time.Timer               // closes what has been idle too long; nil: nothing is idle
+	endpoints map[string]*endpoint // by URL; of hosts alone that are in hosts
+	timer     *time.Timer          // closes what has been idle too long; nil: nothing is idle
 	closed    bool
+
+	remembered int // endpoints, with those by other proxies
 }
 
 // bufferSize is what an exchange reads and writes through; it holds one only while it runs.
@@ -140,7 +142,7 @@ func New(o Options) *Client {
 	if o.MaxHeader == 0 {
 		o.MaxHeader = 64 << 10
 	}
-	c := &Client{o: o, tail: "accept-encoding: identity\r\nvia: 1.1 ai-gateway-" + o.InstanceID + "\r\n", hosts: map[hostKey]*host{}, endpoints: map[endpointKey]*endpoint{}}
+	c := &Client{o: o, tail: "accept-encoding: identity\r\nvia: 1.1 ai-gateway-" + o.InstanceID + "\r\n", hosts: map[hostKey]*host{}, endpoints: map[string]*endpoint{}}
 	if o.TLS != nil {
 		c.tls = o.TLS.Clone()
 	} else {
@@ -166,7 +168,7 @@ func (c *Client) Close() {
 	}
 	hosts := c.hosts
 	c.hosts = map[hostKey]*host{}
-	clear(c.endpoints)
+	c.forgetEndpoints()
 	c.mu.Unlock()
 	for _, h := range hosts {
 		h.retire()
