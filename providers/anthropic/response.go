@@ -98,12 +98,12 @@ func (egress) DecodeResponse(body []byte) (*providers.Response, error) {
 }
 
 // answerMembers are the top-level members of an answer that ReadAnswer looks at.
-var answerMembers = []string{"model", "content", "usage", "error"}
+var answerMembers = wire.NewNames("model", "content", "usage", "error")
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	fields, err := wire.Fields(body, answerMembers, few[:0])
+	fields, err := answerMembers.Fields(body, few[:0])
 	if err != nil {
 		return providers.Answer{}, nonsense(err.Error())
 	}

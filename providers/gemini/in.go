@@ -41,13 +41,13 @@ func (ingress) Dialect() providers.Dialect { return dialect }
 var refused = [...]string{"api_base", "base_url", "api_key", "custom_llm_provider", "extra_headers", "organization"}
 
 // peeked are the members Peek looks for; the refused ones follow.
-var peeked = append([]string{"model", "contents", "tools", "generationConfig", "generation_config", "provider", "fallbacks",
-	"requests", "generateContentRequest", "generate_content_request"}, refused[:]...)
+var peeked = wire.NewNames(append([]string{"model", "contents", "tools", "generationConfig", "generation_config", "provider", "fallbacks",
+	"requests", "generateContentRequest", "generate_content_request"}, refused[:]...)...)
 
 func (ingress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [16]wire.Field
-	fields, err := wire.Fields(body, peeked, buf[:0])
+	fields, err := peeked.Fields(body, buf[:0])
 	if err != nil {
 		return p, syntax(err)
 	}

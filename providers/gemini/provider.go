@@ -88,9 +88,12 @@ type embedding struct{ egress }
 // EmbedFrames reads what an embedding's answer tells: its usage, where it tells any.
 func EmbedFrames() providers.Egress { return embedding{} }
 
+// embeddingMembers are the top-level members of an answer that ReadAnswer looks at.
+var embeddingMembers = wire.NewNames("embedding", "embeddings", "usageMetadata", "error")
+
 // ReadAnswer refuses a 200 that holds no embedding.
 func (e embedding) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
-	fields, err := wire.Fields(body, []string{"embedding", "embeddings", "usageMetadata", "error"}, nil)
+	fields, err := embeddingMembers.Fields(body, nil)
 	if err != nil {
 		return providers.Answer{}, nonsense(err.Error())
 	}

@@ -189,7 +189,7 @@ func textOf(blocks []providers.Block) string {
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	fields, err := wire.Fields(body, answerMembers, few[:0])
+	fields, err := answerMembers.Fields(body, few[:0])
 	if err != nil {
 		return providers.Answer{}, nonsense(err.Error())
 	}
@@ -222,4 +222,4 @@ func (e egress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *
 }
 
 // answerMembers are the top-level members of an answer that ReadAnswer looks at.
-var answerMembers = []string{"modelVersion", "candidates", "promptFeedback", "usageMetadata", "error"}
+var answerMembers = wire.NewNames("modelVersion", "candidates", "promptFeedback", "usageMetadata", "error")

@@ -6,7 +6,7 @@ import (
 )
 
 // answerMembers are the top-level members of an answer that ReadAnswer looks at.
-var answerMembers = []string{"model", "choices", "usage", "error", "data", "results", "x_groq"}
+var answerMembers = wire.NewNames("model", "choices", "usage", "error", "data", "results", "x_groq")
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e chatEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
@@ -16,13 +16,14 @@ func (e chatEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answe
 // readAnswer wants the member that makes an answer, unless it is "".
 func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	fields, err := wire.Fields(body, answerMembers, few[:0])
+	fields, err := answerMembers.Fields(body, few[:0])
 	if err != nil {
 		return providers.Answer{}, malformed(err.Error())
 	}
 	var a providers.Answer
 	found := wants == ""
-	for _, f := range fields {
+	for i := range fields {
+		f := &fields[i]
 		v := body[f.Start:f.End]
 		switch f.Name {
 		case "error":

@@ -60,36 +60,63 @@ func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
 	return info
 }
 
-// Parts of the usual chunk, which holds text and nothing else. Such a run of bytes
-// is a member's name and its colon wherever it stands: inside a string its quotes
-// would be escaped.
+// Parts of the usual chunk, which holds text and nothing else.
 var (
-	partModel   = []byte(`"model":"`)
-	partText    = []byte(`"delta":{"content":"`)
-	partFinish  = []byte(`"finish_reason":`)
-	partNull    = []byte(`"finish_reason":null`)
-	partUsage   = []byte(`"usage"`)
-	partNoUsage = []byte(`"usage":null`)
-	partError   = []byte(`"error"`)
-	partGroq    = []byte(`"x_groq"`)
+	partModel  = []byte(`"model":"`)
+	partText   = []byte(`"delta":{"content":"`)
+	partFinish = []byte(`"finish_reason"`)
+	partUsage  = []byte(`"usage"`)
+	partError  = []byte(`"error"`)
+	partGroq   = []byte(`"x_groq"`)
+	partNull   = []byte(`:null`)
 )
 
-// plainDelta reports whether data is surely a chunk of text alone. What it is not
-// sure of is read member by member.
+// plainDelta reports whether data is surely a chunk of text alone. What it is not sure of
+// is read member by member.
+//
+// A member's name stands behind a brace or a comma, and what looks like a name there is
+// one: inside a string its quotes would be escaped. So it looks there alone, and not into
+// the text.
 func plainDelta(data []byte) bool {
-	i := bytes.Index(data, partText)
-	if i < 0 || i+len(partText) >= len(data) || data[i+len(partText)] == '"' || !bytes.Contains(data[:i], partModel) {
-		return false
+	model, text := false, false // text: of a delta behind the model's name
+	for at := 0; ; at++ {
+		if at = wire.NextMember(data, at); len(data)-at <= len(`"usage":`) { // too short for any
+			return text
+		}
+		name := data[at+1:]
+		if name[0] <= ' ' { // it may be any behind that
+			return false
+		}
+		switch name[1] {
+		case 'm':
+			model = model || bytes.HasPrefix(name, partModel)
+		case 'd':
+			if bytes.HasPrefix(name, partText) {
+				end := wire.SkipString(name, len(partText)-1)
+				if end < 0 {
+					return false
+				}
+				text = text || model && end > len(partText)+1
+				at += end
+			}
+		case 'f':
+			if rest, ok := bytes.CutPrefix(name, partFinish); ok && !bytes.HasPrefix(rest, partNull) {
+				return false
+			}
+		case 'u':
+			if rest, ok := bytes.CutPrefix(name, partUsage); ok && !bytes.HasPrefix(rest, partNull) {
+				return false
+			}
+		case 'e':
+			if bytes.HasPrefix(name, partError) {
+				return false
+			}
+		case 'x':
+			if bytes.HasPrefix(name, partGroq) {
+				return false
+			}
+		}
 	}
-	j := bytes.Index(data, partFinish)
-	if j < 0 || !bytes.HasPrefix(data[j:], partNull) || bytes.Contains(data[j+len(partNull):], partFinish) {
-		return false
-	}
-	if bytes.Contains(data, partError) || bytes.Contains(data, partGroq) {
-		return false
-	}
-	u := bytes.Index(data, partUsage)
-	return u < 0 || bytes.HasPrefix(data[u:], partNoUsage) && !bytes.Contains(data[u+len(partNoUsage):], partUsage)
 }
 
 func frameChoices(v []byte) (info providers.FrameInfo) {

@@ -20,17 +20,17 @@ const (
 var refused = []string{"api_base", "base_url", "api_key", "custom_llm_provider", "extra_headers", "organization"}
 
 // peeked are the members Peek looks for; the refused ones follow.
-var peeked = append([]string{
+var peeked = wire.NewNames(append([]string{
 	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "user",
 	"provider", "fallbacks", "messages", "tools",
-}, refused...)
+}, refused...)...)
 
 // peek finds what routing needs in one pass over the body. chat tells whether
 // the members of a chat are demanded.
 func peek(body []byte, chat bool) (providers.Peek, error) {
 	var p providers.Peek
-	var buf [20]wire.Field
-	fields, err := wire.Fields(body, peeked, buf[:0])
+	var buf [10]wire.Field // of these there are rarely more
+	fields, err := peeked.Fields(body, buf[:0])
 	if err != nil {
 		return p, syntax(err)
 	}
@@ -184,7 +184,7 @@ func modelName(v []byte) (string, *providers.Error) {
 		return "", e
 	}
 	for _, r := range s {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+		if (r < ' ' || r > '~') && (r == unicode.ReplacementChar || !unicode.IsPrint(r)) {
 			return "", bad("model", "must consist of printable characters")
 		}
 	}

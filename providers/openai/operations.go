@@ -91,10 +91,12 @@ func (e relayEgress) Frame(event string, data []byte) providers.FrameInfo {
 	return 0
 }
 
+var dataMember = wire.NewNames("data")
+
 // countData counts the elements of data, and so the pictures of an answer.
 func countData(body []byte) int64 {
 	var few [2]wire.Field
-	fields, err := wire.Fields(body, []string{"data"}, few[:0])
+	fields, err := dataMember.Fields(body, few[:0])
 	if err != nil || len(fields) == 0 || body[fields[0].Start] != '[' {
 		return 0
 	}

@@ -9,13 +9,13 @@ import (
 )
 
 // responsesMembers are the top-level members of an answer that ReadAnswer looks at.
-var responsesMembers = []string{"model", "object", "output", "status", "usage", "error"}
+var responsesMembers = wire.NewNames("model", "object", "output", "status", "usage", "error")
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader. One
 // whose status is failed is an error, whatever the status of the exchange.
 func (e responsesEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	fields, err := wire.Fields(body, responsesMembers, few[:0])
+	fields, err := responsesMembers.Fields(body, few[:0])
 	if err != nil {
 		return providers.Answer{}, malformed(err.Error())
 	}

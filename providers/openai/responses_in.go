@@ -24,16 +24,16 @@ func (responsesIngress) Dialect() providers.Dialect { return responses }
 const maxItems = maxMessages
 
 // peekedResponses are the members Peek looks for; the refused ones follow.
-var peekedResponses = append([]string{
+var peekedResponses = wire.NewNames(append([]string{
 	"model", "stream", "max_output_tokens", "user", "provider", "fallbacks", "input", "tools", "prompt",
-}, refused...)
+}, refused...)...)
 
 // Peek finds what routing needs. The input may be absent: a stored prompt or an
 // earlier response can stand for it.
 func (responsesIngress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [20]wire.Field
-	fields, err := wire.Fields(body, peekedResponses, buf[:0])
+	fields, err := peekedResponses.Fields(body, buf[:0])
 	if err != nil {
 		return p, syntax(err)
 	}
@@ -247,11 +247,11 @@ func decodeInclude(r *providers.Request, v []byte) {
 }
 
 // bound are members that lean on what the vendor keeps.
-var bound = []string{"prompt", "conversation", "background", "previous_response_id"}
+var bound = wire.NewNames("prompt", "conversation", "background", "previous_response_id")
 
 // Unbound implements providers.Bound.
 func (responsesIngress) Unbound(body []byte) *providers.Error {
-	fields, err := wire.Fields(body, bound, nil)
+	fields, err := bound.Fields(body, nil)
 	if err != nil {
 		return syntax(err)
 	}

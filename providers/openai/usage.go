@@ -53,7 +53,7 @@ func readUsage(raw []byte, u *providers.Usage) bool {
 	c := counts{prompt: -1, completion: -1, total: -1, cached: -1, hit: -1, miss: -1, written: -1,
 		audioIn: -1, imageIn: -1, audioOut: -1, imageOut: -1, think: -1, cost: math.NaN()}
 	wire.EachMember(raw, func(name, v []byte) bool {
-		c.member(string(name), v)
+		c.member(name, v)
 		return true
 	})
 	if c.prompt < 0 && c.hit >= 0 {
@@ -81,11 +81,11 @@ func readUsage(raw []byte, u *providers.Usage) bool {
 	return told
 }
 
-func (c *counts) member(name string, v []byte) {
+func (c *counts) member(name, v []byte) {
 	if isNull(v) {
 		return
 	}
-	switch name {
+	switch string(name) {
 	case "prompt_tokens", "input_tokens":
 		c.set(&c.prompt, v)
 	case "completion_tokens", "output_tokens":

@@ -7,6 +7,9 @@ import (
 	"github.com/your-org/ai-api-gateway/providers/wire"
 )
 
+// shaped are the members of a Claude request that Vertex has in the path, or adds.
+var shaped = wire.NewNames("model", "anthropic_version")
+
 // shape brings a request into the form of Vertex AI. Claude's has the API version in
 // the body, and the model in the address alone (but for counting tokens).
 func (t *tokens) shape(c *providers.Call) error {
@@ -18,7 +21,7 @@ func (t *tokens) shape(c *providers.Call) error {
 		return nil
 	}
 	var few [4]wire.Field
-	fields, err := wire.Fields(c.Body, []string{"model", "anthropic_version"}, few[:0])
+	fields, err := shaped.Fields(c.Body, few[:0])
 	if err != nil {
 		return &providers.Error{Kind: providers.KindInvalidRequest, Code: "invalid_json", Message: "cannot read the request body: " + err.Error()}
 	}

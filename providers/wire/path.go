@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
@@ -83,24 +85,24 @@ type members struct {
 	b                  []byte
 	i                  int // what to read next
 	nameStart, nameEnd int // without quotes
+	plain              bool
 	start, end         int // of the value; end is set by skip
 }
 
 func (m *members) next() bool {
-	m.i = skipSpace(m.b, m.i)
-	if m.i < len(m.b) && m.b[m.i] == ',' {
-		m.i = skipSpace(m.b, m.i+1)
+	c, i := token(m.b, m.i)
+	if c == ',' {
+		c, i = token(m.b, i+1)
 	}
-	if m.i >= len(m.b) || m.b[m.i] != '"' {
+	if m.i = i; c != '"' {
 		return false
 	}
-	end := skipString(m.b, m.i)
+	end, plain := skipName(m.b, i)
 	if end < 0 {
 		return false
 	}
-	m.nameStart, m.nameEnd = m.i+1, end-1
-	i := skipSpace(m.b, end)
-	if i >= len(m.b) || m.b[i] != ':' {
+	m.nameStart, m.nameEnd, m.plain = i+1, end-1, plain
+	if c, i = token(m.b, end); c != ':' {
 		return false
 	}
 	m.start = skipSpace(m.b, i+1)
@@ -114,35 +116,62 @@ func (m *members) skip() bool {
 }
 
 func (m *members) is(name string) bool {
-	raw := m.b[m.nameStart:m.nameEnd]
-	if string(raw) == name {
-		return true
-	}
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return false
+	if m.plain {
+		return string(m.b[m.nameStart:m.nameEnd]) == name
 	}
 	s, ok := String(m.b[m.nameStart-1 : m.nameEnd+1])
 	return ok && s == name
 }
 
-// skipString returns the index behind the string whose opening quote is b[i], or -1. A
+// skipName is SkipString for a name; plain tells that it holds no backslash.
+func skipName(b []byte, i int) (end int, plain bool) {
+	for at := i + 1; len(b)-at >= 8; at += 8 {
+		x := binary.LittleEndian.Uint64(b[at : at+8 : at+8])
+		q, s := x^quotes, x^slants
+		if m := ((q-ones)&^q | (s-ones)&^s) & highs; m != 0 {
+			if at += bits.TrailingZeros64(m) / 8; b[at] == '"' {
+				return at + 1, true
+			}
+			break
+		}
+	}
+	if end = SkipString(b, i); end < 0 {
+		return end, false
+	}
+	return end, bytes.IndexByte(b[i:end], '\\') < 0
+}
+
+// SkipString returns the index behind the string whose opening quote is b[i], or -1. A
 // quote ends it unless an odd number of backslashes stands before.
-func skipString(b []byte, i int) int {
-	i++
-	for start := i; ; {
-		n := bytes.IndexByte(b[i:], '"')
-		if n < 0 {
+func SkipString(b []byte, i int) int {
+	start := i + 1
+	for i = start; ; i++ {
+		if i = indexQuote(b, i); i < 0 {
 			return -1
 		}
-		i += n + 1
-		slash := i - 2
+		slash := i - 1
 		for slash >= start && b[slash] == '\\' {
 			slash--
 		}
-		if (i-2-slash)%2 == 0 {
-			return i
+		if (i-1-slash)%2 == 0 {
+			return i + 1
 		}
 	}
+}
+
+// indexQuote returns the index of the first quote at or behind b[i], or -1. It mostly is
+// so near that a few words are looked at sooner than a search by blocks begins.
+func indexQuote(b []byte, i int) int {
+	for end := i + 32; i < end && len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:i+8:i+8]) ^ quotes
+		if m := (x - ones) &^ x & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	if n := bytes.IndexByte(b[i:], '"'); n >= 0 {
+		return i + n
+	}
+	return -1
 }
 
 // skipValue returns the index behind the value at b[i], or -1. It counts brackets and trusts that they match.
@@ -152,13 +181,13 @@ func skipValue(b []byte, i int) int {
 	}
 	switch b[i] {
 	case '"':
-		return skipString(b, i)
+		return SkipString(b, i)
 	case '{', '[':
 	case ',', ':', '}', ']':
 		return -1
 	default:
 		start := i
-		for i < len(b) && b[i] > ' ' && b[i] != ',' && b[i] != '}' && b[i] != ']' {
+		for i < len(b) && b[i] > ' ' && b[i] != ',' && b[i]|0x20 != '}' { // ']' becomes a '}'
 			i++
 		}
 		if i == start {
@@ -166,24 +195,34 @@ func skipValue(b []byte, i int) int {
 		}
 		return i
 	}
-	depth := 0
-	for i < len(b) {
-		switch b[i] {
-		case '"':
-			if i = skipString(b, i); i < 0 {
+	for depth := 0; i < len(b); i++ {
+		switch kinds[b[i]] {
+		case isQuote:
+			if i = SkipString(b, i) - 1; i < 0 {
 				return -1
 			}
-			continue
-		case '{', '[':
+		case isOpen:
 			depth++
-		case '}', ']':
+		case isClose:
 			if depth--; depth == 0 {
 				return i + 1
 			}
 		}
-		i++
 	}
 	return -1
+}
+
+// NextMember returns the index of the first comma or opening brace at or behind b[i], but
+// for the last seven bytes; len(b) if there is none.
+func NextMember(b []byte, i int) int {
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i : i+8 : i+8])
+		comma, brace := x^commas, x^braces
+		if m := ((comma-ones)&^comma | (brace-ones)&^brace) & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	return len(b)
 }
 
 // EachMember calls f for each member of the object obj until f returns false or
@@ -195,7 +234,7 @@ func EachMember(obj []byte, f func(name, value []byte) bool) {
 	}
 	for it := (members{b: obj, i: i + 1}); it.next() && it.skip(); {
 		name := obj[it.nameStart:it.nameEnd]
-		if bytes.IndexByte(name, '\\') >= 0 {
+		if !it.plain {
 			s, ok := String(obj[it.nameStart-1 : it.nameEnd+1])
 			if !ok {
 				return
@@ -230,32 +269,15 @@ func EachElement(arr []byte, f func(elem []byte) bool) {
 // Int reads a JSON number as an integer: a fraction is cut off, and what does
 // not fit becomes the nearest int64. It reports false for anything but a number.
 func Int(b []byte) (int64, bool) {
+	if n, ok := shortInt(b); ok {
+		return n, true
+	}
 	b = bytes.TrimSpace(b)
 	if len(b) == 0 {
 		return 0, false
 	}
-	end, ok := scanNumber(b, 0)
-	if !ok || end != len(b) {
+	if end, ok := scanNumber(b, 0); !ok || end != len(b) {
 		return 0, false
-	}
-	digits, neg := b, b[0] == '-'
-	if neg {
-		digits = b[1:]
-	}
-	if len(digits) <= 18 {
-		var n int64
-		for i, c := range digits {
-			if c < '0' || c > '9' {
-				break
-			}
-			n = n*10 + int64(c-'0')
-			if i == len(digits)-1 {
-				if neg {
-					n = -n
-				}
-				return n, true
-			}
-		}
 	}
 	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
 		return n, true
@@ -270,10 +292,26 @@ func Int(b []byte) (int64, bool) {
 	return int64(f), true
 }
 
+// shortInt reads what is surely a JSON number, of up to 18 digits and nothing else.
+func shortInt(b []byte) (n int64, ok bool) {
+	if len(b) == 0 || len(b) > 18 || b[0] == '0' && len(b) > 1 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c)
+	}
+	return n, true
+}
+
 // String reads a JSON string. Bytes that are not UTF-8 and lone surrogates
 // become U+FFFD. It reports false for anything but a well-formed string.
 func String(b []byte) (string, bool) {
-	b = bytes.Trim(b, " \n\r\t")
+	if len(b) > 0 && (b[0] <= ' ' || b[len(b)-1] <= ' ') {
+		b = bytes.Trim(b, " \n\r\t")
+	}
 	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
 		return "", false
 	}

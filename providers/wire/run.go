@@ -1,13 +1,23 @@
 package wire
 
-import "math/bits"
+import (
+	"math/bits"
 
-// Words for eight bytes at once: every byte 0x01, 0x20, '"' and '\\'.
+	"golang.org/x/sys/cpu"
+)
+
+// wide tells that run16 may look at 32 bytes at once.
+var wide = cpu.X86.HasAVX2
+
+// Words for eight bytes at once: every byte 0x01, '"', '\\', ',', '{' and a quote turned into the
+// character behind the last control character, as below.
 const (
 	ones   = 0x0101010101010101
-	blanks = 0x20 * ones
 	quotes = '"' * ones
 	slants = '\\' * ones
+	commas = ',' * ones
+	braces = '{' * ones
+	turns  = ('"' ^ 0x20) * ones
 )
 
 // runWords is run16 by blocks of eight, where there is nothing faster.
@@ -30,10 +40,13 @@ func runWords(s string) (n int, high int) {
 	return n, high
 }
 
-// marks sets the high bit of bytes of x that end a run of plain ones.
-func marks(x uint64) uint64 {
-	return ((x - blanks) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)) &^ x & highs
-}
+// marks sets the high bit of bytes of x that end a run of plain ones, and of no byte below
+// the first of these. A quote is turned into 0x20, and so is next to the control
+// characters, which stay what they are: at most 0x20 are those and the quote.
+func marks(x uint64) uint64 { return asciiMarks(x) &^ x }
+
+// asciiMarks is marks of ASCII.
+func asciiMarks(x uint64) uint64 { return (((x ^ turns) - 0x21*ones) | ((x ^ slants) - ones)) & highs }
 
 // word is the first eight bytes of s, the first of them the lowest.
 func word(s string) uint64 {

@@ -2,8 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
-	"strconv"
-	"unicode/utf8"
+	"math/bits"
 )
 
 // maxDepth bounds the nesting of a document, the root object included
@@ -25,58 +24,106 @@ const (
 	msgLiteral = "malformed literal"
 	msgControl = "control character in a string"
 	msgEscape  = "malformed escape in a string"
-	msgDepth   = "nested too deeply"
+	msgDepth   = "nested too deeply (limit 64)"
 	msgMembers = "more than 1000 members in the JSON object"
 )
 
-// highs has the highest bit of each of eight bytes.
-const highs = 0x8080808080808080
+// Traits of a text, gathered while it is scanned: all of its highest bits that are set
+// in one word, and the lowest bit where there is a backslash.
+const (
+	highs   = 0x8080808080808080 // the highest bit of each of eight bytes: not ASCII
+	escaped = 1
+)
+
+// blankBits has the bit of each character that is white space between tokens.
+const blankBits = 1<<' ' | 1<<'\n' | 1<<'\r' | 1<<'\t'
 
 func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+	for i < len(b) && b[i] <= ' ' && blankBits>>b[i]&1 == 1 {
 		i++
 	}
 	return i
 }
 
-// scanString validates the string whose opening quote is b[i] and returns the
-// index behind its closing quote; escaped tells that it holds a backslash. With
-// a message, end is the offset of the fault. UTF-8 is not its business.
-func scanString(b []byte, i int) (end int, escaped bool, msg string) {
-	for i++; i < len(b); {
-		switch c := b[i]; {
-		case c == '"':
-			return i + 1, escaped, ""
-		case c == '\\':
-			escaped = true
-			n := escapeLen(b[i:])
-			if n == 0 {
-				return i, escaped, msgEscape
-			}
-			i += n
-		case c < 0x20:
-			return i, escaped, msgControl
-		default:
-			n, _ := plain(view(b[i:]))
-			i += n
+// token returns the character at or behind b[i] that is no white space, and where it is;
+// 0 at the end (and for a zero byte, which begins nothing either).
+func token(b []byte, i int) (c byte, at int) {
+	for i < len(b) {
+		if c = b[i]; c > ' ' || blankBits>>c&1 == 0 {
+			return c, i
 		}
+		i++
 	}
-	return len(b), escaped, msgEnd
+	return 0, i
 }
 
-// ascii reports whether all of b is ASCII, as most JSON is that a program wrote.
-func ascii(b []byte) bool {
-	for ; len(b) >= 32; b = b[32:] {
-		if (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:])|binary.LittleEndian.Uint64(b[16:])|binary.LittleEndian.Uint64(b[24:]))&highs != 0 {
-			return false
+// orEnd returns msg where there is something at b[i].
+func orEnd(b []byte, i int, msg string) string {
+	if i >= len(b) {
+		return msgEnd
+	}
+	return msg
+}
+
+// shortString returns the index behind the closing quote of the string that begins at
+// b[i], if it is surely one of at most seven plain ASCII characters; 0 if not.
+func shortString(b []byte, i int) (end int) {
+	if len(b)-i > 8 {
+		x := binary.LittleEndian.Uint64(b[i+1 : i+9 : i+9])
+		if end = i + 1 + bits.TrailingZeros64(asciiMarks(x)|1<<63)/8; b[end] == '"' && x&highs == 0 {
+			return end + 1
 		}
 	}
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
+	return 0
+}
+
+// scanString validates the string whose opening quote is b[i] and returns the index
+// behind its closing quote, and its traits (that of not being ASCII may be another's
+// nearby). With a message, end is the offset of the fault. UTF-8 is not its business.
+//
+// Most strings are short, names above all: a word is looked at by a few instructions,
+// and only what goes on for longer is worth the call that looks at blocks.
+func scanString(b []byte, i int) (end int, traits uint64, msg string) {
+	words := 0
+	for i++; ; {
+		if len(b)-i >= 8 {
+			x := binary.LittleEndian.Uint64(b[i:])
+			traits |= x & highs
+			m := marks(x)
+			if m == 0 {
+				i += 8
+				if words++; words == 3 {
+					n, high := run16(view(b[i:]))
+					if i += n; high != 0 {
+						traits |= highs
+					}
+					words = 0
+				}
+				continue
+			}
+			i += bits.TrailingZeros64(m) / 8
+		}
+		if i >= len(b) {
+			return len(b), traits, msgEnd
+		}
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1, traits, ""
+		case c == '\\':
+			n := escapeLen(b[i:])
+			if n == 0 {
+				return i, traits, msgEscape
+			}
+			traits |= escaped
+			i += n
+			words = 0
+		case c < ' ':
+			return i, traits, msgControl
+		default:
+			traits |= uint64(c) & highs
+			i++
 		}
 	}
-	return true
 }
 
 // escapes has what a backslash and a byte stand for; 0: nothing.
@@ -123,150 +170,82 @@ func scanNumber(b []byte, i int) (end int, ok bool) {
 	if i < len(b) && b[i] == '-' {
 		i++
 	}
-	digits := func() bool {
-		start := i
-		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
-			i++
-		}
-		return i > start
-	}
-	if i < len(b) && b[i] == '0' {
-		i++
-	} else if !digits() {
+	start := i
+	if i = skipDigits(b, i); i == start {
 		return i, false
 	}
+	if b[start] == '0' {
+		i = start + 1
+	}
 	if i < len(b) && b[i] == '.' {
-		i++
-		if !digits() {
+		start = i + 1
+		if i = skipDigits(b, start); i == start {
 			return i, false
 		}
 	}
-	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+	if i < len(b) && b[i]|0x20 == 'e' {
 		i++
 		if i < len(b) && (b[i] == '+' || b[i] == '-') {
 			i++
 		}
-		if !digits() {
+		start = i
+		if i = skipDigits(b, i); i == start {
 			return i, false
 		}
 	}
 	return i, true
 }
 
-// scanName validates a member name and its colon at b[i] (white space before
-// each allowed); start and end are the name's span with its quotes, next the
-// index behind the colon. With a message, next is the offset of the fault.
-func scanName(b []byte, i int) (start, end, next int, escaped bool, msg string) {
-	start = skipSpace(b, i)
-	if start >= len(b) {
-		return start, start, start, false, msgEnd
+func skipDigits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
 	}
-	if b[start] != '"' {
-		return start, start, start, false, msgName
-	}
-	end, escaped, msg = scanString(b, start)
-	if msg != "" {
-		return start, end, end, escaped, msg
-	}
-	next = skipSpace(b, end)
-	if next >= len(b) {
-		return start, end, next, escaped, msgEnd
-	}
-	if b[next] != ':' {
-		return start, end, next, escaped, msgColon
-	}
-	return start, end, next + 1, escaped, ""
+	return i
 }
 
-// scanScalar validates the string, number or literal at b[i].
+// scanName validates a member's name and its colon at b[i] (white space before each
+// allowed); start and end are the name's span with its quotes, next the index behind the
+// colon. With a message, next is the offset of the fault.
+func scanName(b []byte, i int) (start, end, next int, traits uint64, msg string) {
+	c, start := token(b, i)
+	if c != '"' {
+		return start, start, start, 0, orEnd(b, start, msgName)
+	}
+	if end = shortString(b, start); end == 0 {
+		if end, traits, msg = scanString(b, start); msg != "" {
+			return start, end, end, traits, msg
+		}
+	}
+	if c, next = token(b, end); c != ':' {
+		return start, end, next, traits, orEnd(b, next, msgColon)
+	}
+	return start, end, next + 1, traits, ""
+}
+
+// scanScalar validates the number or literal at b[i]. With a message, end is the offset of the fault.
 func scanScalar(b []byte, i int) (end int, msg string) {
-	switch c := b[i]; {
-	case c == '"':
-		end, _, msg = scanString(b, i)
-		return end, msg
-	case c == '-' || c >= '0' && c <= '9':
+	if i >= len(b) {
+		return i, msgEnd
+	}
+	word := ""
+	switch b[i] {
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		end, ok := scanNumber(b, i)
 		if !ok {
 			return end, msgNumber
 		}
 		return end, ""
-	case c == 't' || c == 'f' || c == 'n':
-		for _, word := range [...]string{"true", "false", "null"} {
-			if len(b)-i >= len(word) && string(b[i:i+len(word)]) == word {
-				return i + len(word), ""
-			}
-		}
+	case 't':
+		word = "true"
+	case 'f':
+		word = "false"
+	case 'n':
+		word = "null"
+	default:
+		return i, msgValue
+	}
+	if end = i + len(word); end > len(b) || string(b[i:end]) != word {
 		return i, msgLiteral
 	}
-	return i, msgValue
-}
-
-// scanValue validates the value at b[i] (white space before it allowed), which
-// stands inside depth containers. count is the number of its elements or members.
-// With a message, end is the offset of the fault. It neither recurses nor allocates.
-func scanValue(b []byte, i, depth int) (start, end, count int, msg string) {
-	base := depth
-	var objects uint64 // the lowest bit tells whether the innermost open container is an object
-	start = skipSpace(b, i)
-	i = start
-	for {
-		i = skipSpace(b, i)
-		if i >= len(b) {
-			return start, i, count, msgEnd
-		}
-		if c := b[i]; c == '{' || c == '[' {
-			if depth == maxDepth {
-				return start, i, count, msgDepth + " (limit " + strconv.Itoa(maxDepth) + ")"
-			}
-			depth++
-			objects <<= 1
-			if c == '{' {
-				objects |= 1
-			}
-			i = skipSpace(b, i+1)
-			empty := i < len(b) && b[i] == c+2 // '{'+2 is '}', '['+2 is ']'
-			if !empty {
-				if c == '{' {
-					if _, _, i, _, msg = scanName(b, i); msg != "" {
-						return start, i, count, msg
-					}
-				}
-				continue
-			}
-			i++
-			depth--
-			objects >>= 1
-		} else if i, msg = scanScalar(b, i); msg != "" {
-			return start, i, count, msg
-		}
-		// A value has ended: close containers until another value must follow.
-		for more := false; !more; {
-			if depth == base {
-				return start, i, count, ""
-			}
-			if depth == base+1 {
-				count++
-			}
-			i = skipSpace(b, i)
-			if i >= len(b) {
-				return start, i, count, msgEnd
-			}
-			switch object := objects&1 == 1; {
-			case b[i] == ',':
-				i++
-				if object {
-					if _, _, i, _, msg = scanName(b, i); msg != "" {
-						return start, i, count, msg
-					}
-				}
-				more = true
-			case object && b[i] == '}' || !object && b[i] == ']':
-				i++
-				depth--
-				objects >>= 1
-			default:
-				return start, i, count, msgComma
-			}
-		}
-	}
+	return end, ""
 }

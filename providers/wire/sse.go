@@ -106,8 +106,15 @@ func (s *SSE) reclaim() {
 // Feed or End. It reports false when more input is needed, or after a fault: see Err.
 func (s *SSE) Next() (ev Event, ok bool) {
 	s.reclaim()
+	if s.start == len(s.chunk) {
+		s.chunk, s.pos, s.start = nil, 0, 0
+		return Event{}, false
+	}
 	if s.err != nil {
 		return Event{}, false
+	}
+	if ev, ok = s.whole(); ok {
+		return ev, true
 	}
 	end, found := s.scan()
 	if s.err == nil && len(s.pending)+end-s.start > MaxEvent {
@@ -131,6 +138,53 @@ func (s *SSE) Next() (ev Event, ok bool) {
 		raw, s.yielded = s.pending, true
 	}
 	return s.parse(raw), true
+}
+
+// whole is Next for the usual block, which lies whole in what was fed, with no CR in it and
+// one data field. Anything else is left as it was, for scan and parse.
+func (s *SSE) whole() (ev Event, ok bool) {
+	if !s.begun || len(s.pending) > 0 || s.afterCR || s.pos != s.start {
+		return Event{}, false
+	}
+	if s.cr < s.pos {
+		s.cr = indexFrom(s.chunk, s.pos, '\r')
+	}
+	for pos := s.pos; ; {
+		eol := indexFrom(s.chunk, pos, '\n')
+		if eol >= s.cr || eol-s.start > MaxLine {
+			return Event{}, false
+		}
+		line := s.chunk[pos:eol]
+		if value, ok := field(line, "data"); ok {
+			if ev.Data != nil {
+				return Event{}, false
+			}
+			ev.Data, ev.At = value[:len(value):len(value)], eol-len(value)-s.start
+		} else if value, ok := field(line, "event"); ok {
+			ev.Name = value
+		}
+		if pos = eol + 1; len(line) == 0 {
+			ev.Raw, ev.Comment = s.chunk[s.start:pos], ev.Data == nil
+			s.pos, s.start = pos, pos
+			return ev, true
+		}
+	}
+}
+
+// field returns the value of a line, if it is the field of that name.
+func field(line []byte, name string) (value []byte, ok bool) {
+	if len(line) < len(name) || string(line[:len(name)]) != name {
+		return nil, false
+	}
+	switch value = line[len(name):]; {
+	case len(value) == 0:
+		return value, true
+	case value[0] != ':':
+		return nil, false
+	case len(value) > 1 && value[1] == ' ':
+		return value[2:], true
+	}
+	return value[1:], true
 }
 
 // Err returns ErrLineTooLong or ErrEventTooLong once the stream has broken a limit.
@@ -240,12 +294,9 @@ func (s *SSE) parse(raw []byte) Event {
 	fields := 0
 	for it := newLines(rest); it.next(); {
 		line := it.line
-		name, value, _ := bytes.Cut(line, colon)
-		if len(value) > 0 && value[0] == ' ' {
-			value = value[1:]
-		}
-		switch string(name) {
-		case "data":
+		if value, ok := field(line, "event"); ok {
+			ev.Name = value
+		} else if value, ok := field(line, "data"); ok {
 			if ev.Comment = false; fields == 0 {
 				ev.Data = value[:len(value):len(value)]
 				ev.At = len(raw) - len(rest) + it.start + len(line) - len(value)
@@ -258,14 +309,10 @@ func (s *SSE) parse(raw []byte) Event {
 				ev.Data = s.joined
 			}
 			fields++
-		case "event":
-			ev.Name = value
 		}
 	}
 	return ev
 }
-
-var colon = []byte{':'}
 
 // lines walks over the lines of a text, whatever their ends are. Each byte is searched once.
 type lines struct {

@@ -47,11 +47,12 @@ func plain(s string) (n int, high bool) {
 		}
 		high = h != 0
 	}
+	var all byte
 	for n < len(s) && !marked(s[n]) {
-		high = high || s[n] >= utf8.RuneSelf
+		all |= s[n]
 		n++
 	}
-	return n, high
+	return n, high || all >= utf8.RuneSelf
 }
 
 // view is b as a string, while b does not change.
@@ -85,6 +86,9 @@ func appendEscaped(dst []byte, c byte) []byte {
 // unquote returns the text of a JSON string, false if it is not well-formed.
 func unquote(b []byte) (string, bool) {
 	s, ascii := b[1:len(b)-1], true
+	if n, high := plain(view(s)); n == len(s) && !high {
+		return string(s), true
+	}
 	var out strings.Builder
 	out.Grow(len(s)) // an escape is longer than what it stands for
 	for len(s) > 0 {

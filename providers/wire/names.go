@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// Names are the names of members that are looked for; see Fields.
+type Names struct {
+	byLength [maxNameLength + 1][]string // the last has all that are as long or longer
+	lengths  uint64                      // bit n: one has n bytes, up to maxNameLength
+	longest  int
+}
+
+const maxNameLength = 31
+
+// NewNames returns the set of these names, which are ASCII.
+func NewNames(names ...string) *Names {
+	s := new(Names)
+	for _, w := range names {
+		n := min(len(w), maxNameLength)
+		s.byLength[n] = append(s.byLength[n], w)
+		s.lengths |= 1 << n
+		s.longest = max(s.longest, len(w))
+	}
+	return s
+}
+
+// find returns which of the names raw (without quotes, of these traits) is, if any; a
+// message if it is a forbidden spelling of one.
+func (s *Names) find(raw []byte, traits uint64) (name string, ok bool, msg string) {
+	plain, near := raw, ""
+	if traits != 0 {
+		var buf [128]byte
+		if plain, ok = foldName(buf[:0], raw, s.longest); !ok {
+			return "", false, ""
+		}
+	}
+	for _, w := range s.byLength[min(len(plain), maxNameLength)] {
+		if len(w) > 0 && len(plain) > 0 && (w[0]^plain[0])&^0x20 != 0 { // not even in the other case
+			continue
+		}
+		if traits&escaped == 0 && string(raw) == w {
+			return w, true, ""
+		}
+		if equalFoldASCII(plain, w) {
+			near = w
+		}
+	}
+	switch {
+	case near == "":
+		return "", false, ""
+	case traits&escaped != 0:
+		return "", false, fmt.Sprintf("member %q is spelt with escapes", near)
+	}
+	return "", false, fmt.Sprintf("member %q must be spelt %q", raw, near)
+}
+
+// foldName appends the name as it reads without escapes, with the two runes
+// outside ASCII that fold into it replaced. It reports false if the name has
+// more than limit bytes then, or is not ASCII, and so is no wanted name.
+func foldName(dst, raw []byte, limit int) ([]byte, bool) {
+	for i := 0; i < len(raw); {
+		r, n := rune(raw[i]), 1
+		switch {
+		case r == '\\':
+			n = escapeLen(raw[i:])
+			if n == 6 {
+				r, _ = hex4(raw[i+2:])
+			} else {
+				r = rune(raw[i+1]) // the letter itself: no wanted name holds a control character
+				if r != '/' && r != '\\' && r != '"' {
+					return dst, false
+				}
+			}
+		case r >= utf8.RuneSelf:
+			r, n = utf8.DecodeRune(raw[i:])
+		}
+		switch r {
+		case 'ſ': // U+017F folds to s
+			r = 's'
+		case '\u212A': // the Kelvin sign folds to k
+			r = 'k'
+		}
+		if r >= utf8.RuneSelf || len(dst) == limit {
+			return dst, false
+		}
+		dst = append(dst, byte(r))
+		i += n
+	}
+	return dst, true
+}
+
+func equalFoldASCII(a []byte, b string) bool {
+	lower := func(c byte) byte {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		return c
+	}
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
