@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -65,7 +66,8 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 func (l listener) wrap(c net.Conn) *conn {
-	return &conn{Conn: sock.Direct(c), set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr()), ip: addrOf(c.RemoteAddr())}
+	_, secure := c.(*tls.Conn)
+	return &conn{Conn: sock.Direct(c), secure: secure, set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr()), ip: addrOf(c.RemoteAddr())}
 }
 
 // refuse closes a connection of a peer that has as many as it may, without an answer:
@@ -186,11 +188,18 @@ func (s *connSet) closeAll() {
 	}
 }
 
+// overTLS reports whether a request came over TLS. fasthttp does not see it through conn.
+func overTLS(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*conn)
+	return ok && c.secure
+}
+
 type conn struct {
 	net.Conn
 	set       *connSet
 	patience  patience
 	plane     Plane
+	secure    bool       // TLS
 	peer      netip.Addr // by which connections are counted
 	ip        netip.Addr
 	armed     time.Time // when the write deadline was set last

@@ -144,7 +144,7 @@ func randomToken() string {
 
 // cookieOf returns the session id that a browser sent.
 func cookieOf(ctx *fasthttp.RequestCtx) []byte {
-	if ctx.IsTLS() {
+	if overTLS(ctx) {
 		return ctx.Request.Header.Cookie(secureCookie)
 	}
 	return ctx.Request.Header.Cookie(sessionCookie)
@@ -312,7 +312,7 @@ func (s *Server) signOut(c *call) {
 func (s *Server) setCookie(ctx *fasthttp.RequestCtx, value string, age int) {
 	var k fasthttp.Cookie
 	k.SetKey(sessionCookie)
-	if ctx.IsTLS() {
+	if overTLS(ctx) {
 		k.SetKey(secureCookie)
 		k.SetSecure(true)
 	}

@@ -8,7 +8,7 @@ func (c *call) trace() *otel.Trace {
 		return nil
 	}
 	asked := otel.Asked{Method: methodOf(c.ctx), Route: c.route.path, Path: string(c.ctx.Path()), Scheme: "http"}
-	if c.ctx.IsTLS() {
+	if overTLS(c.ctx) {
 		asked.Scheme = "https"
 	}
 	if c.fields.has(fieldTraceparent) && !c.fields.repeated(fieldTraceparent) { // of several none is to be believed

@@ -321,6 +321,33 @@ func TestTLS(t *testing.T) {
 	if out, err := g.run(`ai-gateway chat --model demo-fast hello && ai-gateway health`); err != nil {
 		t.Errorf("the local command line: %v\n%s", err, out)
 	}
+	// A browser's session goes over TLS alone, and no other host can set it.
+	signIn := func(addr string, roots *x509.CertPool) []*http.Cookie {
+		c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Timeout: 10 * time.Second}
+		defer c.CloseIdleConnections()
+		resp, err := c.Post(addr+"/admin/session", "application/json", strings.NewReader(`{"key":"`+lifecycleKey+`"}`))
+		if err != nil || resp.StatusCode != 201 {
+			t.Fatalf("signing in at %s: %v %v", addr, resp, err)
+		}
+		_ = resp.Body.Close()
+		again, err := http.NewRequest("GET", addr+"/admin/session", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cookie := range resp.Cookies() {
+			again.AddCookie(cookie)
+		}
+		if shown, err := c.Do(again); err != nil || shown.StatusCode != 200 {
+			t.Errorf("the session at %s: %v %v", addr, shown, err)
+		}
+		return resp.Cookies()
+	}
+	if got := signIn("https://"+port, pool); len(got) != 1 || got[0].Name != "__Host-ai-gateway-session" || !got[0].Secure {
+		t.Errorf("the cookie over TLS: %v", got)
+	}
+	if got := signIn(g.url, nil); len(got) != 1 || got[0].Name != "ai-gateway-session" || got[0].Secure {
+		t.Errorf("the cookie without TLS: %v", got)
+	}
 	// The way in of the command line is for its own credential only.
 	if status, body, _ := g.call("GET", "/v1/key", createKey(t, g), ""); status != 401 {
 		t.Errorf("a key on the local address: %d %s", status, body)
