@@ -86,7 +86,7 @@ func ambiguous() *providers.Error {
 
 func bearer(v []byte) ([]byte, bool) {
 	const scheme = "bearer "
-	if len(v) <= len(scheme) || !bytes.EqualFold(v[:len(scheme)], []byte(scheme)) {
+	if len(v) <= len(scheme) || string(v[:len(scheme)]) != "Bearer " && !bytes.EqualFold(v[:len(scheme)], []byte(scheme)) {
 		return nil, false
 	}
 	return bytes.TrimSpace(v[len(scheme):]), true

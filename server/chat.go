@@ -63,12 +63,12 @@ func (s *Server) serveRelay(c *call) {
 		c.fail(e)
 		return
 	}
-	s.send(c, peek, body, nil, release)
+	s.send(c, &peek, body, nil, release)
 }
 
 // send plans a request that has been read and hands it to the relay, which calls
 // release when it has done with body.
-func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Upload, release func()) {
+func (s *Server) send(c *call, peek *providers.Peek, body []byte, up *relay.Upload, release func()) {
 	in := c.in()
 	if e := c.looped(); e != nil {
 		release()
@@ -95,7 +95,7 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	if denied != nil {
 		release()
 		s.relay.WriteRates(c.ctx, who, s.o.Now())
-		c.refuse(peek, denied)
+		c.refuse(*peek, denied)
 		return
 	}
 	defer func() { lease.Cancel() }() // nil once a job has it
@@ -108,14 +108,14 @@ func (s *Server) send(c *call, peek providers.Peek, body []byte, up *relay.Uploa
 	}
 	if perr != nil {
 		release()
-		c.refuse(peek, perr)
+		c.refuse(*peek, perr)
 		return
 	}
 	job := relay.NewJob()
 	job.ID, job.ClientID, job.Accepted, job.Conn, job.Trace = c.id, c.clientID, c.start, c.ctx.Conn(), c.trace()
 	job.Op, job.Path, job.Query, job.In, job.Frames = c.route.op, c.upstreamPath(), c.query(), in, c.route.frames
 	job.Open = c.route.operation != nil && c.route.operation.open
-	job.Peek, job.Body, job.Upload, job.Release, job.EndUser, job.Thread = peek, body, up, release, endUser(peek.User), c.refers.thread
+	job.Peek, job.Body, job.Upload, job.Release, job.EndUser, job.Thread = *peek, body, up, release, endUser(peek.User), c.refers.thread
 	job.Plan, job.Lease, job.Ticket = plan, lease, ticket
 	job.Forward = c.forward(job.Forward)
 	if k := c.who.Key; k != nil {

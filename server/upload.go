@@ -46,7 +46,7 @@ func (s *Server) serveForm(c *call) {
 		c.fail(e)
 		return
 	}
-	s.send(c, r.peek, *buf, r.up, release)
+	s.send(c, &r.peek, *buf, r.up, release)
 	if !r.ended { // refused, or cut short: the caller may still be sending
 		lingering(c.ctx)
 		c.ctx.SetConnectionClose()
