@@ -266,19 +266,19 @@ func nameOf(line []byte, low *[longestField]byte) int {
 // textEnd returns where the text at i ends: at the next control character that is no tab.
 func textEnd(raw []byte, i int) int {
 	for i < len(raw) {
-		if i+8 <= len(raw) {
-			w := binary.LittleEndian.Uint64(raw[i:])
+		for i+8 <= len(raw) {
+			w := binary.LittleEndian.Uint64(raw[i : i+8])
 			below := (w - 0x2020202020202020) &^ w & 0x8080808080808080 // the lowest bit set: of the first byte below ' '
-			if below == 0 {
-				i += 8
-				continue
+			if below != 0 {
+				i += bits.TrailingZeros64(below) / 8
+				break
 			}
-			i += bits.TrailingZeros64(below) / 8
+			i += 8
 		}
-		if raw[i] < ' ' && raw[i] != '\t' {
+		if i < len(raw) && raw[i] < ' ' && raw[i] != '\t' {
 			return i
 		}
 		i++
 	}
-	return i
+	return len(raw)
 }
