@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -17,33 +18,34 @@ func NewULID() func(at time.Time) string {
 	return g.next
 }
 
+// ulids hold the 128 bits of the last one: 48 of the time in milliseconds, 80 random.
 type ulids struct {
-	mu   sync.Mutex
-	last ulid.ULID
+	mu     sync.Mutex
+	hi, lo uint64
 }
 
 func (g *ulids) next(at time.Time) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if ms := ulid.Timestamp(at); ms > g.last.Time() || !g.step() {
-		_ = g.last.SetTime(max(ms, g.last.Time()+1))                         // fails in the year 10889
-		binary.BigEndian.PutUint16(g.last[6:], uint16(rand.Uint32())&0x7fff) // room for steps
-		binary.BigEndian.PutUint64(g.last[8:], rand.Uint64())
+	if ms := uint64(at.UnixMilli()); ms > g.hi>>16 || !g.step() {
+		g.hi = max(ms, g.hi>>16+1)<<16 | uint64(rand.Uint32()>>17) // 15 bits of 16: room for steps
+		g.lo = rand.Uint64()
 	}
-	var text [ulid.EncodedSize]byte
-	_ = g.last.MarshalTextTo(text[:]) // fails for another size only
-	return string(text[:])
+	return g.id().String()
 }
 
 // step makes the next one of the same millisecond; false: there is none.
 func (g *ulids) step() bool {
-	low := binary.BigEndian.Uint64(g.last[8:])
-	sum := low + 1 + uint64(rand.Uint32())
-	binary.BigEndian.PutUint64(g.last[8:], sum)
-	if sum > low {
-		return true
+	lo, carry := bits.Add64(g.lo, 1+uint64(rand.Uint32()), 0)
+	if carry == 1 && g.hi&0xffff == 0xffff {
+		return false
 	}
-	high := binary.BigEndian.Uint16(g.last[6:]) + 1
-	binary.BigEndian.PutUint16(g.last[6:], high)
-	return high != 0
+	g.hi, g.lo = g.hi+carry, lo
+	return true
+}
+
+func (g *ulids) id() (id ulid.ULID) {
+	binary.BigEndian.PutUint64(id[:8], g.hi)
+	binary.BigEndian.PutUint64(id[8:], g.lo)
+	return id
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -31,9 +32,12 @@ func TestULIDsRise(t *testing.T) {
 }
 
 func TestULIDsOfOneMillisecondRunOut(t *testing.T) {
-	g := ulids{last: ulid.MustParse("01ZZZZZZZZZZZZZZZZZZZZZZZZ")}
-	before := g.last.String()
-	if id := g.next(ulid.Time(g.last.Time())); id <= before {
-		t.Fatalf("%s after %s", id, before)
+	last := ulid.MustParse("01ZZZZZZZZZZZZZZZZZZZZZZZZ")
+	g := ulids{hi: binary.BigEndian.Uint64(last[:8]), lo: binary.BigEndian.Uint64(last[8:])}
+	if g.id() != last {
+		t.Fatalf("%s is %s", last, g.id())
+	}
+	if id, err := ulid.ParseStrict(g.next(ulid.Time(last.Time()))); err != nil || id.Time() != last.Time()+1 {
+		t.Fatalf("%s after %s: %v", id, last, err)
 	}
 }
