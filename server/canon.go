@@ -48,9 +48,13 @@ var slashes = strings.NewReplacer("%2f", "/", "%2F", "/")
 
 // checkTarget refuses a request target that is not a canonical path.
 func checkTarget(uri []byte) *providers.Error {
-	if plainPath(uri) {
+	if plainTarget(uri) {
 		return nil
 	}
+	return closerLook(uri)
+}
+
+func closerLook(uri []byte) *providers.Error {
 	path, _, _ := bytes.Cut(uri, []byte{'?'})
 	bad := func(why string) *providers.Error {
 		return refuse(400, "bad_path", "the request path is not canonical: "+why)
@@ -87,16 +91,18 @@ func checkTarget(uri []byte) *providers.Error {
 	return nil
 }
 
-// plainPath spares the usual paths the closer look: letters, digits, _ and -, each
-// slash followed by one of them.
-func plainPath(uri []byte) bool {
-	if len(uri) < 2 || uri[0] != '/' {
+// plainTarget spares the usual targets the closer look: a path of plain words, in which
+// no slash and no dot follows another, and a query of such words.
+func plainTarget(uri []byte) bool {
+	if len(uri) == 0 || uri[0] != '/' {
 		return false
 	}
 	for i, c := range uri {
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-		case c == '/' && (i == 0 || uri[i-1] != '/') && i+1 < len(uri):
+		case targetBytes[c]:
+		case i == 0, (c == '/' || c == '.') && targetBytes[uri[i-1]]:
+		case c == '?':
+			return queryBytes.hold(uri[i+1:])
 		default:
 			return false
 		}
@@ -141,6 +147,9 @@ var (
 	hostBytes = alnumAnd("._-:[]")
 	wordBytes = alnumAnd("._-")
 	listBytes = alnumAnd("-_, ")
+
+	targetBytes = alnumAnd("_-:")
+	queryBytes  = alnumAnd("_-:.=&")
 )
 
 func alnumAnd(others string) *byteSet {

@@ -101,7 +101,7 @@ func (rs *routes) find(method, path string) (r *route, params map[string]string,
 }
 
 func (r *route) match(path string) (map[string]string, bool) {
-	if !strings.HasPrefix(path, r.path[:strings.IndexByte(r.path, '{')]) {
+	if !strings.HasPrefix(path, r.path[:strings.IndexByte(r.path, '{')]) || !strings.HasSuffix(path, r.path[strings.LastIndexByte(r.path, '}')+1:]) {
 		return nil, false
 	}
 	parts := strings.Split(path, "/")
