@@ -72,7 +72,8 @@ type Store interface {
 	Apply(ctx context.Context, changes ...Change) (rev uint64, err error)
 	// Append applies ledger entries: rows, roll-ups and the applied position of each
 	// boot in one transaction a file. It is idempotent: an entry whose Seq is not
-	// above its boot's applied position is skipped. Entries of a boot come in order.
+	// above its boot's applied position is skipped. Entries of a boot come in order. They,
+	// their rows and the rows' attempts are used again when it has returned; text is not.
 	Append(ctx context.Context, entries []Entry) error
 	// Applied returns the applied position of each boot.
 	Applied(ctx context.Context) (map[string]uint64, error)

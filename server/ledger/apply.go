@@ -23,8 +23,9 @@ type tail struct {
 	seg     *segment
 	file    *os.File
 	frames  frames
-	last    uint64        // seq of the last entry read
-	entries []store.Entry // read, not applied yet
+	last    uint64            // seq of the last entry read
+	entries []store.Entry     // read, not applied yet
+	rows    []*store.UsageRow // of entries that are applied, to be used again
 }
 
 // applyLoop feeds the store: at most applyBatch entries at a time, gathered for
@@ -145,8 +146,7 @@ func (l *Ledger) applyStep(ctx context.Context) error {
 		return err
 	}
 	last := t.entries[len(t.entries)-1].Seq
-	clear(t.entries)
-	t.entries = t.entries[:0]
+	t.recycle()
 	l.mu.Lock()
 	l.applied = last
 	l.stepLocked()
@@ -181,7 +181,7 @@ func (l *Ledger) gather() error {
 			if err != nil {
 				return fmt.Errorf("cannot read entry %d back from %q: %w", t.last+1, seg.path, err)
 			}
-			e, err := l.entryOf(payload)
+			e, err := t.entry(l.o.Boot, payload)
 			if err != nil {
 				return fmt.Errorf("cannot read entry %d back from %q: %w", t.last+1, seg.path, err)
 			}
@@ -196,15 +196,32 @@ func (l *Ledger) gather() error {
 	return nil
 }
 
-// entryOf decodes an entry of this boot for the store. Of holds and voids, which
-// only move its position, nothing else is read.
-func (l *Ledger) entryOf(payload []byte) (e store.Entry, err error) {
+// recycle empties entries and keeps their rows for the next.
+func (t *tail) recycle() {
+	clear(t.rows)
+	t.rows = t.rows[:0]
+	for i := range t.entries {
+		if row := t.entries[i].Row; row != nil {
+			t.rows = append(t.rows, row)
+		}
+	}
+	clear(t.entries)
+	t.entries = t.entries[:0]
+}
+
+// entry decodes an entry of this boot for the store. Of holds and voids, which only
+// move its position, nothing else is read.
+func (t *tail) entry(boot string, payload []byte) (e store.Entry, err error) {
 	seq, kind, err := store.PeekEntry(payload)
 	if err != nil {
 		return e, err
 	}
 	if kind == store.EntryHold || kind == store.EntryVoid {
-		return store.Entry{Boot: l.o.Boot, Seq: seq, Kind: kind}, nil
+		return store.Entry{Boot: boot, Seq: seq, Kind: kind}, nil
+	}
+	if n := len(t.rows); n > 0 {
+		e.Row = t.rows[n-1]
+		t.rows = t.rows[:n-1]
 	}
 	err = store.DecodeWhole(payload, &e)
 	return e, err

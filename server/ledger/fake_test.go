@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -67,7 +68,9 @@ func (s *memStore) Append(_ context.Context, entries []store.Entry) error {
 		s.applied[e.Boot] = e.Seq
 		s.kinds[e.Kind]++
 		if e.Kind == store.EntrySettle {
-			s.rows[e.RequestID] = append(s.rows[e.RequestID], *e.Row)
+			row := *e.Row
+			row.Attempts = slices.Clone(row.Attempts)
+			s.rows[e.RequestID] = append(s.rows[e.RequestID], row)
 		}
 	}
 	return nil
