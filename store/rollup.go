@@ -30,10 +30,13 @@ func (e *Entry) RowTime() time.Time {
 	if t.IsZero() {
 		t = e.Time
 	}
-	if t.Year() < 1970 {
+	if sec := t.Unix(); sec < 0 {
 		t = time.Unix(0, 0)
-	} else if t.Year() > 2261 {
-		t = time.Date(2261, 12, 31, 0, 0, 0, 0, time.UTC)
+	} else if sec >= lastDay+24*3600 {
+		t = time.Unix(lastDay, 0)
 	}
 	return t.UTC()
 }
+
+// lastDay is the start of 2261-12-31, in seconds since 1970.
+const lastDay = 9214560000

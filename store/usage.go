@@ -197,9 +197,11 @@ func (r *UsageRow) Uncertain() bool {
 
 // Add adds the buckets of u to t; sums stop at the largest int64.
 func (t *Tokens) Add(u *Tokens) {
-	to, from := t.fields(), u.fields()
-	for i := range to {
-		*to[i] = AddNano(*to[i], *from[i])
+	to := t.fields()
+	for i, n := range u.counts() {
+		if n != 0 {
+			*to[i] = AddNano(*to[i], n)
+		}
 	}
 }
 

@@ -73,15 +73,21 @@ func (s *Store) Append(ctx context.Context, entries []store.Entry) (err error) {
 // sort drops what is applied already and sorts the rest by the days it belongs to.
 func (s *Store) sort(entries []store.Entry) (*batch, error) {
 	b := &batch{days: map[string][]*store.Entry{}, high: map[string]uint64{}}
+	b.rows, b.times = make([]*store.UsageRow, 0, len(entries)), make([]time.Time, 0, len(entries))
+	var boot string            // of the entry before
+	var high uint64            // and what is applied of it
 	var here map[string]string // request id → day, for adjustments of rows of this batch
 	var day string
 	var dayStart, dayEnd int64
 	for i := range entries {
 		e := &entries[i]
-		if e.Seq <= max(b.high[e.Boot], s.applied[e.Boot]) {
+		if i == 0 || e.Boot != boot {
+			high, boot = max(b.high[e.Boot], s.applied[e.Boot]), e.Boot
+		}
+		if e.Seq <= high {
 			continue
 		}
-		b.high[e.Boot] = e.Seq
+		b.high[e.Boot], high = e.Seq, e.Seq
 		switch e.Kind {
 		case store.EntrySettle:
 			if e.Row == nil {
@@ -186,7 +192,7 @@ func (s *Store) appendDay(day string, b *batch) error {
 	}
 	defer s.days.release(f)
 	err = f.db.Update(func(tx *bbolt.Tx) error {
-		w := newDayWriter(tx)
+		w := newDayWriter(tx, &s.values)
 		for _, e := range entries {
 			if err := w.write(e, b); err != nil {
 				return err
@@ -206,7 +212,44 @@ type dayWriter struct {
 	tx          *bbolt.Tx
 	index       indexWriter
 	seen        map[string]*bootState
-	mem         []byte // where values live until the commit
+	last        string // boot of the entry before
+	state       *bootState
+	values      *values
+}
+
+// values is where keys and values of one transaction live until its commit, in pieces
+// that the next uses again.
+type values struct {
+	pieces [][]byte
+	used   int // full ones
+}
+
+const (
+	valuePiece = 256 << 10
+	keptPieces = 8 // as much as a busy gateway's batch
+)
+
+// begin forgets what a transaction before has used.
+func (v *values) begin() {
+	if len(v.pieces) > keptPieces {
+		clear(v.pieces[keptPieces:])
+		v.pieces = v.pieces[:keptPieces]
+	}
+	v.used = 0
+	for i := range v.pieces {
+		v.pieces[i] = v.pieces[i][:0]
+	}
+}
+
+// piece returns where to append something of at most 4 KB, or else more than that.
+func (v *values) piece() *[]byte {
+	if v.used < len(v.pieces) && cap(v.pieces[v.used])-len(v.pieces[v.used]) < 4<<10 {
+		v.used++
+	}
+	if v.used == len(v.pieces) {
+		v.pieces = append(v.pieces, make([]byte, 0, valuePiece))
+	}
+	return &v.pieces[v.used]
 }
 
 type bootState struct {
@@ -215,9 +258,10 @@ type bootState struct {
 	changed bool
 }
 
-func newDayWriter(tx *bbolt.Tx) *dayWriter {
+func newDayWriter(tx *bbolt.Tx, v *values) *dayWriter {
+	v.begin()
 	w := &dayWriter{
-		tx: tx, rows: tx.Bucket(bRows), boots: tx.Bucket(bBoots), seen: map[string]*bootState{},
+		values: v, tx: tx, rows: tx.Bucket(bRows), boots: tx.Bucket(bBoots), seen: map[string]*bootState{},
 	}
 	// Rows come nearly in the order of their keys: full pages suit them.
 	w.rows.FillPercent = 0.9
@@ -227,7 +271,11 @@ func newDayWriter(tx *bbolt.Tx) *dayWriter {
 }
 
 func (w *dayWriter) boot(id string) (*bootState, error) {
+	if w.state != nil && id == w.last {
+		return w.state, nil
+	}
 	if st := w.seen[id]; st != nil {
+		w.last, w.state = id, st
 		return st, nil
 	}
 	st := &bootState{}
@@ -243,7 +291,7 @@ func (w *dayWriter) boot(id string) (*bootState, error) {
 		}
 		st.index = uint16(n)
 	}
-	w.seen[id] = st
+	w.seen[id], w.last, w.state = st, id, st
 	return st, nil
 }
 
@@ -273,20 +321,20 @@ func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
 		copied.Time = t
 		row, encoded = &copied, ""
 	}
-	if cap(w.mem)-len(w.mem) < 4<<10 {
-		w.mem = make([]byte, 0, 256<<10)
-	}
-	at := len(w.mem)
-	w.mem = binary.BigEndian.AppendUint64(w.mem, uint64(t.UnixNano()))
-	w.mem = binary.BigEndian.AppendUint16(w.mem, st.index)
-	w.mem = append48(w.mem, e.Seq)
-	key := w.mem[at:len(w.mem):len(w.mem)]
+	piece := w.values.piece()
+	b := *piece
+	at := len(b)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.UnixNano()))
+	b = binary.BigEndian.AppendUint16(b, st.index)
+	b = append48(b, e.Seq)
 	if encoded != "" {
-		w.mem = append(w.mem, encoded...)
+		b = append(b, encoded...)
 	} else {
-		w.mem = store.AppendRow(w.mem, row)
+		b = store.AppendRow(b, row)
 	}
-	if err := w.rows.Put(key, w.mem[at+rowKeyLen:len(w.mem):len(w.mem)]); err != nil {
+	*piece = b
+	key, value := b[at:at+rowKeyLen:at+rowKeyLen], b[at+rowKeyLen:len(b):len(b)]
+	if err := w.rows.Put(key, value); err != nil {
 		return err
 	}
 	return w.index.add(row, key)

@@ -21,50 +21,49 @@ func latencyDims(d dims) dims { return dims{model: d.model, provider: d.provider
 // maxLatencies bounds the groups of one Latency; each takes 4 KB.
 const maxLatencies = 10_000
 
-// An observation is one duration that a row adds to a histogram.
-type observation struct {
-	key    uint64 // slot and series
-	which  uint8  // of a Timing
-	bucket uint8
-}
+// An observation is one duration that a row adds to a histogram: which of a Timing,
+// and the bucket.
+type observation struct{ which, bucket uint8 }
 
 // addLatency adds the durations of a batch's rows to the histograms.
-func (w *sumsWriter) addLatency(into *bbolt.Bucket, b *batch) error {
+func (w *sumsWriter) addLatency(into *bbolt.Bucket, cells map[cell]*sums, seen map[*sums][]observation) error {
 	into.FillPercent = 0.9
-	var all []observation
-	for i, r := range b.rows {
-		var key uint64
-		if r.Timed() {
-			c := cell{slotOf(b.times[i]), latencyDims(dimsOf(r))}
-			id, err := w.seriesID(c)
-			if err != nil {
-				return err
-			}
-			key = uint64(c.slot)<<32 | uint64(id)
-		}
-		store.Observe(r, func(which, bucket uint8) { all = append(all, observation{key, which, bucket}) })
+	type timed struct {
+		key  uint64 // slot and series
+		seen []observation
 	}
-	slices.SortFunc(all, func(a, b observation) int { return cmp.Compare(a.key, b.key) })
-	var sum store.Timing
-	for len(all) > 0 {
-		n := 1
-		for n < len(all) && all[n].key == all[0].key {
-			n++
+	all := make([]timed, 0, len(cells))
+	for c, sum := range cells {
+		if seen[sum] == nil {
+			continue
 		}
-		sum.Clear()
-		key := be64(all[0].key)
-		if v := into.Get(key); v != nil {
-			if err := sum.AddEncoded(v); err != nil {
-				return err
+		id, err := w.seriesID(cell{c.slot, latencyDims(c.dims)})
+		if err != nil {
+			return err
+		}
+		all = append(all, timed{uint64(c.slot)<<32 | uint64(id), seen[sum]})
+	}
+	slices.SortFunc(all, func(a, b timed) int { return cmp.Compare(a.key, b.key) })
+	var sum store.Timing
+	for i, t := range all {
+		key := be64(t.key)
+		if i == 0 || t.key != all[i-1].key {
+			sum.Clear()
+			if v := into.Get(key); v != nil {
+				if err := sum.AddEncoded(v); err != nil {
+					return err
+				}
 			}
 		}
-		for _, o := range all[:n] {
+		for _, o := range t.seen {
 			sum[o.which].Add(int(o.bucket), 1)
+		}
+		if i+1 < len(all) && t.key == all[i+1].key {
+			continue
 		}
 		if err := into.Put(key, sum.Append(nil)); err != nil {
 			return err
 		}
-		all = all[n:]
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func (s *Store) sumsWriter(tx *bbolt.Tx) *sumsWriter {
 
 // appendSums adds a batch to the roll-ups and moves the applied positions.
 func (s *Store) appendSums(b *batch) error {
-	cells, names := b.cells()
+	cells, names, seen := b.cells()
 	var learnt map[dims]uint32
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		w := s.sumsWriter(tx)
@@ -185,7 +185,7 @@ func (s *Store) appendSums(b *batch) error {
 				return err
 			}
 		}
-		if err := w.addLatency(tx.Bucket(bLatency), b); err != nil {
+		if err := w.addLatency(tx.Bucket(bLatency), cells, seen); err != nil {
 			return err
 		}
 		if w.counted {
@@ -245,9 +245,10 @@ func (s *Store) remember(b *batch, learnt map[dims]uint32, names map[string]stri
 	}
 }
 
-// cells sums the rows and corrections of a batch by roll-up, and notes the names of keys.
-func (b *batch) cells() (map[cell]*sums, map[string]string) {
-	cells, names := map[cell]*sums{}, map[string]string{}
+// cells sums the rows and corrections of a batch by roll-up, and notes the names of
+// keys and the durations of what each of the sums is of.
+func (b *batch) cells() (map[cell]*sums, map[string]string, map[*sums][]observation) {
+	cells, names, seen := map[cell]*sums{}, map[string]string{}, map[*sums][]observation{}
 	at := func(c cell) *sums {
 		sum := cells[c]
 		if sum == nil {
@@ -258,7 +259,13 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 	}
 	for i, r := range b.rows {
 		d := dimsOf(r)
-		r.Shares(func(s store.Share) { at(cell{slotOf(b.times[i]), d.at(s.Provider, s.Account)}).addTotal(&s.Sum) })
+		r.Shares(func(s store.Share) {
+			sum := at(cell{slotOf(b.times[i]), d.at(s.Provider, s.Account)})
+			sum.addTotal(&s.Sum)
+			if s.Attempt == 0 {
+				store.Observe(r, func(which, bucket uint8) { seen[sum] = append(seen[sum], observation{which, bucket}) })
+			}
+		})
 		if d.key != "" {
 			names[d.key] = text(r.KeyName)
 		}
@@ -272,7 +279,7 @@ func (b *batch) cells() (map[cell]*sums, map[string]string) {
 			sum.heldTokens = store.AddNano(sum.heldTokens, a.entry.UnconfirmedTokens)
 		}
 	}
-	return cells, names
+	return cells, names, seen
 }
 
 // addAll adds the cells in the order of their keys, so that neighbours meet the same page.
