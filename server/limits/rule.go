@@ -84,10 +84,7 @@ type period struct {
 // now makes the period of t the current one and returns it. A clock that goes
 // backwards reopens none. c.mu is held.
 func (r *rule) now(t time.Time) *period {
-	if r.cur != nil && t.Before(r.cur.start) {
-		return r.cur
-	}
-	if r.cur != nil && (r.cur.end.IsZero() || t.Before(r.cur.end)) {
+	if r.cur != nil && (r.cur.end.IsZero() || t.Before(r.cur.end)) { // or before its start
 		return r.cur
 	}
 	start, end := periodOf(r.lim.Window, t, r.zone)
