@@ -175,14 +175,15 @@ func allowed(c *admin.Caller, scope string, relay bool) *providers.Error {
 		Message: fmt.Sprintf("this API key lacks the scope %q: %s`ai-gateway api-key create NAME --scopes %s` makes one that has it", scope, add, scope)}
 }
 
-// clientIP is the peer's address, or the one a trusted proxy reports.
+// clientIP is the peer's address, or the one a trusted proxy reports: beside what the
+// caller wrote, or, as HAProxy does, in a line of its own below it.
 func (a *auth) clientIP(c *call) netip.Addr {
 	ip := peerIP(c.ctx)
 	trusted := *a.trusted.Load()
 	if len(trusted) == 0 {
 		return ip
 	}
-	hops := strings.Split(string(c.header(fieldForwardedFor)), ",")
+	hops := strings.Split(string(c.joined(fieldForwardedFor, "X-Forwarded-For")), ",")
 	for i := len(hops) - 1; i >= 0 && trusts(trusted, ip); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -113,8 +114,19 @@ func TestTrustedProxies(t *testing.T) {
 		t.Helper()
 		b := newBench(t, func(o *Options) { o.Trusted = trusted })
 		key := b.key(nil, func(k *store.Key) { k.IPAllow = []string{allow} })
-		if got := b.call("GET", "/v1/models", key, "", "X-Forwarded-For", forwarded); got.status != want {
-			t.Errorf("forwarded %q, allowed %s: %v, want %d", forwarded, allow, got, want)
+		req, err := http.NewRequest("GET", b.url+"/v1/models", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		req.Header["X-Forwarded-For"] = strings.Split(forwarded, "|") // a line each
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("forwarded %q, allowed %s: %d, want %d", forwarded, allow, resp.StatusCode, want)
 		}
 	}
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -124,6 +136,8 @@ func TestTrustedProxies(t *testing.T) {
 	f(loopback, "203.0.113.9", "127.0.0.1/32", 403)
 	f(loopback, "198.51.100.7, 203.0.113.9", "203.0.113.9/32", 200) // what stands left of it, the caller wrote
 	f(loopback, "198.51.100.7, 203.0.113.9", "198.51.100.7/32", 403)
+	f(loopback, "198.51.100.7|203.0.113.9", "203.0.113.9/32", 200) // a proxy that adds a line
+	f(loopback, "198.51.100.7|203.0.113.9", "198.51.100.7/32", 403)
 	f(loopback, "nonsense", "127.0.0.1/32", 200)
 }
 

@@ -186,7 +186,7 @@ func (c *call) forward(out []providers.Header) []providers.Header {
 
 // looped refuses a request that this gateway itself has sent.
 func (c *call) looped() *providers.Error {
-	if via := c.header(fieldVia); len(via) > 0 && bytes.Contains(via, c.s.via) {
+	if via := c.joined(fieldVia, "Via"); len(via) > 0 && bytes.Contains(via, c.s.via) {
 		return &providers.Error{Kind: providers.KindLoop, Code: "loop_detected", NoRetry: true,
 			Message: "this request has been here before: an account's base_url leads back to this gateway"}
 	}

@@ -141,6 +141,25 @@ func TestLoop(t *testing.T) {
 	}
 }
 
+// TestLoopInAnotherLine: a proxy between may write its own name into a line above ours.
+func TestLoopInAnotherLine(t *testing.T) {
+	b := newBench(t)
+	req, err := http.NewRequest("POST", b.url+surfaces[0].path, strings.NewReader(surfaces[0].ask))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+b.key(nil))
+	req.Header["Via"] = []string{"1.1 other", "1.1 ai-gateway-" + instance}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != 508 {
+		t.Errorf("%d, want 508", resp.StatusCode)
+	}
+}
+
 // TestCountTokens: where the target cannot count, the answer is an estimate, says
 // so, and does not understate.
 func TestCountTokens(t *testing.T) {
