@@ -83,36 +83,36 @@ func plainDelta(data []byte) bool {
 		if at = wire.NextMember(data, at); len(data)-at <= len(`"usage":`) { // too short for any
 			return text
 		}
-		name := data[at+1:]
-		if name[0] <= ' ' { // it may be any behind that
+		if data[at+1] <= ' ' { // it may be any behind that
 			return false
 		}
-		switch name[1] {
+		switch data[at+2] {
 		case 'm':
-			model = model || bytes.HasPrefix(name, partModel)
+			model = model || bytes.HasPrefix(data[at+1:], partModel)
 		case 'd':
-			if bytes.HasPrefix(name, partText) {
-				end := wire.SkipString(name, len(partText)-1)
+			if bytes.HasPrefix(data[at+1:], partText) {
+				start := at + len(partText)
+				end := wire.SkipString(data, start)
 				if end < 0 {
 					return false
 				}
-				text = text || model && end > len(partText)+1
-				at += end
+				text = text || model && end > start+2
+				at = end - 1
 			}
 		case 'f':
-			if rest, ok := bytes.CutPrefix(name, partFinish); ok && !bytes.HasPrefix(rest, partNull) {
+			if rest, ok := bytes.CutPrefix(data[at+1:], partFinish); ok && !bytes.HasPrefix(rest, partNull) {
 				return false
 			}
 		case 'u':
-			if rest, ok := bytes.CutPrefix(name, partUsage); ok && !bytes.HasPrefix(rest, partNull) {
+			if rest, ok := bytes.CutPrefix(data[at+1:], partUsage); ok && !bytes.HasPrefix(rest, partNull) {
 				return false
 			}
 		case 'e':
-			if bytes.HasPrefix(name, partError) {
+			if bytes.HasPrefix(data[at+1:], partError) {
 				return false
 			}
 		case 'x':
-			if bytes.HasPrefix(name, partGroq) {
+			if bytes.HasPrefix(data[at+1:], partGroq) {
 				return false
 			}
 		}

@@ -87,7 +87,7 @@ func (names *Names) scan(b []byte, out []Field) (fields []Field, traits uint64, 
 		traits |= t
 		var name string
 		found := false
-		if t != 0 || names.lengths>>min(end-start-2, maxNameLength)&1 == 1 {
+		if t != 0 || names.slots>>slot(b[end-2], end-start-2)&1 == 1 {
 			if name, found, msg = names.find(b[start+1:end-1], t); msg != "" {
 				return out, traits, start, msg
 			}

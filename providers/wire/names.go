@@ -8,7 +8,7 @@ import (
 // Names are the names of members that are looked for; see Fields.
 type Names struct {
 	byLength [maxNameLength + 1][]string // the last has all that are as long or longer
-	lengths  uint64                      // bit n: one has n bytes, up to maxNameLength
+	slots    uint64                      // a bit for the slot of each
 	longest  int
 }
 
@@ -20,11 +20,16 @@ func NewNames(names ...string) *Names {
 	for _, w := range names {
 		n := min(len(w), maxNameLength)
 		s.byLength[n] = append(s.byLength[n], w)
-		s.lengths |= 1 << n
+		quoted := `"` + w
+		s.slots |= 1 << slot(quoted[len(w)], len(w))
 		s.longest = max(s.longest, len(w))
 	}
 	return s
 }
+
+// slot tells most names apart by their last byte, the opening quote of an empty one, and
+// length; two that differ in case only have the same.
+func slot(last byte, length int) uint64 { return (uint64(last|0x20)<<2 ^ uint64(length)) % 64 }
 
 // find returns which of the names raw (without quotes, of these traits) is, if any; a
 // message if it is a forbidden spelling of one.

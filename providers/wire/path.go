@@ -47,13 +47,20 @@ func Path(body []byte, path ...string) (start, end int, ok bool) {
 
 // memberOf returns the offset of the value named name in the object at b[i], or -1.
 func memberOf(b []byte, i int, name string) int {
-	for it := (members{b: b, i: i + 1}); it.next(); {
-		if it.is(name) {
-			return it.start
-		}
-		if !it.skip() {
+	for i++; i >= 0; {
+		nameStart, nameEnd, start, plain := nextMember(b, i)
+		if start == 0 {
 			return -1
 		}
+		if raw := b[nameStart:nameEnd]; plain && string(raw) == name {
+			return start
+		}
+		if !plain {
+			if s, ok := String(b[nameStart-1 : nameEnd+1]); ok && s == name {
+				return start
+			}
+		}
+		i = skipValue(b, start)
 	}
 	return -1
 }
@@ -80,47 +87,29 @@ func elementOf(b []byte, i int, step string) int {
 	return i
 }
 
-// members walks over an object: next finds a name and its value's start, skip steps over the value.
-type members struct {
-	b                  []byte
-	i                  int // what to read next
-	nameStart, nameEnd int // without quotes
-	plain              bool
-	start, end         int // of the value; end is set by skip
-}
-
-func (m *members) next() bool {
-	c, i := token(m.b, m.i)
+// nextMember reads on in an object, from behind its brace or one of its values: nameStart
+// and nameEnd span the next member's name without quotes, and plain tells that it holds no
+// backslash; start is where its value begins, 0 if there is none.
+func nextMember(b []byte, i int) (nameStart, nameEnd, start int, plain bool) {
+	c, i := token(b, i)
 	if c == ',' {
-		c, i = token(m.b, i+1)
+		c, i = token(b, i+1)
 	}
-	if m.i = i; c != '"' {
-		return false
+	if c != '"' {
+		return 0, 0, 0, false
 	}
-	end, plain := skipName(m.b, i)
-	if end < 0 {
-		return false
+	nameStart = i + 1
+	if i, plain = skipName(b, i); i < 0 {
+		return 0, 0, 0, false
 	}
-	m.nameStart, m.nameEnd, m.plain = i+1, end-1, plain
-	if c, i = token(m.b, end); c != ':' {
-		return false
+	nameEnd = i - 1
+	if c, i = token(b, i); c != ':' {
+		return 0, 0, 0, false
 	}
-	m.start = skipSpace(m.b, i+1)
-	return m.start < len(m.b)
-}
-
-func (m *members) skip() bool {
-	m.end = skipValue(m.b, m.start)
-	m.i = m.end
-	return m.end >= 0
-}
-
-func (m *members) is(name string) bool {
-	if m.plain {
-		return string(m.b[m.nameStart:m.nameEnd]) == name
+	if _, i = token(b, i+1); i >= len(b) {
+		return 0, 0, 0, false
 	}
-	s, ok := String(m.b[m.nameStart-1 : m.nameEnd+1])
-	return ok && s == name
+	return nameStart, nameEnd, i, plain
 }
 
 // skipName is SkipString for a name; plain tells that it holds no backslash.
@@ -228,20 +217,27 @@ func NextMember(b []byte, i int) int {
 // EachMember calls f for each member of the object obj until f returns false or
 // the object ends or breaks. Names come without quotes and escapes.
 func EachMember(obj []byte, f func(name, value []byte) bool) {
-	i := skipSpace(obj, 0)
-	if i >= len(obj) || obj[i] != '{' {
+	c, i := token(obj, 0)
+	if c != '{' {
 		return
 	}
-	for it := (members{b: obj, i: i + 1}); it.next() && it.skip(); {
-		name := obj[it.nameStart:it.nameEnd]
-		if !it.plain {
-			s, ok := String(obj[it.nameStart-1 : it.nameEnd+1])
+	for i++; ; {
+		nameStart, nameEnd, start, plain := nextMember(obj, i)
+		if start == 0 {
+			return
+		}
+		if i = skipValue(obj, start); i < 0 {
+			return
+		}
+		name := obj[nameStart:nameEnd]
+		if !plain {
+			s, ok := String(obj[nameStart-1 : nameEnd+1])
 			if !ok {
 				return
 			}
 			name = []byte(s)
 		}
-		if !f(name, obj[it.start:it.end]) {
+		if !f(name, obj[start:i]) {
 			return
 		}
 	}

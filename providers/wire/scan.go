@@ -81,23 +81,18 @@ func shortString(b []byte, i int) (end int) {
 // behind its closing quote, and its traits (that of not being ASCII may be another's
 // nearby). With a message, end is the offset of the fault. UTF-8 is not its business.
 //
-// Most strings are short, names above all: a word is looked at by a few instructions,
-// and only what goes on for longer is worth the call that looks at blocks.
+// What lies between two escapes may be short: only what is longer than a word is worth the
+// call that looks at blocks.
 func scanString(b []byte, i int) (end int, traits uint64, msg string) {
-	words := 0
 	for i++; ; {
 		if len(b)-i >= 8 {
 			x := binary.LittleEndian.Uint64(b[i:])
 			traits |= x & highs
 			m := marks(x)
 			if m == 0 {
-				i += 8
-				if words++; words == 3 {
-					n, high := run16(view(b[i:]))
-					if i += n; high != 0 {
-						traits |= highs
-					}
-					words = 0
+				n, high := run16(view(b[i+8:]))
+				if i += 8 + n; high != 0 {
+					traits |= highs
 				}
 				continue
 			}
@@ -116,7 +111,6 @@ func scanString(b []byte, i int) (end int, traits uint64, msg string) {
 			}
 			traits |= escaped
 			i += n
-			words = 0
 		case c < ' ':
 			return i, traits, msgControl
 		default:
