@@ -177,17 +177,21 @@ func (cn *conn) armRead(until time.Time) error {
 	return cn.SetReadDeadline(until)
 }
 
-// armedFor reports whether the deadline that is set will do for a wait until then.
-func (cn *conn) armedFor(until time.Time) bool {
-	return until.IsZero() || !cn.readBy.IsZero() && !cn.readBy.After(until)
+// armedFor reports whether the deadline that is set will do for a wait from now until then.
+func (cn *conn) armedFor(now, until time.Time) bool {
+	if cn.readBy.IsZero() {
+		return until.IsZero()
+	}
+	return cn.readBy.After(now) && (until.IsZero() || !cn.readBy.After(until))
 }
 
 // receive reads into dst. Its errors are ErrTick, ErrCancelled, io.EOF and what the connection says.
 //
 // A deadline that is left over from an earlier call stays while it is not too late,
-// and is moved when it has fired: calls that do not wait long cost no timer.
+// and is moved when it has fired: calls that do not wait long cost no timer. One that had
+// fired before the exchange began is moved at once.
 func (x *Exchange) receive(dst []byte, until time.Time) (int, error) {
-	if !x.conn.armedFor(until) {
+	if !x.conn.armedFor(x.now, until) {
 		if err := x.conn.armRead(until); err != nil {
 			return 0, x.unread(err)
 		}

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -197,6 +199,40 @@ func TestTicksLoseNothing(t *testing.T) {
 	f("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;e\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\n", "abcde")
 	f("HTTP/1.1 200 OK\r\n\r\nabc", "abc")
 	f("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"+zip("abc"), "abc")
+}
+
+// A timed is an echo that minds its read deadline, and counts the reads that came too late.
+type timed struct {
+	echo
+	by   time.Time
+	late int
+}
+
+func (c *timed) SetReadDeadline(t time.Time) error { c.by = t; return nil }
+
+func (c *timed) Read(p []byte) (int, error) {
+	if !c.by.IsZero() && !time.Now().Before(c.by) {
+		c.late++
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.echo.Read(p)
+}
+
+// The deadline of an exchange that is over neither ends the next nor has it read in vain.
+func TestLeftOverDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc := &timed{echo: echo{reply: ok}}
+		c := newClient(t, Options{Dial: map[string]func() (net.Conn, error){"http://demo": func() (net.Conn, error) { return nc, nil }}})
+		for range 3 {
+			if _, body, _, err := fetch(c, post("http://demo"), time.Millisecond); err != nil || body != "hello" {
+				t.Fatal(body, err)
+			}
+			time.Sleep(time.Second)
+		}
+		if _, _, _, err := fetch(c, post("http://demo"), 0); err != nil || nc.late > 0 {
+			t.Errorf("%d reads came too late: %v", nc.late, err)
+		}
+	})
 }
 
 func TestHeaderTimeout(t *testing.T) {
