@@ -171,14 +171,18 @@ func (x *exchange) attempt(t *routing.Target, now time.Time) *providers.Error {
 		now = x.r.o.Now()
 	}
 	x.now, x.started = now, now
-	to := accountTimeouts(x.r.o.Timeouts(x.job.Peek.Stream), t.Account.Timeouts, x.job.Peek.Stream)
+	to := x.r.o.Timeouts(x.job.Peek.Stream)
+	if len(t.Account.Timeouts) > 0 {
+		to = accountTimeouts(to, t.Account.Timeouts, x.job.Peek.Stream)
+	}
+	x.idle, x.toFirst = to.Idle, to.FirstEvent
 	x.headBy = x.started.Add(to.Header)
 	x.totalBy = x.job.Accepted.Add(to.Total)
-	req := &x.req
+	var req upstream.Request
 	req.Method, req.URL, req.Header, req.Body = "POST", call.URL, call.Header, call.Body
 	req.Rest, req.RestLength = x.rest(), x.job.Upload.length()
 	req.Timeouts, req.Proxy, req.At = to, t.Account.Proxy, x.now
-	if err := x.r.o.Upstream.StartIn(x.room, req); err != nil {
+	if err := x.r.o.Upstream.StartIn(x.room, &req); err != nil {
 		x.waited += x.r.o.Now().Sub(x.started)
 		return x.lost(err)
 	}
@@ -262,10 +266,11 @@ func (x *exchange) endAttempt(outcome string, status int, f routing.Failure) {
 // wrote writes the attempt down.
 func (x *exchange) wrote(outcome string, status int, end time.Time, failure string) {
 	x.noted = true
-	x.row.Attempts = append(x.row.Attempts, store.Attempt{
-		Provider: x.target.Account.Provider.Name, Account: x.target.Account.Name, Model: x.target.Model,
-		Status: status, Outcome: outcome, Start: x.started.Sub(x.job.Accepted), Duration: end.Sub(x.started), Error: failure,
-	})
+	x.row.Attempts = append(x.row.Attempts, store.Attempt{})
+	a := &x.row.Attempts[len(x.row.Attempts)-1]
+	a.Provider, a.Account, a.Model = x.target.Account.Provider.Name, x.target.Account.Name, x.target.Model
+	a.Status, a.Outcome, a.Error = status, outcome, failure
+	a.Start, a.Duration = x.started.Sub(x.job.Accepted), end.Sub(x.started)
 }
 
 func (x *exchange) closeUpstream() {

@@ -38,15 +38,16 @@ type exchange struct {
 	same    bool // target speaks the caller's dialect, or the operation is relayed only
 	frames  providers.Egress
 	up      *upstream.Exchange
-	call    providers.Call   // what is sent
-	address address          // where the last call went
-	req     upstream.Request // how
-	now     time.Time        // the clock as it was read last: waits begin then
-	started time.Time        // of the attempt
-	noted   bool             // it is the last of row.Attempts
+	call    providers.Call // what is sent
+	address address        // where the last call went
+	now     time.Time      // the clock as it was read last: waits begin then
+	started time.Time      // of the attempt
+	noted   bool           // it is the last of row.Attempts
 	gotHead bool
 	head    heading // of the answer, if gotHead
 	headBy  time.Time
+	idle    time.Duration // the longest silence within its answer
+	toFirst time.Duration // the longest wait for the first of a stream
 	totalBy time.Time
 	dropped []string
 	prefix  uint64 // hash of the conversation sent, see recall.go
@@ -153,12 +154,9 @@ func (x *exchange) release() {
 // hold enters the request in the ledger.
 func (x *exchange) hold() *providers.Error {
 	t := &x.job.Plan.Targets[0]
-	h := &x.entry
-	*h = store.Hold{
-		KeyID: x.job.KeyID, KeyName: x.job.KeyName, Group: x.job.Group, Operation: string(x.job.Op), Model: x.job.Peek.Model,
-		Provider: t.Account.Provider.Name, Account: t.Account.Name, AccountID: t.Account.ID, UpstreamModel: t.Model,
-		Stream: x.job.Peek.Stream,
-	}
+	h, job := &x.entry, x.job
+	h.KeyID, h.KeyName, h.Group, h.Operation, h.Model, h.Stream = job.KeyID, job.KeyName, job.Group, string(job.Op), job.Peek.Model, job.Peek.Stream
+	h.Provider, h.Account, h.AccountID, h.UpstreamModel = t.Account.Provider.Name, t.Account.Name, t.Account.ID, t.Model
 	whole, input := x.reserve(t)
 	h.ReservedNano, h.InputNano, h.ReservedTokens, h.InputTokens = whole.Nano, input.Nano, whole.Tokens, input.Tokens
 	x.row.ReservedNano = h.ReservedNano
@@ -288,7 +286,7 @@ func (x *exchange) readAll(limit int) ([]byte, error) {
 			n, err = x.up.Read(buf[len(buf):cap(buf)], x.now)
 		}
 		if errors.Is(err, upstream.ErrTick) {
-			n, err = x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.now.Add(x.req.Timeouts.Idle), x.totalBy))
+			n, err = x.wait(forBody, buf[len(buf):cap(buf)], x.totalBy, earlier(x.now.Add(x.idle), x.totalBy))
 		}
 		buf = buf[:len(buf)+n]
 		x.rbuf = buf

@@ -5,7 +5,7 @@ import "time"
 // letGo gives the request's body back once content flows: no other target can take
 // over, and a stream may last for minutes. What the answer refers to stays.
 func (x *exchange) letGo() {
-	x.call.Body, x.req.Body = nil, nil
+	x.call.Body = nil
 	job := x.job
 	if job.Release == nil || !x.same || job.Thread != nil || job.Ticket != nil || job.Upload != nil || !generates(job.Op) {
 		return

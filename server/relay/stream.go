@@ -192,9 +192,9 @@ func (x *exchange) pump(until time.Time) error {
 		case s.ended:
 			return x.complete()
 		}
-		limit := x.now.Add(x.req.Timeouts.Idle)
+		limit := x.now.Add(x.idle)
 		if s.phase == phasePreamble && x.deltas == 0 {
-			limit = x.started.Add(x.req.Timeouts.FirstEvent)
+			limit = x.started.Add(x.toFirst)
 		}
 		n, err := x.wait(forPiece, nil, until, earlier(limit, x.totalBy))
 		switch {

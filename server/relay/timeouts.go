@@ -9,9 +9,6 @@ import (
 // accountTimeouts puts an account's own timers in place of the general ones. own
 // was checked when it was written; what cannot be read is left as it was.
 func accountTimeouts(to upstream.Timeouts, own map[string]string, stream bool) upstream.Timeouts {
-	if len(own) == 0 {
-		return to
-	}
 	for name, text := range own {
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 {
