@@ -3,8 +3,10 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -128,4 +130,40 @@ func BenchmarkOpen1000Async(b *testing.B) {
 func BenchmarkLone(b *testing.B) {
 	b.ReportAllocs()
 	benchmark(b, DurabilitySync, 0, func(b *testing.B, n int, s settler) []time.Duration { return closedLoop(b, n, 1, s) })
+}
+
+// BenchmarkRecord is what a request's own goroutine does for the ledger: a hold and a
+// settle that waits for nothing. The disk takes everything and keeps nothing.
+func BenchmarkRecord(b *testing.B) {
+	s := newMemStore()
+	s.setDown(errDown)
+	o := options(b.TempDir(), s)
+	o.Durability, o.HoldDelay = DurabilityAsync, time.Millisecond
+	o.disk = realDisk()
+	o.disk.write = func(_ *os.File, p []byte, _ int64) (int, error) { return len(p), nil }
+	o.disk.datasync = func(*os.File) error { return nil }
+	o.disk.allocate = func(*os.File, int64) error { return nil }
+	l := open(b, o)
+	ids := make([]string, 1<<12)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("01KARQ5ZQ8GJ3W9Y8M2T6V%04d", i)
+	}
+	h, row := hold(5), usageRow("", 3)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		row.RequestID = ids[i%len(ids)]
+		err := l.Hold(row.RequestID, h, row.Time)
+		for ; err == ErrBusy; err = l.Hold(row.RequestID, h, row.Time) {
+			time.Sleep(time.Millisecond)
+		}
+		if err == nil {
+			err = l.Settle(row)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	l.stopApply()
+	_ = l.Close(context.Background())
 }
