@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	applyBatch   = 4096    // entries of one Append
-	applyBytes   = 4 << 20 // and bytes of their frames
+	applyBatch   = 4096           // entries of one Append
+	applyBacklog = 2 * applyBatch // entries that are applied at once: half are holds, which do not count there
+	applyBytes   = 4 << 20        // and bytes of their frames
 	leastBackoff = 100 * time.Millisecond
 	mostBackoff  = 5 * time.Second
 	holdChunk    = 256 // holds logged again under one taking of the lock
@@ -99,7 +100,7 @@ func (l *Ledger) idle(ctx context.Context, backoff time.Duration) (waited, done 
 func (l *Ledger) urgent() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.syncers > 0 || l.drain || l.committed-l.applied >= applyBatch
+	return l.syncers > 0 || l.drain || l.committed-l.applied >= applyBacklog
 }
 
 // sleep waits for d, the end of ctx or a signal.
@@ -181,16 +182,15 @@ func (l *Ledger) gather() error {
 			if err != nil {
 				return fmt.Errorf("cannot read entry %d back from %q: %w", t.last+1, seg.path, err)
 			}
-			e, err := t.entry(l.o.Boot, payload)
+			seq, err := t.decode(l.o.Boot, payload)
 			if err != nil {
 				return fmt.Errorf("cannot read entry %d back from %q: %w", t.last+1, seg.path, err)
 			}
-			if e.Seq != t.last+1 {
-				panic(fmt.Sprintf("BUG: entry %d of %q has seq %d", t.last+1, seg.path, e.Seq))
+			if seq != t.last+1 {
+				panic(fmt.Sprintf("BUG: entry %d of %q has seq %d", t.last+1, seg.path, seq))
 			}
 			bytes += len(payload)
 			t.last++
-			t.entries = append(t.entries, e)
 		}
 	}
 	return nil
@@ -209,23 +209,36 @@ func (t *tail) recycle() {
 	t.entries = t.entries[:0]
 }
 
-// entry decodes an entry of this boot for the store. Of holds and voids, which only
-// move its position, nothing else is read.
-func (t *tail) entry(boot string, payload []byte) (e store.Entry, err error) {
+// decode adds an entry of this boot to those for the store. Holds and voids only move
+// its position: nothing else is read of them, and the last will do.
+func (t *tail) decode(boot string, payload []byte) (seq uint64, err error) {
 	seq, kind, err := store.PeekEntry(payload)
 	if err != nil {
-		return e, err
+		return 0, err
 	}
-	if kind == store.EntryHold || kind == store.EntryVoid {
-		return store.Entry{Boot: boot, Seq: seq, Kind: kind}, nil
+	n := len(t.entries)
+	if n > 0 && moves(t.entries[n-1].Kind) {
+		n--
 	}
-	if n := len(t.rows); n > 0 {
-		e.Row = t.rows[n-1]
-		t.rows = t.rows[:n-1]
+	t.entries = append(t.entries[:n], store.Entry{})
+	e := &t.entries[n]
+	if moves(kind) {
+		e.Boot, e.Seq, e.Kind = boot, seq, kind
+		return seq, nil
 	}
-	err = store.DecodeWhole(payload, &e)
-	return e, err
+	if k := len(t.rows); k > 0 {
+		e.Row = t.rows[k-1]
+		t.rows = t.rows[:k-1]
+	}
+	if err := store.DecodeWhole(payload, e); err != nil {
+		t.entries = t.entries[:n]
+		return 0, err
+	}
+	return e.Seq, nil
 }
+
+// moves reports whether an entry only moves the position of the store.
+func moves(kind store.EntryKind) bool { return kind == store.EntryHold || kind == store.EntryVoid }
 
 // segmentOf returns the segment that holds seq, the last seq committed to it and
 // where that ends; nil if seq is not committed.

@@ -168,7 +168,7 @@ func (l *Ledger) commit(b *batch) error {
 		l.spare = append(l.spare, b.buf)
 	}
 	b.buf = nil
-	if l.applyIdle || l.syncers > 0 || l.committed-l.applied >= applyBatch {
+	if l.applyIdle || l.syncers > 0 || l.committed-l.applied >= applyBacklog {
 		signal(l.applyWake)
 	}
 	b.release(nil)

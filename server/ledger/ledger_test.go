@@ -47,8 +47,8 @@ func TestSettleAndSync(t *testing.T) {
 	if n := s.count(); n != 16*45 {
 		t.Errorf("%d rows, want %d", n, 16*45)
 	}
-	if s.kinds[store.EntryHold] != 16*50 || s.kinds[store.EntryVoid] != 16*5 {
-		t.Errorf("kinds %v", s.kinds)
+	if st = l.Stats(); st.Holds != 16*50 || st.Voids != 16*5 || st.Entries != 16*100 || st.Applied != 16*100 || s.kinds[store.EntrySettle] != 16*45 {
+		t.Errorf("%+v, kinds %v", st, s.kinds)
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 0 {
