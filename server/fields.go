@@ -105,11 +105,11 @@ func fieldOf(name []byte) field {
 		return fieldXSessionID
 	case "session-id":
 		return fieldSessionID
-	case "session_id":
+	case "session" + under + "id":
 		return fieldSessionIDLow
 	case "thread-id":
 		return fieldThreadID
-	case "thread_id":
+	case "thread" + under + "id":
 		return fieldThreadIDLow
 	case "x-thread-id":
 		return fieldXThreadID
@@ -117,7 +117,7 @@ func fieldOf(name []byte) field {
 		return fieldClaudeSession
 	case "x-opencode-session":
 		return fieldOpencodeSession
-	case "conversation_id":
+	case "conversation" + under + "id":
 		return fieldConversationIDLow
 	case "conversation-id":
 		return fieldConversationID
@@ -129,18 +129,6 @@ func fieldOf(name []byte) field {
 
 // longestField is how long names of fields are at most, in bytes.
 const longestField = 24
-
-// nameByte holds the bytes of a name in lower case; 0: it ends the name.
-var nameByte = func() (t [256]byte) {
-	for c := int(' ') + 1; c < len(t); c++ {
-		t[c] = byte(c)
-	}
-	for c := 'A'; c <= 'Z'; c++ {
-		t[c] = byte(c) + 'a' - 'A'
-	}
-	t[':'] = 0
-	return t
-}()
 
 // fields say where in the header block of a request the values of its fields lie. One
 // pass over the block finds them all: fasthttp looks at each header for each that is
@@ -245,20 +233,35 @@ func malformed(raw []byte) string {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-// nameOf returns the length of the name that line begins with, and writes as much of
-// it as there is room for into low, in lower case.
+// Text is read in words of eight bytes, the first of them the lowest.
+const (
+	ones  = 0x0101010101010101
+	under = "\x7f" // _ in lower case
+)
+
+// below returns what has its lowest bit set in the first byte of w that is below limit, if
+// that is at most 0x80; 0: none is.
+func below(w uint64, limit byte) uint64 { return (w - ones*uint64(limit)) &^ w & (ones << 7) }
+
+// nameOf returns the length of the name that line begins with, up to a colon or what no
+// name may hold, and writes as much of it as there is room for into low, in lower case:
+// what is written so is a letter, a digit or a dash only if it was one.
 func nameOf(line []byte, low *[longestField]byte) int {
 	n := 0
-	for n < len(line) && n < len(low) {
-		c := nameByte[line[n]]
-		if c == 0 {
-			return n
+	for n+8 <= len(line) {
+		w := binary.LittleEndian.Uint64(line[n : n+8])
+		if n < len(low) {
+			binary.LittleEndian.PutUint64(low[n:n+8], w|ones*0x20)
 		}
-		low[n] = c
-		n++
+		if end := below(w, ' '+1) | below(w^ones*':', 1); end != 0 {
+			return n + bits.TrailingZeros64(end)/8
+		}
+		n += 8
 	}
-	for n < len(line) && nameByte[line[n]] != 0 {
-		n++
+	for ; n < len(line) && line[n] > ' ' && line[n] != ':'; n++ {
+		if n < len(low) {
+			low[n] = line[n] | 0x20
+		}
 	}
 	return n
 }
@@ -267,10 +270,8 @@ func nameOf(line []byte, low *[longestField]byte) int {
 func textEnd(raw []byte, i int) int {
 	for i < len(raw) {
 		for i+8 <= len(raw) {
-			w := binary.LittleEndian.Uint64(raw[i : i+8])
-			below := (w - 0x2020202020202020) &^ w & 0x8080808080808080 // the lowest bit set: of the first byte below ' '
-			if below != 0 {
-				i += bits.TrailingZeros64(below) / 8
+			if end := below(binary.LittleEndian.Uint64(raw[i:i+8]), ' '); end != 0 {
+				i += bits.TrailingZeros64(end) / 8
 				break
 			}
 			i += 8
