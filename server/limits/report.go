@@ -208,24 +208,26 @@ func (l *Limiter) Rates(w Who, now time.Time) (requests, tokens Rate) {
 		return requests, tokens
 	}
 	var minutes [2]bool
-	s.each(&w, func(r *rule) bool {
-		to, i := &requests, 0
-		switch r.lim.Kind {
-		case store.LimitTokens:
-			to, i = &tokens, 1
-		case store.LimitRequests:
-		default:
-			return true
+	lists := s.of(&w)
+	for _, list := range &lists {
+		for _, r := range list {
+			to, i := &requests, 0
+			switch r.lim.Kind {
+			case store.LimitTokens:
+				to, i = &tokens, 1
+			case store.LimitRequests:
+			default:
+				continue
+			}
+			if !r.fitsModel(w.Model) || minutes[i] && !r.minute() {
+				continue
+			}
+			remaining, reset := l.standing(r, now)
+			if !to.Known || r.minute() && !minutes[i] || remaining < to.Remaining {
+				*to = Rate{Limit: r.lim.Limit, Remaining: remaining, Reset: reset, Known: true}
+			}
+			minutes[i] = minutes[i] || r.minute()
 		}
-		if !r.fitsModel(w.Model) || minutes[i] && !r.minute() {
-			return true
-		}
-		remaining, reset := l.standing(r, now)
-		if !to.Known || r.minute() && !minutes[i] || remaining < to.Remaining {
-			*to = Rate{Limit: r.lim.Limit, Remaining: remaining, Reset: reset, Known: true}
-		}
-		minutes[i] = minutes[i] || r.minute()
-		return true
-	})
+	}
 	return requests, tokens
 }

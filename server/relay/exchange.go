@@ -186,8 +186,9 @@ func (x *exchange) hangUp() {
 // we end the exchange.
 func (x *exchange) unwanted() (gone, ending bool) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.gone && !x.job.Drain, x.ending
+	gone, ending = x.gone && !x.job.Drain, x.ending
+	x.mu.Unlock()
+	return gone, ending
 }
 
 func (x *exchange) isGone() bool {

@@ -122,6 +122,9 @@ func (p *relayPipe) event(ev *wire.Event, put func([]byte, providers.FrameInfo) 
 // broken reports whether data begins an object and does not end it: a caller could not
 // read it, and what it was meant to say is lost.
 func broken(data []byte) bool {
+	if n := len(data); n > 0 && data[n-1] == '}' { // as nearly all end
+		return false
+	}
 	data = bytes.TrimSpace(data)
 	return len(data) > 0 && data[0] == '{' && data[len(data)-1] != '}'
 }

@@ -272,8 +272,10 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 	if info&providers.FrameDelta != 0 {
 		x.firstContent()
 		if !s.closing {
-			x.emit(s.held)
-			s.held, s.phase = s.held[:0], phaseContent
+			if s.phase != phaseContent {
+				x.emit(s.held)
+				s.held, s.phase = s.held[:0], phaseContent
+			}
 			x.letGo()
 		}
 	}
