@@ -48,8 +48,8 @@ func eachMember(obj []byte, f func(name string, v []byte) bool) {
 func at(obj []byte, path ...string) []byte {
 	for _, want := range path {
 		var found []byte
-		eachMember(obj, func(name string, v []byte) bool {
-			if name == want {
+		wire.EachMember(obj, func(name, v []byte) bool {
+			if !isNull(v) && (string(name) == want || bytes.IndexByte(name, '_') >= 0 && camel(name) == want) {
 				found = v
 			}
 			return found == nil

@@ -140,8 +140,8 @@ func (s *SSE) Next() (ev Event, ok bool) {
 	return s.parse(raw), true
 }
 
-// whole is Next for the usual block, which lies whole in what was fed, with no CR in it and
-// one data field. Anything else is left as it was, for scan and parse.
+// whole is Next for the usual block, which lies whole in what was fed, with no line that a
+// CR alone ends and one data field. Anything else is left as it was, for scan and parse.
 func (s *SSE) whole() (ev Event, ok bool) {
 	if !s.begun || len(s.pending) > 0 || s.afterCR || s.pos != s.start {
 		return Event{}, false
@@ -149,10 +149,16 @@ func (s *SSE) whole() (ev Event, ok bool) {
 	if s.cr < s.pos {
 		s.cr = indexFrom(s.chunk, s.pos, '\r')
 	}
+	cr := s.cr
 	for pos := s.pos; ; {
-		eol := indexFrom(s.chunk, pos, '\n')
-		if eol >= s.cr || eol-s.start > MaxLine {
+		n := bytes.IndexByte(s.chunk[pos:min(cr+2, len(s.chunk))], '\n')
+		if n < 0 || n > MaxLine {
 			return Event{}, false
+		}
+		lf := pos + n
+		eol := min(cr, lf)
+		if cr < lf {
+			cr = indexFrom(s.chunk, lf, '\r')
 		}
 		line := s.chunk[pos:eol]
 		if value, ok := field(line, "data"); ok {
@@ -163,9 +169,11 @@ func (s *SSE) whole() (ev Event, ok bool) {
 		} else if value, ok := field(line, "event"); ok {
 			ev.Name = value
 		}
-		if pos = eol + 1; len(line) == 0 {
-			ev.Raw, ev.Comment = s.chunk[s.start:pos], ev.Data == nil
-			s.pos, s.start = pos, pos
+		if pos = lf + 1; len(line) == 0 {
+			if ev.Raw, ev.Comment = s.chunk[s.start:pos], ev.Data == nil; len(ev.Raw) > MaxEvent {
+				return Event{}, false
+			}
+			s.pos, s.start, s.cr = pos, pos, cr
 			return ev, true
 		}
 	}

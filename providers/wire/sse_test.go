@@ -189,6 +189,9 @@ func TestSSEIsLinear(t *testing.T) {
 	f("events by single bytes", "data: x\n\n", 100_000, 1)
 	f("one long line by single bytes", "x", 2<<20, 1)
 	f("empty events", "data: \n\n", 200_000, 16<<10)
+	f("CR events in one piece", "data: x\r\r", 400_000, 64<<20)
+	f("CRLF events in one piece", "event: e\r\ndata: x\r\n\r\n", 200_000, 64<<20)
+	f("LF events of two fields in one piece", "data: x\r\ndata: y\n\n", 200_000, 64<<20)
 }
 
 func TestSSEDoesNotCopy(t *testing.T) {
