@@ -115,13 +115,13 @@ func (names *Names) scan(b []byte, out []Field) (fields []Field, traits uint64, 
 			if has(out[had:], name) {
 				return out, traits, start, fmt.Sprintf("duplicate member %q", name)
 			}
-			cutStart, cutEnd := start, end
+			f := Field{Name: name, NameStart: start, Start: value, End: end, CutStart: start, CutEnd: end, Count: count}
 			if c == ',' {
-				cutEnd = i + 1
+				f.CutEnd = i + 1
 			} else if comma >= 0 {
-				cutStart = comma
+				f.CutStart = comma
 			}
-			out = append(out, Field{Name: name, NameStart: start, Start: value, End: end, CutStart: cutStart, CutEnd: cutEnd, Count: count})
+			out = append(out, f)
 		}
 		switch c {
 		case ',':

@@ -34,31 +34,36 @@ func slot(last byte, length int) uint64 { return (uint64(last|0x20)<<2 ^ uint64(
 // find returns which of the names raw (without quotes, of these traits) is, if any; a
 // message if it is a forbidden spelling of one.
 func (s *Names) find(raw []byte, traits uint64) (name string, ok bool, msg string) {
-	plain, near := raw, ""
+	if traits&escaped == 0 {
+		for _, w := range s.byLength[min(len(raw), maxNameLength)] {
+			if string(raw) == w {
+				return w, true, ""
+			}
+		}
+	}
+	return "", false, s.misspelt(raw, traits)
+}
+
+// misspelt tells of which of the names raw is a forbidden spelling; "" if of none.
+func (s *Names) misspelt(raw []byte, traits uint64) (msg string) {
+	plain := raw
 	if traits != 0 {
 		var buf [128]byte
+		var ok bool
 		if plain, ok = foldName(buf[:0], raw, s.longest); !ok {
-			return "", false, ""
+			return ""
 		}
 	}
 	for _, w := range s.byLength[min(len(plain), maxNameLength)] {
-		if len(w) > 0 && len(plain) > 0 && (w[0]^plain[0])&^0x20 != 0 { // not even in the other case
+		if !equalFoldASCII(plain, w) {
 			continue
 		}
-		if traits&escaped == 0 && string(raw) == w {
-			return w, true, ""
+		if traits&escaped != 0 {
+			return fmt.Sprintf("member %q is spelt with escapes", w)
 		}
-		if equalFoldASCII(plain, w) {
-			near = w
-		}
+		return fmt.Sprintf("member %q must be spelt %q", raw, w)
 	}
-	switch {
-	case near == "":
-		return "", false, ""
-	case traits&escaped != 0:
-		return "", false, fmt.Sprintf("member %q is spelt with escapes", near)
-	}
-	return "", false, fmt.Sprintf("member %q must be spelt %q", raw, near)
+	return ""
 }
 
 // foldName appends the name as it reads without escapes, with the two runes

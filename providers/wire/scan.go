@@ -66,12 +66,17 @@ func orEnd(b []byte, i int, msg string) string {
 }
 
 // shortString returns the index behind the closing quote of the string that begins at
-// b[i], if it is surely one of at most seven plain ASCII characters; 0 if not.
+// b[i], if it is surely a plain one of ASCII, of at most four words; 0 if not.
 func shortString(b []byte, i int) (end int) {
-	if len(b)-i > 8 {
-		x := binary.LittleEndian.Uint64(b[i+1 : i+9 : i+9])
-		if end = i + 1 + bits.TrailingZeros64(asciiMarks(x)|1<<63)/8; b[end] == '"' && x&highs == 0 {
-			return end + 1
+	for end = i + 1; len(b)-end >= 8 && end < i+32; end += 8 {
+		x := binary.LittleEndian.Uint64(b[end : end+8 : end+8])
+		if m := asciiMarks(x); x&highs != 0 {
+			return 0
+		} else if m != 0 {
+			if end += bits.TrailingZeros64(m) / 8; b[end] == '"' {
+				return end + 1
+			}
+			return 0
 		}
 	}
 	return 0

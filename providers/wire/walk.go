@@ -97,7 +97,7 @@ func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, u
 			}
 			end := i + 1
 			for {
-				if len(b)-end < 8 || end > i+24 {
+				if len(b)-end < 8 {
 					return i, objects, want, count
 				}
 				x := binary.LittleEndian.Uint64(b[end : end+8 : end+8])
@@ -108,14 +108,17 @@ func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, u
 					end += bits.TrailingZeros64(m) / 8
 					break
 				}
-				end += 8
+				if end += 8; end > i+24 {
+					return i, objects, want, count
+				}
 			}
 			if b[end] != '"' {
 				return i, objects, want, count
 			}
-			i = end
-			if want = behind(want); want == wantColon && end+1 < len(b) && b[end+1] == ':' { // as it mostly does
-				i, want = end+1, wantValue
+			if want&wantName == 0 {
+				i, want = end, wantEnd
+			} else if i, want = end, wantColon; i+1 < len(b) && b[i+1] == ':' { // as it mostly does
+				i, want = i+1, wantValue
 			}
 		case isColon:
 			if want != wantColon {
