@@ -30,7 +30,7 @@ type adjustment struct {
 
 // A batch is one Append on its way.
 type batch struct {
-	days    map[string][]*store.Entry
+	days    map[string]*[]*store.Entry
 	rows    []*store.UsageRow
 	times   []time.Time // RowTime of each of rows
 	adjusts []*adjustment
@@ -72,12 +72,12 @@ func (s *Store) Append(ctx context.Context, entries []store.Entry) (err error) {
 
 // sort drops what is applied already and sorts the rest by the days it belongs to.
 func (s *Store) sort(entries []store.Entry) (*batch, error) {
-	b := &batch{days: map[string][]*store.Entry{}, high: map[string]uint64{}}
+	b := &batch{days: map[string]*[]*store.Entry{}, high: map[string]uint64{}}
 	b.rows, b.times = make([]*store.UsageRow, 0, len(entries)), make([]time.Time, 0, len(entries))
 	var boot string            // of the entry before
 	var high uint64            // and what is applied of it
 	var here map[string]string // request id → day, for adjustments of rows of this batch
-	var day string
+	var day *[]*store.Entry    // of the settle before
 	var dayStart, dayEnd int64
 	for i := range entries {
 		e := &entries[i]
@@ -94,11 +94,11 @@ func (s *Store) sort(entries []store.Entry) (*batch, error) {
 				return nil, fmt.Errorf("cannot append entry %s/%d: a settle without a row: %w", e.Boot, e.Seq, store.ErrCorrupt)
 			}
 			t := e.RowTime()
-			if n := t.UnixNano(); day == "" || n < dayStart || n >= dayEnd {
+			if n := t.UnixNano(); day == nil || n < dayStart || n >= dayEnd {
 				start := t.Truncate(24 * time.Hour)
-				day, dayStart, dayEnd = start.Format(dayLayout), start.UnixNano(), start.Add(24*time.Hour).UnixNano()
+				day, dayStart, dayEnd = b.day(start.Format(dayLayout)), start.UnixNano(), start.Add(24*time.Hour).UnixNano()
 			}
-			b.days[day] = append(b.days[day], e)
+			*day = append(*day, e)
 			b.rows, b.times = append(b.rows, e.Row), append(b.times, t)
 		case store.EntryAdjust:
 			if here == nil {
@@ -112,11 +112,20 @@ func (s *Store) sort(entries []store.Entry) (*batch, error) {
 				s.log.Warn("correction of a row that is not kept", "request_id", e.RequestID)
 				continue
 			}
-			b.days[day] = append(b.days[day], e)
+			of := b.day(day)
+			*of = append(*of, e)
 			b.adjusts = append(b.adjusts, &adjustment{entry: e})
 		}
 	}
 	return b, nil
+}
+
+// day returns the list of a day's entries.
+func (b *batch) day(day string) *[]*store.Entry {
+	if b.days[day] == nil {
+		b.days[day] = new([]*store.Entry)
+	}
+	return b.days[day]
 }
 
 func settledDays(entries []store.Entry) map[string]string {
@@ -179,7 +188,7 @@ func daysOfID(id string) []string {
 
 // appendDay applies the entries of one day to its file.
 func (s *Store) appendDay(day string, b *batch) error {
-	entries := b.days[day]
+	entries := *b.days[day]
 	// A row that is not kept any more needs no file to be corrected in.
 	create := slices.ContainsFunc(entries, func(e *store.Entry) bool { return e.Kind == store.EntrySettle })
 	f, err := s.days.acquire(day, create)

@@ -249,12 +249,18 @@ func (s *Store) remember(b *batch, learnt map[dims]uint32, names map[string]stri
 // keys and the durations of what each of the sums is of.
 func (b *batch) cells() (map[cell]*sums, map[string]string, map[*sums][]observation) {
 	cells, names, seen := map[cell]*sums{}, map[string]string{}, map[*sums][]observation{}
+	var last cell // neighbours often are of the same
+	var lastSum *sums
 	at := func(c cell) *sums {
+		if lastSum != nil && c == last {
+			return lastSum
+		}
 		sum := cells[c]
 		if sum == nil {
 			sum = new(sums)
 			cells[c] = sum
 		}
+		last, lastSum = c, sum
 		return sum
 	}
 	for i, r := range b.rows {
@@ -266,7 +272,7 @@ func (b *batch) cells() (map[cell]*sums, map[string]string, map[*sums][]observat
 				store.Observe(r, func(which, bucket uint8) { seen[sum] = append(seen[sum], observation{which, bucket}) })
 			}
 		})
-		if d.key != "" {
+		if d.key != "" && (i == 0 || r.KeyID != b.rows[i-1].KeyID || r.KeyName != b.rows[i-1].KeyName) {
 			names[d.key] = text(r.KeyName)
 		}
 	}
