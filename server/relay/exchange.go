@@ -18,15 +18,38 @@ import (
 // An exchange is the state of one job. One goroutine at a time drives it; only
 // hangUp may be called from another.
 type exchange struct {
-	r   *Relay
-	job *Job
-
-	row      store.UsageRow
+	// what each piece of a stream looks at, in as few cache lines as may be: hundreds
+	// of other streams have used the caches meanwhile
+	r        *Relay
+	job      *Job
+	up       *upstream.Exchange
+	frames   providers.Egress
+	sink     func(piece []byte, info providers.FrameInfo) bool // put, made once
+	now      time.Time                                         // the clock as it was read last: waits begin then
+	totalBy  time.Time
+	idle     time.Duration // the longest silence within its answer
+	toFirst  time.Duration // the longest wait for the first of a stream
+	waited   time.Duration // for the upstream
+	ttft     time.Duration
+	deltas   int64      // content events seen, for an estimate where the upstream reports nothing
+	mu       sync.Mutex // guards up against hangUp, and gone
+	gone     bool
+	ending   bool // we end it: the gateway is shutting down, or the operator wills it
+	watching bool
 	settled  bool
 	released bool
-	fail     *providers.Error // what the caller is told
-	decoded  *providers.Request
-	fetched  map[string]media.File // by address, for every attempt
+	gotHead  bool
+	hasUsage bool
+	same     bool   // target speaks the caller's dialect, or the operation is relayed only
+	piece    []byte // what came last of a stream, in the upstream's buffer
+	pass     []byte // bytes for the caller that lie in piece, behind out
+	out      []byte // bytes for the caller
+	stream   streamState
+
+	row     store.UsageRow
+	fail    *providers.Error // what the caller is told
+	decoded *providers.Request
+	fetched map[string]media.File // by address, for every attempt
 
 	// the attempt in flight
 	route   routing.Route
@@ -34,21 +57,13 @@ type exchange struct {
 	resume  time.Time    // when the pick may be tried
 	tries   int
 	target  *routing.Target
-	key     int  // index of the target's secret in use
-	same    bool // target speaks the caller's dialect, or the operation is relayed only
-	frames  providers.Egress
-	up      *upstream.Exchange
+	key     int            // index of the target's secret in use
 	call    providers.Call // what is sent
 	address address        // where the last call went
-	now     time.Time      // the clock as it was read last: waits begin then
 	started time.Time      // of the attempt
 	noted   bool           // it is the last of row.Attempts
-	gotHead bool
-	head    heading // of the answer, if gotHead
+	head    heading        // of the answer, if gotHead
 	headBy  time.Time
-	idle    time.Duration // the longest silence within its answer
-	toFirst time.Duration // the longest wait for the first of a stream
-	totalBy time.Time
 	dropped []string
 	prefix  uint64 // hash of the conversation sent, see recall.go
 
@@ -58,30 +73,16 @@ type exchange struct {
 	said      int64         // what the body is estimated at, in tokens
 	strict    bool          // what is reserved must not be passed
 
-	usage    providers.Usage
-	hasUsage bool
-	deltas   int64         // content events seen, for an estimate where the upstream reports nothing
-	passed   int64         // bytes of an answer that is neither JSON nor events
-	parts    []limits.Part // what attempts used that another followed
+	usage  providers.Usage
+	passed int64         // bytes of an answer that is neither JSON nor events
+	parts  []limits.Part // what attempts used that another followed
 
-	waited time.Duration // for the upstream
-	ttft   time.Duration
+	rbuf  []byte             // upstream bytes
+	room  *upstream.Exchange // where up lies
+	entry store.Hold
 
-	stream streamState
-	rbuf   []byte                                            // upstream bytes
-	out    []byte                                            // bytes for the caller
-	sink   func(piece []byte, info providers.FrameInfo) bool // put, made once
-	piece  []byte                                            // what came last of a stream, in the upstream's buffer
-	pass   []byte                                            // bytes for the caller that lie in piece, behind out
-	room   *upstream.Exchange                                // where up lies
-	entry  store.Hold
-
-	watching bool
-	watchFD  int32      // descriptor watched + 1; 0: none
-	mu       sync.Mutex // guards up against hangUp, and gone
-	gone     bool
-	ending   bool                    // we end it: the gateway is shutting down, or the operator wills it
-	why      func() *providers.Error // what the caller is told then
+	watchFD int32                   // descriptor watched + 1; 0: none
+	why     func() *providers.Error // what the caller is told then
 
 	at         atomic.Pointer[routing.Target] // of the attempt, for those who watch
 	firstAfter atomic.Int64                   // nanoseconds to the first token, likewise

@@ -271,12 +271,8 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 	}
 	if info&providers.FrameDelta != 0 {
 		x.firstContent()
-		if !s.closing {
-			if s.phase != phaseContent {
-				x.emit(s.held)
-				s.held, s.phase = s.held[:0], phaseContent
-			}
-			x.letGo()
+		if !s.closing && s.phase != phaseContent {
+			x.flow()
 		}
 	}
 	if info&providers.FrameFinish != 0 {
@@ -294,14 +290,20 @@ func (x *exchange) put(piece []byte, info providers.FrameInfo) bool {
 		s.held = append(s.held, piece...)
 		switch {
 		case s.phase == phasePreamble && !s.closing && len(s.held) > maxPreamble:
-			x.emit(s.held) // no other target is worth holding that much for
-			s.held, s.phase = s.held[:0], phaseContent
+			x.flow() // no other target is worth holding that much for
 		case len(s.held) > maxHeld:
 			s.err = badResponse("its events after the end exceed the limit")
 			return false
 		}
 	}
 	return true
+}
+
+// flow lets content through from here on, behind what was held until now.
+func (x *exchange) flow() {
+	x.emit(x.stream.held)
+	x.stream.held, x.stream.phase = x.stream.held[:0], phaseContent
+	x.letGo()
 }
 
 // Bounds of what is held of a stream: before its first content, beyond which the
