@@ -167,10 +167,8 @@ func (x *exchange) attempt(t *routing.Target, now time.Time) *providers.Error {
 	if x.job.Trace != nil {
 		x.traceAttempt(call)
 	}
-	if !x.asItCame(call) {
-		now = x.r.o.Now()
-	}
-	x.now, x.started = now, now
+	x.now = x.r.o.Now() // what was done until here is the gateway's own time
+	x.started = x.now
 	to := x.r.o.Timeouts(x.job.Peek.Stream)
 	if len(t.Account.Timeouts) > 0 {
 		to = accountTimeouts(to, t.Account.Timeouts, x.job.Peek.Stream)
@@ -198,13 +196,6 @@ func (x *exchange) attempt(t *routing.Target, now time.Time) *providers.Error {
 		return x.lost(upstream.ErrCancelled)
 	}
 	return nil
-}
-
-// asItCame reports whether the call is the caller's own but for its address and key: it
-// took no time to make, so that the clock need not be read again for the wait to begin.
-func (x *exchange) asItCame(c *providers.Call) bool {
-	p := x.target.Account.Provider
-	return x.same && x.job.Lease == nil && p.Shape == nil && p.Sign == nil && sameArray(c.Body, x.job.Body)
 }
 
 // unfit ends an attempt for which no request was made: the target cannot carry it,
