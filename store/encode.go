@@ -427,11 +427,25 @@ func appendUint(dst []byte, num protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return dst
 	}
-	dst = appendTag(dst, num, protowire.VarintType)
-	for ; v >= 0x80; v >>= 7 {
-		dst = append(dst, byte(v)|0x80)
+	const most = 2 + binary.MaxVarintLen64
+	if cap(dst)-len(dst) < most {
+		dst = slices.Grow(dst, most)
 	}
-	return append(dst, byte(v))
+	n := len(dst)
+	out := dst[:n+most]
+	tag := uint(num)<<3 | uint(protowire.VarintType)
+	if tag >= 0x80 {
+		out[n] = byte(tag) | 0x80
+		n++
+		tag >>= 7
+	}
+	out[n] = byte(tag)
+	for n++; v >= 0x80; n++ {
+		out[n] = byte(v) | 0x80
+		v >>= 7
+	}
+	out[n] = byte(v)
+	return out[:n+1]
 }
 
 // The first and last moments that nanoseconds since 1970 can say in an int64;
