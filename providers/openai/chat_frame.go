@@ -24,6 +24,10 @@ func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
 	if plainDelta(data) {
 		return providers.FrameDelta | providers.FrameModel
 	}
+	return frameMembers(data)
+}
+
+func frameMembers(data []byte) providers.FrameInfo {
 	var info providers.FrameInfo
 	empty := false
 	wire.EachMember(data, func(name, v []byte) bool {
@@ -60,63 +64,71 @@ func (chatEgress) Frame(event string, data []byte) providers.FrameInfo {
 	return info
 }
 
-// Parts of the usual chunk, which holds text and nothing else.
-var (
-	partModel  = []byte(`"model":"`)
-	partText   = []byte(`"delta":{"content":"`)
-	partFinish = []byte(`"finish_reason"`)
-	partUsage  = []byte(`"usage"`)
-	partError  = []byte(`"error"`)
-	partGroq   = []byte(`"x_groq"`)
-	partNull   = []byte(`:null`)
-)
+// partText begins a delta that is text.
+var partText = []byte(`"delta":{"content":"`)
 
 // plainDelta reports whether data is surely a chunk of text alone. What it is not sure of
 // is read member by member.
 //
-// A member's name stands behind a brace or a comma, and what looks like a name there is
-// one: inside a string its quotes would be escaped. So it looks there alone, and not into
-// the text.
+// The members of the root and of its choices that count stand behind a comma or begin
+// their object, and what looks like a name behind a comma is one: inside a string its
+// quotes would be escaped. So it looks there alone, and not into the text.
 func plainDelta(data []byte) bool {
-	model, text := false, false // text: of a delta behind the model's name
-	for at := 0; ; at++ {
-		if at = wire.NextMember(data, at); len(data)-at <= len(`"usage":`) { // too short for any
-			return text
+	if len(data) == 0 || data[0] != '{' {
+		return false
+	}
+	model, text := false, false            // text: of a delta behind the model's name
+	for rest := data[1:]; len(rest) > 9; { // no member that matters is shorter
+		if rest[0] == '{' { // the next choice
+			rest = rest[1:]
 		}
-		if data[at+1] <= ' ' { // it may be any behind that
+		if rest[0] != '"' {
 			return false
 		}
-		switch data[at+2] {
+		switch name := rest; rest[1] { // what is compared is as long as is sure to be there, or looked at first
 		case 'm':
-			model = model || bytes.HasPrefix(data[at+1:], partModel)
+			model = model || string(name[:8]) == `"model":` && name[8] == '"'
+		case 'c':
+			if len(name) > 12 && string(name[:9]) == `"choices"` {
+				if string(name[9:12]) != `:[{` {
+					return false
+				}
+				rest = name[12:]
+				continue
+			}
 		case 'd':
-			if bytes.HasPrefix(data[at+1:], partText) {
-				start := at + len(partText)
-				end := wire.SkipString(data, start)
+			if bytes.HasPrefix(name, partText) {
+				end := wire.SkipString(name, len(partText)-1)
 				if end < 0 {
 					return false
 				}
-				text = text || model && end > start+2
-				at = end - 1
+				text = text || model && end > len(partText)+1
+				rest = name[end:]
 			}
 		case 'f':
-			if rest, ok := bytes.CutPrefix(data[at+1:], partFinish); ok && !bytes.HasPrefix(rest, partNull) {
+			if len(name) < 20 || string(name[:15]) == `"finish_reason"` && string(name[15:20]) != `:null` {
 				return false
 			}
 		case 'u':
-			if rest, ok := bytes.CutPrefix(data[at+1:], partUsage); ok && !bytes.HasPrefix(rest, partNull) {
+			if string(name[:7]) == `"usage"` && (len(name) < 12 || string(name[7:12]) != `:null`) {
 				return false
 			}
 		case 'e':
-			if bytes.HasPrefix(data[at+1:], partError) {
+			if string(name[:7]) == `"error"` {
 				return false
 			}
 		case 'x':
-			if bytes.HasPrefix(data[at+1:], partGroq) {
+			if string(name[:8]) == `"x_groq"` {
 				return false
 			}
 		}
+		comma := bytes.IndexByte(rest, ',')
+		if comma < 0 {
+			break
+		}
+		rest = rest[comma+1:]
 	}
+	return text
 }
 
 func frameChoices(v []byte) (info providers.FrameInfo) {

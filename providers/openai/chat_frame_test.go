@@ -1,6 +1,9 @@
 package openai
 
 import (
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,4 +50,37 @@ func TestPlainDelta(t *testing.T) {
 	f(in(`{"content":"T"}`, `{"tool_calls":[{"index":0,"function":{"arguments":"{\"delta\":{\"content\":\"T\"}"}}]}`), false)
 	f(in(`"model":"m",`, ``), false)
 	f(in(`"m"`, `null`), false)
+}
+
+// TestPlainDeltaIsSure: whatever is in a chunk, one that is taken for plain reads as one.
+func TestPlainDeltaIsSure(t *testing.T) {
+	parts := []string{`"error":{"message":"m"},`, `"usage":{"prompt_tokens":1},`, `"usage":null,`, `"x_groq":{"usage":{}},`, `"finish_reason":"stop",`, `"finish_reason":null,`,
+		`"a":[{"error":1},2,"x,"],`, `"b":{"c":{}},`, `"d":"{,\",",`, `"index":1,`, `"usage" :{},`, `"error": 1,`, " ", "\n", `{"delta":{"content":"U"}},`, `{"finish_reason":"length"},`,
+		`{"index":1,"finish_reason":"length"},`, `"delta":{"content":"V"},`, `"delta":{},`, `"content":"",`, `"logprobs":{"content":[{"token":"t"}]},`, `}],"usage":{},"e":[{`, `},{`}
+	r := rand.New(rand.NewPCG(3, 4))
+	valid, plain := 0, 0
+	for range 300_000 {
+		data := []byte(`{"id":"c","created":17,"model":"m","choices":[{"index":0,"delta":{"content":"T"},"finish_reason":null}],"obfuscation":"x"}`)
+		for range 1 + r.IntN(3) {
+			at := r.IntN(len(data))
+			for at > 0 && data[at-1] != ',' && data[at-1] != '{' && data[at-1] != '[' { // where a member or an element may begin
+				at--
+			}
+			data = slices.Insert(data, at, []byte(parts[r.IntN(len(parts))])...)
+		}
+		if !json.Valid(data) {
+			continue
+		}
+		valid++
+		if !plainDelta(data) {
+			continue
+		}
+		plain++
+		if got := frameMembers(data); got != providers.FrameDelta|providers.FrameModel {
+			t.Fatalf("%s: taken for plain, and is %07b", data, got)
+		}
+	}
+	if plain < 1000 || valid-plain < 1000 {
+		t.Errorf("%d of %d were plain: this tells little", plain, valid)
+	}
 }

@@ -201,19 +201,6 @@ func skipValue(b []byte, i int) int {
 	return -1
 }
 
-// NextMember returns the index of the first comma or opening brace at or behind b[i], but
-// for the last seven bytes; len(b) if there is none.
-func NextMember(b []byte, i int) int {
-	for ; len(b)-i >= 8; i += 8 {
-		x := binary.LittleEndian.Uint64(b[i : i+8 : i+8])
-		comma, brace := x^commas, x^braces
-		if m := ((comma-ones)&^comma | (brace-ones)&^brace) & highs; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
-		}
-	}
-	return len(b)
-}
-
 // EachMember calls f for each member of the object obj until f returns false or
 // the object ends or breaks. Names come without quotes and escapes.
 func EachMember(obj []byte, f func(name, value []byte) bool) {

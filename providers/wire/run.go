@@ -9,14 +9,12 @@ import (
 // wide tells that run16 may look at 32 bytes at once.
 var wide = cpu.X86.HasAVX2
 
-// Words for eight bytes at once: every byte 0x01, '"', '\\', ',', '{' and a quote turned into the
+// Words for eight bytes at once: every byte 0x01, '"', '\\' and a quote turned into the
 // character behind the last control character, as below.
 const (
 	ones   = 0x0101010101010101
 	quotes = '"' * ones
 	slants = '\\' * ones
-	commas = ',' * ones
-	braces = '{' * ones
 	turns  = ('"' ^ 0x20) * ones
 )
 
