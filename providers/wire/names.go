@@ -7,35 +7,34 @@ import (
 
 // Names are the names of members that are looked for; see Fields.
 type Names struct {
-	byLength [maxNameLength + 1][]string // the last has all that are as long or longer
-	slots    uint64                      // a bit for the slot of each
-	longest  int
+	list    []string
+	slots   uint64 // a bit for the slot of each
+	longest int
 }
 
-const maxNameLength = 31
-
-// NewNames returns the set of these names, which are ASCII.
+// NewNames returns the set of these names, which are ASCII and stay as they are.
 func NewNames(names ...string) *Names {
-	s := new(Names)
+	s := &Names{list: names}
 	for _, w := range names {
-		n := min(len(w), maxNameLength)
-		s.byLength[n] = append(s.byLength[n], w)
-		quoted := `"` + w
-		s.slots |= 1 << slot(quoted[len(w)], len(w))
+		last := byte('"') // of an empty name
+		if len(w) > 0 {
+			last = w[len(w)-1]
+		}
+		s.slots |= 1 << slot(last, len(w))
 		s.longest = max(s.longest, len(w))
 	}
 	return s
 }
 
-// slot tells most names apart by their last byte, the opening quote of an empty one, and
-// length; two that differ in case only have the same.
+// slot tells most names apart by their last byte and length; two that differ in case only
+// have the same.
 func slot(last byte, length int) uint64 { return (uint64(last|0x20)<<2 ^ uint64(length)) % 64 }
 
 // find returns which of the names raw (without quotes, of these traits) is, if any; a
 // message if it is a forbidden spelling of one.
 func (s *Names) find(raw []byte, traits uint64) (name string, ok bool, msg string) {
 	if traits&escaped == 0 {
-		for _, w := range s.byLength[min(len(raw), maxNameLength)] {
+		for _, w := range s.list {
 			if string(raw) == w {
 				return w, true, ""
 			}
@@ -54,7 +53,7 @@ func (s *Names) misspelt(raw []byte, traits uint64) (msg string) {
 			return ""
 		}
 	}
-	for _, w := range s.byLength[min(len(plain), maxNameLength)] {
+	for _, w := range s.list {
 		if !equalFoldASCII(plain, w) {
 			continue
 		}
