@@ -88,8 +88,7 @@ func behind(want uint) uint {
 // come next; count are the elements or members of the outermost container.
 func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, uint, int) {
 	for ; i < len(b); i++ {
-		c := b[i]
-		switch kinds[c] {
+		switch c := b[i]; kinds[c] {
 		case isBlank:
 		case isQuote:
 			if want&(wantName|wantValue) == 0 {
@@ -101,10 +100,9 @@ func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, u
 					return i, objects, want, count
 				}
 				x := binary.LittleEndian.Uint64(b[end : end+8 : end+8])
-				if x&highs != 0 {
+				if m := asciiMarks(x); x&highs != 0 {
 					return i, objects, want, count
-				}
-				if m := asciiMarks(x); m != 0 {
+				} else if m != 0 {
 					end += bits.TrailingZeros64(m) / 8
 					break
 				}
