@@ -15,7 +15,10 @@ func ChatIngress() providers.Ingress { return chatIngress{} }
 
 func (chatIngress) Dialect() providers.Dialect { return dialect }
 
-func (chatIngress) Peek(body []byte) (providers.Peek, error) { return peek(body, true) }
+func (chatIngress) Peek(body []byte) (p providers.Peek, err error) {
+	err = peek(&p, body, true)
+	return p, err
+}
 
 // DecodeRequest reads a request. Members without a neutral field go to Extra;
 // one that is null says nothing and is left out, as the gateway's own members are.

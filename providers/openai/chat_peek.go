@@ -25,30 +25,29 @@ var peeked = wire.NewNames(append([]string{
 	"provider", "fallbacks", "messages", "tools",
 }, refused...)...)
 
-// peek finds what routing needs in one pass over the body. chat tells whether
+// peek notes in p what routing needs, in one pass over the body. chat tells whether
 // the members of a chat are demanded.
-func peek(body []byte, chat bool) (providers.Peek, error) {
-	var p providers.Peek
+func peek(p *providers.Peek, body []byte, chat bool) error {
 	var buf [10]wire.Field // of these there are rarely more
 	fields, err := peeked.Fields(body, buf[:0])
 	if err != nil {
-		return p, syntax(err)
+		return syntax(err)
 	}
 	messages := false
 	for i := range fields {
 		f := &fields[i]
 		messages = messages || f.Name == "messages"
-		if e := peekField(&p, f, body[f.Start:f.End], chat); e != nil {
-			return p, named(e)
+		if e := peekField(p, f, body[f.Start:f.End], chat); e != nil {
+			return named(e)
 		}
 	}
 	if !p.ModelSpan.Found() {
-		return p, named(missing("model"))
+		return named(missing("model"))
 	}
 	if chat && !messages {
-		return p, named(missing("messages"))
+		return named(missing("messages"))
 	}
-	return p, nil
+	return nil
 }
 
 func missing(name string) *providers.Error {

@@ -13,7 +13,10 @@ type relayIngress struct {
 // errors work as for chat, but messages are not demanded; translation does not exist.
 func RelayIngress(op providers.Op) providers.Ingress { return relayIngress{op: op} }
 
-func (relayIngress) Peek(body []byte) (providers.Peek, error) { return peek(body, false) }
+func (relayIngress) Peek(body []byte) (p providers.Peek, err error) {
+	err = peek(&p, body, false)
+	return p, err
+}
 
 func (r relayIngress) DecodeRequest([]byte) (*providers.Request, error) {
 	return nil, r.untranslated()
