@@ -6,7 +6,7 @@ import (
 )
 
 // answerMembers are the top-level members of an answer that ReadAnswer looks at.
-var answerMembers = wire.NewNames("model", "choices", "usage", "error", "data", "results", "x_groq")
+var answerMembers = wire.NewNames("model", "choices", "usage", "service_tier", "error", "data", "results", "x_groq")
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader.
 func (e chatEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answer, *providers.Error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // responsesMembers are the top-level members of an answer that ReadAnswer looks at.
-var responsesMembers = wire.NewNames("model", "object", "output", "status", "usage", "error")
+var responsesMembers = wire.NewNames("model", "object", "output", "status", "usage", "service_tier", "error")
 
 // ReadAnswer reads a whole answer in one pass; see providers.AnswerReader. One
 // whose status is failed is an error, whatever the status of the exchange.
