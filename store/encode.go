@@ -361,16 +361,6 @@ func appendTag(dst []byte, num protowire.Number, typ protowire.Type) []byte {
 	return append(dst, byte(tag))
 }
 
-// appendTexts writes fields that are numbered one after the other.
-func appendTexts(dst []byte, num protowire.Number, texts ...string) []byte {
-	for i, s := range texts {
-		if s != "" {
-			dst = appendText(dst, num+protowire.Number(i), s)
-		}
-	}
-	return dst
-}
-
 // appendText copies some bytes at a time and looks meanwhile whether they are plain.
 func appendText(dst []byte, num protowire.Number, s string) []byte {
 	if s == "" {
