@@ -83,33 +83,9 @@ func (a *accessLines) appendTime(dst []byte, t time.Time) []byte {
 }
 
 func appendText(dst []byte, before, v string) []byte {
-	dst = append(dst, before...)
-	if !simple(v) {
-		return wire.AppendString(dst, v)
-	}
-	dst = append(dst, '"')
-	dst = append(dst, v...)
-	return append(dst, '"')
+	return wire.AppendString(append(dst, before...), v)
 }
 
 func appendNumber(dst []byte, before string, v int64) []byte {
 	return strconv.AppendInt(append(dst, before...), v, 10)
-}
-
-// simple reports that s needs no escape. It may say no of some that need none either.
-func simple(s string) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; len(s) >= 8; s = s[8:] {
-		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		if (w|(w-' '*ones)|((w^'"'*ones)-ones)|((w^'\\'*ones)-ones))&highs != 0 {
-			return false
-		}
-	}
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
