@@ -59,7 +59,7 @@ func (c *call) credential() ([]byte, *providers.Error) {
 			return nil, ambiguous()
 		}
 	}
-	if q := ctx.URI().QueryString(); len(q) > 0 {
+	if q := c.queryString(); len(q) > 0 {
 		args := ctx.QueryArgs()
 		if args.Has("api_key") || args.Has("key") && !geminiRoute && !isFilter(ctx.Path(), args.Peek("key")) {
 			return nil, refuse(400, "key_in_query", "an API key in the URL is refused here: it would end up in logs. Send it as \"Authorization: Bearer <key>\"")
@@ -106,7 +106,19 @@ func (a *auth) who(c *call) (*admin.Caller, *providers.Error) {
 	if len(key) == 0 {
 		return nil, unauthorized("no API key was sent")
 	}
-	return a.byHash(c, sha256.Sum256(key))
+	return a.byHash(c, c.hashOf(key))
+}
+
+// hashOf returns what store.HashKey does of key, which mostly came over this connection before.
+func (c *call) hashOf(key []byte) [32]byte {
+	cn, ok := c.ctx.Conn().(*conn)
+	if !ok {
+		return sha256.Sum256(key)
+	}
+	if !bytes.Equal(cn.key, key) {
+		cn.key, cn.keyHash = append(cn.key[:0], key...), sha256.Sum256(key)
+	}
+	return cn.keyHash
 }
 
 // byHash identifies the caller of c, whose key has this hash.

@@ -103,6 +103,10 @@ func (c *call) readBody(limit int, held *holding) (*[]byte, *providers.Error) {
 	if !held.upTo(announced) {
 		return fail(overloaded(ctx))
 	}
+	if c.plain() {
+		*bp = append(buf, c.body...)
+		return bp, nil
+	}
 	r := ctx.RequestBodyStream()
 	if r == nil {
 		*bp = append(buf, ctx.Request.Body()...)

@@ -148,6 +148,7 @@ var (
 	wordBytes = alnumAnd("._-")
 	listBytes = alnumAnd("-_, ")
 
+	nameBytes   = alnumAnd("!#$%&'*+-.^_`|~") // RFC 9110, section 5.6.2
 	targetBytes = alnumAnd("_-:")
 	queryBytes  = alnumAnd("_-:.=&")
 )

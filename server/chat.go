@@ -116,7 +116,7 @@ func (s *Server) send(c *call, peek *providers.Peek, body []byte, up *relay.Uplo
 	job.Op, job.Path, job.Query, job.In, job.Frames = c.route.op, c.upstreamPath(), c.query(), in, c.route.frames
 	job.Open = c.route.operation != nil && c.route.operation.open
 	job.Peek, job.Body, job.Upload, job.Release, job.EndUser, job.Thread = *peek, body, up, release, endUser(peek.User), c.refers.thread
-	job.Plan, job.Lease, job.Ticket = plan, lease, ticket
+	job.Plan, job.Lease, job.Ticket, job.Lines = plan, lease, ticket, c.lines
 	job.Forward = c.forward(job.Forward)
 	if k := c.who.Key; k != nil {
 		job.KeyID, job.KeyName, job.Group, job.Metadata, job.Drain = k.ID, k.Name, k.Group, k.Metadata, k.OnDisconnect == "drain"
@@ -145,7 +145,7 @@ func (s *Server) send(c *call, peek *providers.Peek, body []byte, up *relay.Uplo
 // all of it, but for the version that an Azure address must name, and the key that
 // a Gemini one may hold.
 func (c *call) query() string {
-	q := string(c.ctx.URI().QueryString())
+	q := string(c.queryString())
 	if !strings.Contains(q, "api-version=") && !c.route.gemini {
 		return q
 	}

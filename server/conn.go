@@ -37,6 +37,7 @@ type listener struct {
 	plane    Plane
 	log      *slog.Logger
 	refused  prometheus.Counter
+	server   *Server // answers plain requests; nil: fasthttp does
 }
 
 // Accept waits for room where the process has no descriptors left: the connections
@@ -67,7 +68,7 @@ func (l listener) Accept() (net.Conn, error) {
 
 func (l listener) wrap(c net.Conn) *conn {
 	_, secure := c.(*tls.Conn)
-	return &conn{Conn: sock.Direct(c), secure: secure, set: l.open, patience: l.patience, plane: l.plane, peer: peerOf(c.RemoteAddr()), ip: addrOf(c.RemoteAddr())}
+	return &conn{Conn: sock.Direct(c), secure: secure, set: l.open, patience: l.patience, plane: l.plane, server: l.server, peer: peerOf(c.RemoteAddr()), ip: addrOf(c.RemoteAddr())}
 }
 
 // refuse closes a connection of a peer that has as many as it may, without an answer:
@@ -170,7 +171,11 @@ func noteIdle(nc net.Conn, state fasthttp.ConnState) {
 	if !ok {
 		return
 	}
-	c.idle.Store(state == fasthttp.StateIdle || state == fasthttp.StateNew)
+	idle := state == fasthttp.StateIdle || state == fasthttp.StateNew
+	if idle == c.idle.Load() { // readPlain was the first to see that there is a request
+		return
+	}
+	c.idle.Store(idle)
 	if c.again = c.again || state == fasthttp.StateIdle; c.again {
 		c.readBy = time.Time{}
 	}
@@ -199,6 +204,8 @@ type conn struct {
 	set       *connSet
 	patience  patience
 	plane     Plane
+	server    *Server    // answers plain requests; nil: fasthttp does
+	plains    int        // how many that were
 	secure    bool       // TLS
 	peer      netip.Addr // by which connections are counted
 	ip        netip.Addr
@@ -213,6 +220,8 @@ type conn struct {
 	more      bool      // another write follows the next one at once
 	buffer    buffer    // what requests are read into
 	said      [len(passOn)]string
+	key       []byte // the caller's, as it came last
+	keyHash   [32]byte
 }
 
 // longWord bounds what is remembered of a caller, in bytes.
@@ -243,9 +252,17 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// Read reads until the deadline. One that is set too early for it, since the last
-// request's was, is moved when it has fired.
+// Read reads what is fasthttp's: where it begins a request, with its whole buffer, plain ones are answered first.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.server != nil && len(p) == readBuffer && c.idle.Load() {
+		return c.server.readPlain(c, p)
+	}
+	return c.read(p)
+}
+
+// read reads until the deadline. One that is set too early for it, since the last
+// request's was, is moved when it has fired.
+func (c *conn) read(p []byte) (int, error) {
 	switch {
 	case !c.readBy.IsZero():
 	case c.again && c.idle.Load():

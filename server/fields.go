@@ -21,17 +21,21 @@ const (
 	fieldAnthropicVersion
 	fieldAPIKey
 	fieldAuthorization
+	fieldConnection
 	fieldContentEncoding
 	fieldContentLength
 	fieldContentType
 	fieldCookie
+	fieldExpect
 	fieldForwardedFor
 	fieldHost
 	fieldIdempotencyKey
 	fieldOpenAIBeta
+	fieldOrigin
 	fieldRequestID
 	fieldTraceparent
 	fieldTracestate
+	fieldTrailer
 	fieldTransferEncoding
 	fieldUserAgent
 	fieldVia
@@ -67,6 +71,8 @@ func fieldOf(name []byte) field {
 		return fieldAPIKey
 	case "authorization":
 		return fieldAuthorization
+	case "connection":
+		return fieldConnection
 	case "content-encoding":
 		return fieldContentEncoding
 	case "content-length":
@@ -75,6 +81,8 @@ func fieldOf(name []byte) field {
 		return fieldContentType
 	case "cookie":
 		return fieldCookie
+	case "expect":
+		return fieldExpect
 	case "x-forwarded-for":
 		return fieldForwardedFor
 	case "host":
@@ -83,12 +91,16 @@ func fieldOf(name []byte) field {
 		return fieldIdempotencyKey
 	case "openai-beta":
 		return fieldOpenAIBeta
+	case "origin":
+		return fieldOrigin
 	case "x-request-id":
 		return fieldRequestID
 	case "traceparent":
 		return fieldTraceparent
 	case "tracestate":
 		return fieldTracestate
+	case "trailer":
+		return fieldTrailer
 	case "transfer-encoding":
 		return fieldTransferEncoding
 	case "user-agent":
@@ -155,29 +167,38 @@ func (f *fields) has(x field) bool { return f.at[x].from > 0 }
 
 // read looks at the header block as it came, before anybody merged or normalised it.
 func (f *fields) read(raw []byte) *providers.Error {
-	bad := func(why string) *providers.Error { return refuse(400, "bad_header", why) }
+	_, e := f.scan(raw)
+	return e
+}
+
+// scan is read of a block that may have something behind it, and returns where it ends.
+func (f *fields) scan(raw []byte) (end int, e *providers.Error) {
+	bad := func(why string) (int, *providers.Error) { return 0, refuse(400, "bad_header", why) }
 	f.raw = raw
 	var low [longestField]byte
 	lines := 0
-	for i := 0; i < len(raw); {
-		line := i
+	for end < len(raw) {
+		line := end
 		length := nameOf(raw[line:], &low)
 		from := line + length + 1
 		to := textEnd(raw, from)
 		if to+1 >= len(raw) || raw[to] != '\r' || raw[to+1] != '\n' || length == 0 || raw[from-1] != ':' {
-			if string(raw[line:min(line+2, len(raw))]) == "\r\n" { // the end
-				i += 2
-				continue
+			if string(raw[line:min(line+2, len(raw))]) == "\r\n" {
+				end += 2
+				break
 			}
 			return bad(malformed(raw[line:]))
 		}
-		i = to + 2
+		end = to + 2
 		lines++
-		if length > longestField {
-			continue
+		x := otherField
+		if length <= longestField {
+			x = fieldOf(low[:length])
 		}
-		x := fieldOf(low[:length])
 		if x == otherField {
+			if !nameBytes.hold(raw[line : line+length]) {
+				return bad("a malformed header line")
+			}
 			continue
 		}
 		for from < to && isBlank(raw[from]) {
@@ -200,10 +221,21 @@ func (f *fields) read(raw []byte) *providers.Error {
 		}
 		f.at[x] = span{uint32(from), uint32(to)}
 	}
+	if lines > maxHeaders {
+		return 0, refuse(431, "too_many_headers", "more than 100 header lines")
+	}
+	return end, f.ambiguous()
+}
+
+// ambiguous refuses fields of which there may be one.
+func (f *fields) ambiguous() *providers.Error {
+	bad := func(why string) *providers.Error { return refuse(400, "bad_header", why) }
 	switch {
-	case lines > maxHeaders:
-		return refuse(431, "too_many_headers", "more than 100 header lines")
-	case f.repeated(fieldContentLength) || f.repeated(fieldTransferEncoding) || f.has(fieldContentLength) && f.has(fieldTransferEncoding):
+	case f.has(fieldContentLength) && f.has(fieldTransferEncoding):
+		return bad("more than one of Content-Length and Transfer-Encoding")
+	case f.again == 0:
+		return nil
+	case f.repeated(fieldContentLength) || f.repeated(fieldTransferEncoding):
 		return bad("more than one of Content-Length and Transfer-Encoding")
 	case f.repeated(fieldAuthorization):
 		return refuse(400, "ambiguous_credentials", "more than one Authorization header")
@@ -237,6 +269,7 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 const (
 	ones  = 0x0101010101010101
 	under = "\x7f" // _ in lower case
+	del   = 0x7f
 )
 
 // below returns what has its lowest bit set in the first byte of w that is below limit, if
@@ -270,13 +303,14 @@ func nameOf(line []byte, low *[longestField]byte) int {
 func textEnd(raw []byte, i int) int {
 	for i < len(raw) {
 		for i+8 <= len(raw) {
-			if end := below(binary.LittleEndian.Uint64(raw[i:i+8]), ' '); end != 0 {
+			w := binary.LittleEndian.Uint64(raw[i : i+8])
+			if end := below(w, ' ') | below(w^ones*del, 1); end != 0 {
 				i += bits.TrailingZeros64(end) / 8
 				break
 			}
 			i += 8
 		}
-		if i < len(raw) && raw[i] < ' ' && raw[i] != '\t' {
+		if i < len(raw) && (raw[i] < ' ' && raw[i] != '\t' || raw[i] == del) {
 			return i
 		}
 		i++

@@ -143,7 +143,7 @@ func pathTold(tb testing.TB, spans *otel.Exporter, policies []*store.Policy, wai
 	s.SetTable(benchTable(tb, "http://vendor"))
 	c := &caller{wait: wait, request: []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: OpenAI/Python 2.8.1\r\n" +
 		"Authorization: Bearer " + full + "\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)}
-	l := listener{open: &s.conns, patience: patience{time.Minute, time.Minute, time.Minute}}
+	l := listener{open: &s.conns, patience: patience{time.Minute, time.Minute, time.Minute}, server: s}
 	return func(n int) {
 		c.n, c.wrote = n, 0
 		if err := s.http.ServeConn(l.wrap(c)); err != nil {

@@ -49,7 +49,7 @@ func (s *Server) Serve(ln net.Listener, plane Plane) error {
 	if left {
 		return ln.Close()
 	}
-	err := s.http.Serve(listener{ln, &s.conns, patience{s.o.ReadHeader, s.o.KeepAlive, s.o.Write}, plane, s.o.Log, s.o.Metrics.Refused})
+	err := s.http.Serve(listener{ln, &s.conns, patience{s.o.ReadHeader, s.o.KeepAlive, s.o.Write}, plane, s.o.Log, s.o.Metrics.Refused, s})
 	if s.draining.Load() {
 		return nil
 	}

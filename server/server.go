@@ -181,6 +181,24 @@ type call struct {
 	clientID   string
 	start      time.Time
 	fields     fields
+	// Of a plain request; all other requests have these in ctx. listed are the routes of
+	// its target, and lines are where the header of its answer is written to.
+	listed []*route
+	target []byte
+	body   []byte
+	lines  *[]byte
+}
+
+// plain reports whether the request is one: then ctx knows of its header no more than
+// its target, its host and the size of its body.
+func (c *call) plain() bool { return c.listed != nil }
+
+// queryString is what stands behind the path.
+func (c *call) queryString() []byte {
+	if c.plain() {
+		return nil // a target with a query is not listed
+	}
+	return c.ctx.URI().QueryString()
 }
 
 // header returns the value of a header, empty if there is none.
@@ -226,6 +244,9 @@ func (c *call) in() providers.Ingress {
 // fail answers with e in the caller's dialect.
 func (c *call) fail(e *providers.Error) {
 	e.RequestID = c.id
+	if c.lines != nil {
+		*c.lines = (*c.lines)[:0]
+	}
 	c.ctx.Response.Header.Set("X-Request-Id", c.id)
 	if e.Status == 401 || e.Kind == providers.KindAuthentication {
 		c.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
@@ -233,11 +254,21 @@ func (c *call) fail(e *providers.Error) {
 	relay.WriteError(c.ctx, c.in(), e)
 }
 
-// handle is the one entry of every request. A panic in it costs that request only.
+// handle is the entry of the requests that fasthttp has read.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c := calls.Get().(*call)
 	*c = call{} // in its place: with values it would be made elsewhere first
-	c.ctx, c.s, c.start = ctx, s, s.o.Now()
+	c.ctx = ctx
+	s.serve(c)
+	if c.route != nil && c.route.meter == MeterLedger { // others may keep it
+		calls.Put(c)
+	}
+}
+
+// serve answers c, whose ctx is known. A panic in it costs that request only.
+func (s *Server) serve(c *call) {
+	ctx := c.ctx
+	c.s, c.start = s, s.o.Now()
 	c.id = s.o.NewID(c.start)
 	defer func() {
 		if v := recover(); v != nil {
@@ -246,11 +277,13 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			ctx.SetConnectionClose()
 		}
 	}()
-	if ctx.Request.Header.ContentLength() > s.o.MaxBody {
-		s.oversized.Delete(&ctx.Request.Header) // its first byte was there: the refusal comes from here
-	}
-	if s.cross(ctx) {
-		return
+	if !c.plain() {
+		if ctx.Request.Header.ContentLength() > s.o.MaxBody {
+			s.oversized.Delete(&ctx.Request.Header) // its first byte was there: the refusal comes from here
+		}
+		if s.cross(ctx) {
+			return
+		}
 	}
 	if e := s.admit(c); e != nil {
 		if bodyUnread(ctx) {
@@ -261,9 +294,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	c.route.handle(c)
-	if c.route.meter == MeterLedger { // others may keep it
-		calls.Put(c)
-	}
 	if s.draining.Load() { // the next request is for the successor
 		ctx.SetConnectionClose()
 	}
@@ -271,11 +301,13 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
-	ctx := c.ctx
-	listed := s.routes.listed(ctx.Request.Header.RequestURI())
-	if e := checkShape(ctx, &c.fields, listed != nil); e != nil {
-		ctx.SetConnectionClose()
-		return e
+	ctx, listed := c.ctx, c.listed
+	if !c.plain() {
+		listed = s.routes.listed(ctx.Request.Header.RequestURI())
+		if e := checkShape(ctx, &c.fields, listed != nil); e != nil {
+			ctx.SetConnectionClose()
+			return e
+		}
 	}
 	c.clientID = clientRequestID(c.header(fieldRequestID))
 	if e := checkHost(ctx.Request.Header.Host(), ctx.Request.Header.IsHTTP11()); e != nil {
@@ -360,85 +392,6 @@ func (s *Server) who(c *call) (*admin.Caller, *providers.Error) {
 }
 
 func bodyUnread(ctx *fasthttp.RequestCtx) bool { return ctx.Request.IsBodyStream() }
-
-// headerReceived sets how long the body may take. The size given tells fasthttp
-// to leave the reading to readBody.
-func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	defer s.contain("header")
-	t := 30 * time.Second
-	n := h.ContentLength()
-	if n > s.o.MaxBody && n > s.bodyLimit(h) {
-		// fasthttp waits for the body's first byte before it calls the handler. A
-		// body that will be refused is not waited for: see protocolError, which
-		// cannot see the header any more.
-		s.oversized.Store(h, refusedBody{string(h.RequestURI()), s.o.Now()})
-		return fasthttp.RequestConfig{ReadTimeout: time.Nanosecond, MaxRequestBodySize: readAhead}
-	}
-	if n >= 0 && n <= smallBody { // it came with the header, or comes within the header's own deadline
-		return fasthttp.RequestConfig{MaxRequestBodySize: readAhead}
-	}
-	if n < 0 && formType(h) { // its size is not known; its pace is watched
-		t = 2 * time.Minute
-	}
-	if n > 0 {
-		t += time.Duration(n/(100<<10)) * time.Second
-	}
-	return fasthttp.RequestConfig{ReadTimeout: min(t, 10*time.Minute), MaxRequestBodySize: readAhead}
-}
-
-// A refusedBody is a request whose body is not waited for. Headers are used again:
-// an entry that was not taken at once is another request's.
-type refusedBody struct {
-	uri string
-	at  time.Time
-}
-
-// smallBody is a body that gets no deadline of its own, in bytes.
-const smallBody = 8 << 10
-
-// expect decides on "Expect: 100-continue": a body that will be refused is not asked for.
-func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.Panicked("expectation", v)
-			status = fasthttp.StatusInternalServerError
-		}
-	}()
-	s.oversized.Delete(&ctx.Request.Header)
-	c := call{ctx: ctx, s: s, start: s.o.Now()}
-	if e := s.admit(&c); e != nil {
-		c.id = s.o.NewID(c.start)
-		c.fail(e)
-		return e.HTTPStatus()
-	}
-	return fasthttp.StatusContinue
-}
-
-// protocolError answers what fasthttp could not read as a request.
-func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
-	ctx.SetStatusCode(fasthttp.StatusInternalServerError) // until there is another
-	defer s.contain("protocol error")
-	c := call{ctx: ctx, s: s, start: s.o.Now()}
-	c.id = s.o.NewID(c.start)
-	e := refuse(400, "bad_request", "the request is not well-formed HTTP/1.1")
-	var small *fasthttp.ErrSmallBuffer
-	var ne net.Error
-	switch {
-	case errors.As(err, &small):
-		e = refuse(431, "headers_too_large", "the request line and headers exceed 32 KiB")
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		e = tooLarge(s.o.MaxBody)
-	case errors.As(err, &ne) && ne.Timeout():
-		e = &providers.Error{Kind: providers.KindTimeout, Status: 408, Code: "request_timeout", Message: "the request did not arrive in time"}
-	}
-	ctx.SetConnectionClose()
-	if v, ok := s.oversized.LoadAndDelete(&ctx.Request.Header); ok && c.start.Sub(v.(refusedBody).at) < time.Second {
-		e = tooLarge(s.o.MaxBody)
-		lingering(ctx)
-		ctx.Request.SetRequestURI(v.(refusedBody).uri) // its path chooses the shape of the error
-	}
-	c.fail(e)
-}
 
 // Panicked reports a contained panic: a bug, but not the end of the process.
 func (s *Server) Panicked(where string, v any) {

@@ -162,15 +162,16 @@ func (x *exchange) readAnswer(body []byte) (providers.Answer, *providers.Error) 
 
 // answer writes a whole answer.
 func (x *exchange) answer(ctx *fasthttp.RequestCtx, body []byte) {
-	x.writeHead(ctx, true)
+	h := header{&ctx.Response.Header, x.job.Lines}
+	x.writeHead(h, true)
 	if x.same && x.head.kind != "" {
-		ctx.Response.Header.SetContentType(x.head.kind)
+		h.SetContentType(x.head.kind)
 	} else {
-		ctx.Response.Header.SetContentType("application/json")
+		h.SetContentType("application/json")
 	}
 	var buf [32]byte
-	ctx.Response.Header.SetCanonical(hCost, store.AppendUSD(buf[:0], x.row.Charged()))
-	ctx.Response.Header.SetCanonical(hOverhead, strconv.AppendInt(buf[:0], x.row.Overhead.Microseconds(), 10))
+	h.say(hCost, store.AppendUSD(buf[:0], x.row.Charged()))
+	h.say(hOverhead, strconv.AppendInt(buf[:0], x.row.Overhead.Microseconds(), 10))
 	ctx.Response.SetStatusCode(x.up.Status())
 	x.noteHead(ctx)
 	x.job.Ticket.Add(body)

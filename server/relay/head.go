@@ -87,37 +87,51 @@ func (h *heading) line(name, value string, same bool) {
 	}
 }
 
+// A header is where that of an answer is made.
+type header struct {
+	*fasthttp.ResponseHeader
+	lines *[]byte // instead, as they are sent; nil: in ResponseHeader
+}
+
+// say adds a line. The value is of printable characters.
+func (h header) say(name, value []byte) {
+	if h.lines == nil {
+		h.SetCanonical(name, value)
+		return
+	}
+	*h.lines = append(append(append(append(*h.lines, name...), ": "...), value...), "\r\n"...)
+}
+
 // writeHead sets the headers every answer has. known: the target that answers is
 // settled (not so for a stream whose 200 goes out before any content).
-func (x *exchange) writeHead(ctx *fasthttp.RequestCtx, known bool) {
-	h := &ctx.Response.Header
+func (x *exchange) writeHead(h header, known bool) {
 	var buf [64]byte
-	h.SetCanonical(hRequestID, append(buf[:0], x.job.ID...))
+	h.say(hRequestID, append(buf[:0], x.job.ID...))
 	if l := x.r.o.Limits; l != nil && l.Any() {
 		if !x.settled || x.now.IsZero() {
 			x.now = x.r.o.Now()
 		}
-		x.r.WriteRates(ctx, x.job.who(), x.now)
+		x.r.writeRates(h, x.job.who(), x.now)
 	}
 	if !known || x.target == nil {
 		return
 	}
-	h.SetCanonical(hProvider, append(buf[:0], x.target.Account.Provider.Name...))
-	h.SetCanonical(hModel, append(buf[:0], clean(x.target.Model)...))
+	h.say(hProvider, append(buf[:0], x.target.Account.Provider.Name...))
+	h.say(hModel, append(buf[:0], clean(x.target.Model)...))
 	if x.tries > 1 {
-		h.SetCanonical(hAttempts, strconv.AppendInt(buf[:0], int64(x.tries), 10))
+		h.say(hAttempts, strconv.AppendInt(buf[:0], int64(x.tries), 10))
 	} else {
-		h.SetCanonical(hAttempts, one)
+		h.say(hAttempts, one)
 	}
 	if x.job.ShowAccount {
-		h.SetCanonical(hAccount, append(buf[:0], clean(x.target.Account.Name)...))
+		h.say(hAccount, append(buf[:0], clean(x.target.Account.Name)...))
 	}
 	if len(x.dropped) > 0 {
-		h.SetCanonical(hDropped, []byte(clean(strings.Join(x.dropped, ", "))))
+		h.say(hDropped, []byte(clean(strings.Join(x.dropped, ", "))))
 		x.countDropped()
 	}
 	if x.row.UpstreamID != "" {
-		h.SetCanonical(hUpstream, append(buf[:0], clean(x.row.UpstreamID)...))
+		h.say(hUpstream, append(buf[:0], clean(x.row.UpstreamID)...))
 	}
 	if x.up == nil || !x.head.passes {
 		return
@@ -152,7 +166,10 @@ func (x *exchange) answerError(ctx *fasthttp.RequestCtx) {
 	if !x.same || !x.readable(e.Raw) || x.target != nil && x.target.Account.Leaks(string(e.Raw)) { // not the caller's format, or not for his eyes
 		e.Raw = nil
 	}
-	x.writeHead(ctx, x.target != nil)
+	if x.job.Lines != nil {
+		*x.job.Lines = (*x.job.Lines)[:0] // of an answer that was not to be
+	}
+	x.writeHead(header{&ctx.Response.Header, nil}, x.target != nil)
 	WriteError(ctx, x.job.In, e)
 	x.recordAnswer(ctx)
 }

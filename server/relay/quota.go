@@ -195,6 +195,10 @@ var rateHeaders = [2][3][]byte{
 
 // WriteRates sets the x-ratelimit headers that hold for w at now; none where nothing limits it.
 func (r *Relay) WriteRates(ctx *fasthttp.RequestCtx, w limits.Who, now time.Time) {
+	r.writeRates(header{&ctx.Response.Header, nil}, w, now)
+}
+
+func (r *Relay) writeRates(h header, w limits.Who, now time.Time) {
 	if r.o.Limits == nil {
 		return
 	}
@@ -204,10 +208,10 @@ func (r *Relay) WriteRates(ctx *fasthttp.RequestCtx, w limits.Who, now time.Time
 		if !rate.Known {
 			continue
 		}
-		h, names := &ctx.Response.Header, &rateHeaders[i]
-		h.SetCanonical(names[0], strconv.AppendInt(buf[:0], rate.Limit, 10))
-		h.SetCanonical(names[1], strconv.AppendInt(buf[:0], rate.Remaining, 10))
-		h.SetCanonical(names[2], appendReset(buf[:0], rate.Reset))
+		names := &rateHeaders[i]
+		h.say(names[0], strconv.AppendInt(buf[:0], rate.Limit, 10))
+		h.say(names[1], strconv.AppendInt(buf[:0], rate.Remaining, 10))
+		h.say(names[2], appendReset(buf[:0], rate.Reset))
 	}
 }
 

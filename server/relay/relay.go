@@ -144,6 +144,7 @@ type Job struct {
 	Lease       *limits.Lease  // from Admit; nil: nothing limits the request
 	Ticket      *replay.Ticket // records the answer; nil: it is not asked for
 	ShowAccount bool           // name the account in the answer's headers
+	Lines       *[]byte        // where the header of a whole answer is written as it is sent; nil: it is set in ctx
 	// Upload: Body is the begin of a form, which is sent on as it comes. nil: Body is all.
 	Upload *Upload
 	// Release is called once, after the last use of Body.

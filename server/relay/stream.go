@@ -70,7 +70,7 @@ func (x *exchange) startStream(ctx *fasthttp.RequestCtx) {
 // begun leaves the rest of an answer that has begun to the body stream.
 func (x *exchange) begun(ctx *fasthttp.RequestCtx) {
 	x.startWatch() // from here on waits have long deadlines
-	x.writeHead(ctx, !x.stream.early)
+	x.writeHead(header{&ctx.Response.Header, nil}, !x.stream.early)
 	if x.stream.raw {
 		ctx.Response.Header.SetContentType(clean(x.head.kind))
 		x.noteHead(ctx)

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Plain requests are what most callers send: a POST to a route of the table that costs
+// something, whole, and framed by one Content-Length. They are read, and answered, on
+// the way from the connection to fasthttp, within the Read that fasthttp waits for its next request in:
+// it would parse the header block that is checked here a second time, and build and take apart
+// what is said back, for more than a quarter of a relayed request's instructions.
+//
+// All else is fasthttp's, which finds the bytes as they came: requests that are badly formed or come slowly, other
+// methods and versions of HTTP, chunked bodies, forms, and whatever says something of the
+// connection. So nothing is refused here, and there is one place for each refusal.
+
+// readPlain reads into p and answers the plain requests that come, until there is one
+// that is not: of this p holds n bytes. io.EOF: the connection is to be closed.
+func (s *Server) readPlain(cn *conn, p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.Panicked("connection", v)
+			n, err = 0, io.EOF
+		}
+	}()
+	for {
+		if n == 0 {
+			if n, err = cn.read(p); n == 0 {
+				if cn.again {
+					err = io.EOF // it was idle: nobody waits to be told why it ends
+				}
+				return 0, err
+			}
+		}
+		noteIdle(cn, fasthttp.StateActive)
+		c := calls.Get().(*call)
+		*c = call{}
+		body, size := s.plain(c, p[:n])
+		for size > n {
+			more, err := cn.read(p[n:])
+			if n += more; err != nil {
+				return n, nil // fasthttp will meet it, and say so
+			}
+		}
+		if size == 0 {
+			calls.Put(c)
+			return n, nil
+		}
+		c.body = p[body:size]
+		if !s.servePlain(cn, c) {
+			return 0, io.EOF
+		}
+		noteIdle(cn, fasthttp.StateIdle)
+		n = copy(p, p[size:n])
+	}
+}
+
+// plain finds out about the request that p begins with: where its body begins, and where it ends,
+// which may be behind what has come. size 0: it is not plain. c then knows its routes and fields.
+func (s *Server) plain(c *call, p []byte) (body, size int) {
+	const method, version, line = "POST ", " HTTP/1.1\r\n", "\r\n"
+	if len(p) < len(method) || string(p[:len(method)]) != method {
+		return 0, 0
+	}
+	target := p[len(method):]
+	space := bytes.IndexByte(target, ' ')
+	if space < 0 || len(target) < space+len(version) || string(target[space:space+len(version)]) != version {
+		return 0, 0
+	}
+	c.target = target[:space]
+	c.listed = s.routes.listed(c.target)
+	if r, _ := of(c.listed, "POST"); r == nil || r.meter != MeterLedger {
+		return 0, 0
+	}
+	f, block := &c.fields, len(method)+space+len(version)
+	length, e := f.scan(p[block:])
+	body = block + length
+	if e != nil || string(p[max(body-2*len(line), 0):body]) != line+line || f.again != 0 || len(f.get(fieldHost)) == 0 || !s.framesPlainly(f) {
+		return 0, 0
+	}
+	n, err := strconv.Atoi(string(f.get(fieldContentLength)))
+	if size = body + n; err != nil || size > len(p) && (n > smallBody || size > readBuffer) {
+		return 0, 0
+	}
+	return body, size
+}
+
+// framesPlainly reports whether f says no more of a request's body and connection than a Content-Length.
+func (s *Server) framesPlainly(f *fields) bool {
+	for _, x := range [...]field{fieldTransferEncoding, fieldTrailer, fieldExpect, fieldContentEncoding, fieldCookie} {
+		if f.has(x) {
+			return false
+		}
+	}
+	if f.has(fieldConnection) && !bytes.EqualFold(f.get(fieldConnection), []byte("keep-alive")) || f.has(fieldOrigin) && len(s.o.CORS) > 0 {
+		return false
+	}
+	kind := f.get(fieldContentType)
+	return f.has(fieldContentLength) && (len(kind) == 0 || kind[0]|0x20 != 'm') // no multipart/form-data
+}
+
+// servePlain answers a plain request, and reports whether the connection may bring another.
+func (s *Server) servePlain(cn *conn, c *call) bool {
+	ctx := contexts.Get().(*fasthttp.RequestCtx)
+	ctx.Init2(cn, s.http.Logger, false)
+	h := &ctx.Request.Header
+	h.SetMethodBytes(post)
+	h.SetRequestURIBytes(c.target)
+	h.SetHostBytes(c.header(fieldHost))
+	h.SetContentLength(len(c.body))
+	ctx.Response.Header.SetNoDefaultContentType(true)
+
+	reply := replies.Get().(*reply)
+	reply.lines = reply.lines[:0]
+	c.ctx, c.lines = ctx, &reply.lines
+	s.serve(c)
+	calls.Put(c)
+	if cn.plains++; cn.plains == s.http.MaxRequestsPerConn {
+		ctx.SetConnectionClose()
+	}
+	err := reply.write(cn, &ctx.Response)
+	again := err == nil && !ctx.Response.ConnectionClose()
+	ctx.Request.Reset()
+	ctx.Response.Reset()
+	contexts.Put(ctx)
+	if cap(reply.all) <= keepBuffer {
+		replies.Put(reply)
+	}
+	return again
+}
+
+var (
+	post     = []byte("POST")
+	contexts = sync.Pool{New: func() any { return new(fasthttp.RequestCtx) }}
+	replies  = sync.Pool{New: func() any { return new(reply) }}
+	writers  = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, writeBuffer) }}
+)
+
+// A reply is the room to write an answer in.
+type reply struct {
+	lines []byte // of its header, those that are made as they are sent
+	all   []byte
+}
+
+// onePiece bounds an answer that is sent by one write, in bytes: to copy a larger one
+// takes longer than a second.
+const onePiece = 32 << 10
+
+// write sends r, of whose header lines are a part.
+func (w *reply) write(cn *conn, r *fasthttp.Response) error {
+	if r.IsBodyStream() {
+		bw := writers.Get().(*bufio.Writer)
+		bw.Reset(cn)
+		err := r.Write(bw)
+		if err == nil {
+			err = bw.Flush()
+		}
+		bw.Reset(nil)
+		writers.Put(bw)
+		return err
+	}
+	body := r.Body()
+	if status := r.StatusCode(); status < 200 || status == fasthttp.StatusNoContent || status == fasthttp.StatusNotModified {
+		body = nil
+	} else {
+		r.Header.SetContentLength(len(body))
+	}
+	const end = "\r\n"
+	head := r.Header.AppendBytes(w.all[:0])
+	head = append(append(head[:len(head)-len(end)], w.lines...), end...)
+	if cn.more = len(head)+len(body) > onePiece; cn.more {
+		w.all = head
+		if _, err := cn.Write(head); err != nil {
+			return err
+		}
+		_, err := cn.Write(body)
+		return err
+	}
+	w.all = append(head, body...)
+	_, err := cn.Write(w.all)
+	return err
+}
