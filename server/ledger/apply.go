@@ -310,7 +310,7 @@ func (l *Ledger) moveHolds(seg *segment) {
 	l.mu.Lock()
 	var held []*openHold
 	for _, h := range l.holds.open {
-		if h.seq <= seg.last {
+		if h.seq > 0 && h.seq <= seg.last {
 			held = append(held, h)
 		}
 	}
@@ -327,6 +327,7 @@ func (l *Ledger) moveHolds(seg *segment) {
 				seg.movedSeq = l.seq
 			}
 		}
+		l.armLocked()
 		l.mu.Unlock()
 	}
 	l.mu.Lock()

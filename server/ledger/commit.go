@@ -91,6 +91,9 @@ func (l *Ledger) take() (b *batch, more bool) {
 		return nil, false
 	}
 	due := l.waiting > 0 || l.flush || l.closed
+	if due {
+		l.logPending()
+	}
 	if len(l.queue) == 0 || !due {
 		l.flush = false
 		return nil, !l.closed
@@ -100,7 +103,7 @@ func (l *Ledger) take() (b *batch, more bool) {
 	l.queue = l.queue[1:]
 	l.waiting -= b.settles
 	l.writing = b
-	if len(l.queue) == 0 {
+	if len(l.queue)+len(l.pending) == 0 {
 		l.flush = false
 	}
 	return b, true

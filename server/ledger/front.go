@@ -32,17 +32,58 @@ func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
 		l.duplicate(requestID)
 		return nil
 	}
-	l.logHold(l.holds.add(requestID, h, at))
+	l.pend(l.holds.add(requestID, h, at))
 	l.stats.Holds++
 	return nil
 }
 
-// logHold queues the entry of a hold: a new one, or an old one again so that its
-// segment may go.
+// pend has the next commit log h. Until then a request that ends needs no hold in the
+// log, and many do when their upstreams are fast.
+func (l *Ledger) pend(h *openHold) {
+	if h.pending > 0 {
+		return
+	}
+	if len(l.pending) == 0 {
+		l.pendingSince = l.o.Now()
+	}
+	l.pending = append(l.pending, h)
+	h.pending = len(l.pending)
+	l.armLocked()
+}
+
+// unpend takes a hold that has ended from those that are to be logged.
+func (l *Ledger) unpend(h *openHold) {
+	if h.pending == 0 {
+		return
+	}
+	n := len(l.pending) - 1
+	last := l.pending[n]
+	l.pending[h.pending-1], last.pending = last, h.pending
+	l.pending[n], h.pending = nil, 0
+	l.pending = l.pending[:n]
+}
+
+// logPending queues the holds that are to be logged for the commit that is about to
+// begin, as many as it takes.
+func (l *Ledger) logPending() {
+	n := 0
+	for ; n < len(l.pending) && len(l.queue) < 2; n++ {
+		l.pending[n].pending = 0
+		l.logHold(l.pending[n])
+	}
+	left := copy(l.pending, l.pending[n:])
+	clear(l.pending[left:])
+	l.pending = l.pending[:left]
+	for i, h := range l.pending {
+		h.pending = i + 1
+	}
+}
+
+// logHold queues the entry of a hold: a new one, or an old one again since more is known
+// or so that its segment may go.
 func (l *Ledger) logHold(h *openHold) {
 	l.enqueue(&store.Entry{Kind: store.EntryHold, Time: h.at, RequestID: h.requestID, Hold: &h.hold})
 	h.seq = l.seq
-	l.armLocked()
 }
 
 // Attempt records that an attempt of a request in flight has used something though
@@ -58,7 +99,7 @@ func (l *Ledger) Attempt(requestID string, a *store.Attempt) {
 	}
 	h.hold.Attempts = append(h.hold.Attempts, *a)
 	if !l.full(1) { // else it goes with the hold when that is logged again
-		l.logHold(h)
+		l.pend(h)
 	}
 }
 
@@ -102,7 +143,9 @@ func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
 		}
 		break
 	}
-	if !l.holds.remove(row.RequestID) && l.recent.has(row.RequestID) {
+	if h := l.holds.remove(row.RequestID); h != nil {
+		l.unpend(h)
+	} else if l.recent.has(row.RequestID) {
 		l.duplicate(row.RequestID)
 		return l.lastBatch(), nil
 	}
@@ -131,11 +174,19 @@ func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
 func (l *Ledger) Void(requestID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.holds.remove(requestID) || l.err != nil || l.closed {
+	h := l.holds.remove(requestID)
+	if h == nil {
+		return
+	}
+	l.unpend(h)
+	if l.err != nil || l.closed {
+		return
+	}
+	l.stats.Voids++
+	if h.seq == 0 { // the log does not know of it
 		return
 	}
 	l.enqueue(&store.Entry{Kind: store.EntryVoid, Time: l.o.Now().UTC(), RequestID: requestID})
-	l.stats.Voids++
 	l.armLocked()
 }
 
@@ -177,7 +228,7 @@ func (l *Ledger) duplicate(requestID string) {
 
 // full reports whether more is queued than times the bound.
 func (l *Ledger) full(times int) bool {
-	return l.stats.QueueBytes > times*maxQueue || l.stats.QueueLength > times*maxQueueCount
+	return l.stats.QueueBytes > times*maxQueue || l.stats.QueueLength+len(l.pending) > times*maxQueueCount
 }
 
 // lastBatch returns the batch that is durable last, nil if all is.
@@ -263,10 +314,16 @@ func (l *Ledger) holdsDue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.armed = false
-	if len(l.queue) == 0 || l.closed {
+	var since time.Time
+	switch {
+	case l.closed || len(l.queue)+len(l.pending) == 0:
 		return
+	case len(l.queue) > 0:
+		since = l.queue[0].since
+	default:
+		since = l.pendingSince
 	}
-	if rest := l.o.HoldDelay - l.o.Now().Sub(l.queue[0].since); rest > 0 {
+	if rest := l.o.HoldDelay - l.o.Now().Sub(since); rest > 0 {
 		l.armed = true
 		l.holdTimer.Reset(rest)
 		return

@@ -20,7 +20,8 @@ type openHold struct {
 	requestID string
 	at        time.Time
 	hold      store.Hold
-	seq       uint64 // of its latest entry in the log
+	seq       uint64 // of its latest entry in the log; 0: it has none yet
+	pending   int    // its place among Ledger.pending, from 1; 0: none
 }
 
 // A holdTable is the view of the open holds, exact at any time.
@@ -48,17 +49,19 @@ func (t *holdTable) add(requestID string, hold *store.Hold, at time.Time) *openH
 	return h
 }
 
-func (t *holdTable) remove(requestID string) bool {
+// remove returns what it removes, which may be used again as soon as the lock is let
+// go; nil if there was no such hold.
+func (t *holdTable) remove(requestID string) *openHold {
 	h := t.open[requestID]
 	if h == nil {
-		return false
+		return nil
 	}
 	delete(t.open, requestID)
 	t.reserved -= h.hold.ReservedNano
 	if len(t.free) < maxFree {
 		t.free = append(t.free, h)
 	}
-	return true
+	return h
 }
 
 // Holds returns at most limit open holds, in no order.

@@ -161,34 +161,36 @@ type Ledger struct {
 	tail    tail
 	foreign []string // boots of others that are still to be recovered
 
-	mu        sync.Mutex
-	queue     []*batch // oldest first
-	writing   *batch   // taken by the committer
-	spare     [][]byte // buffers of written batches
-	waiting   int      // settles in queue
-	resting   bool     // the committer needs no waking
-	flush     bool     // commit what is queued without a settle
-	armed     bool     // holdTimer runs
-	seq       uint64   // last given
-	settleSeq uint64   // last given to a settle
-	committed uint64   // durable up to here
-	applied   uint64   // in the store up to here
-	segs      []*segment
-	numbers   uint64 // last segment number given
-	want      bool   // the keeper is to prepare a segment
-	holds     holdTable
-	recent    recentIDs
-	err       error // why the ledger has failed
-	noSpace   bool
-	stuck     bool // the committer waits for space
-	stalled   bool // and has done so for longer than spaceWait
-	closed    bool
-	detached  bool
-	drain     bool // apply all at once: closing
-	applyIdle bool
-	syncers   int
-	stepped   chan struct{} // closed when applied or err changes; nil: nobody waits
-	stats     Stats
+	mu           sync.Mutex
+	pending      []*openHold // to be logged by the next commit
+	pendingSince time.Time   // when the first of them came
+	queue        []*batch    // oldest first
+	writing      *batch      // taken by the committer
+	spare        [][]byte    // buffers of written batches
+	waiting      int         // settles in queue
+	resting      bool        // the committer needs no waking
+	flush        bool        // commit what is queued without a settle
+	armed        bool        // holdTimer runs
+	seq          uint64      // last given
+	settleSeq    uint64      // last given to a settle
+	committed    uint64      // durable up to here
+	applied      uint64      // in the store up to here
+	segs         []*segment
+	numbers      uint64 // last segment number given
+	want         bool   // the keeper is to prepare a segment
+	holds        holdTable
+	recent       recentIDs
+	err          error // why the ledger has failed
+	noSpace      bool
+	stuck        bool // the committer waits for space
+	stalled      bool // and has done so for longer than spaceWait
+	closed       bool
+	detached     bool
+	drain        bool // apply all at once: closing
+	applyIdle    bool
+	syncers      int
+	stepped      chan struct{} // closed when applied or err changes; nil: nobody waits
+	stats        Stats
 
 	closing sync.Once
 	closeIs error

@@ -2,8 +2,11 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,7 +50,7 @@ func TestSettleAndSync(t *testing.T) {
 	if n := s.count(); n != 16*45 {
 		t.Errorf("%d rows, want %d", n, 16*45)
 	}
-	if st = l.Stats(); st.Holds != 16*50 || st.Voids != 16*5 || st.Entries != 16*100 || st.Applied != 16*100 || s.kinds[store.EntrySettle] != 16*45 {
+	if st = l.Stats(); st.Holds != 16*50 || st.Voids != 16*5 || st.Entries != st.Applied || s.kinds[store.EntrySettle] != 16*45 {
 		t.Errorf("%+v, kinds %v", st, s.kinds)
 	}
 	left, err := os.ReadDir(dir)
@@ -74,6 +77,94 @@ func TestHoldRidesAlone(t *testing.T) {
 	closeLedger(t, l)
 	if s.kinds[store.EntryVoid] != 1 {
 		t.Errorf("kinds %v", s.kinds)
+	}
+}
+
+// A request that ends before the next commit leaves its row alone in the log, or
+// nothing; the holds of the others go with that commit.
+func TestHoldsThatEndSoon(t *testing.T) {
+	s := newMemStore()
+	o := options(t.TempDir(), s)
+	o.HoldDelay = time.Hour
+	l := open(t, o)
+	for i := range 10 {
+		id := fmt.Sprint(i)
+		if err := l.Hold(id, hold(7), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if i < 3 {
+			l.Void(id)
+		}
+	}
+	spent := spentAttempt()
+	l.Attempt("8", &spent)
+	if st := l.Stats(); st.QueueLength != 7 || st.QueueBytes != 0 || st.Voids != 3 || st.Holds != 10 || st.OpenHolds != 7 {
+		t.Errorf("before: %+v", st)
+	}
+	if err := l.Settle(usageRow("4", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if st := l.Stats(); st.QueueLength != 0 || st.Committed != 7 || st.OpenHolds != 6 {
+		t.Errorf("after: %+v", st)
+	}
+	l.Attempt("9", &spent)
+	l.Void("5") // the log knows of it
+	if err := errors.Join(l.Settle(usageRow("6", 1)), l.Settle(usageRow("6b", 1))); err != nil {
+		t.Fatal(err)
+	}
+	if st := l.Stats(); st.QueueLength != 0 || st.Committed != 7+4 {
+		t.Errorf("at the end: %+v", st)
+	}
+	dir := t.TempDir()
+	copyLog(t, l.dir, filepath.Join(dir, o.Boot))
+	for _, id := range []string{"3", "7", "8", "9"} {
+		l.Void(id)
+	}
+	closeLedger(t, l)
+	after := newMemStore()
+	recoverInto(t, dir, after)
+	for id, want := range map[string]int{"0": -1, "2": -1, "3": 0, "4": -2, "5": -1, "6": -2, "6b": -2, "7": 0, "8": 1, "9": 1} {
+		rows := after.rows[id]
+		switch {
+		case want == -1:
+			if len(rows) > 0 {
+				t.Errorf("%s, given back, has a row: %+v", id, rows)
+			}
+		case want == -2:
+			if row := after.row(t, id); row.EndReason != store.EndComplete {
+				t.Errorf("%s: %+v", id, row)
+			}
+		default:
+			if row := after.row(t, id); row.EndReason != store.EndCrash || len(row.Attempts) != want {
+				t.Errorf("%s: %+v", id, row)
+			}
+		}
+	}
+}
+
+// More holds than a commit takes go with those after it; all of them get into the log.
+func TestMoreHoldsThanACommitTakes(t *testing.T) {
+	s := newMemStore()
+	l := open(t, options(t.TempDir(), s))
+	h := hold(1)
+	h.Model = strings.Repeat("m", store.MaxText)
+	h.UpstreamModel = h.Model
+	const n = 3000 // of some 1.3 KB
+	for i := range n {
+		if err := l.Hold(fmt.Sprint(i), h, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() bool { return l.Stats().QueueLength == 0 })
+	if st := l.Stats(); st.Committed != n || st.Commits < 4 {
+		t.Errorf("%+v", st)
+	}
+	for i := range n {
+		l.Void(fmt.Sprint(i))
+	}
+	closeLedger(t, l)
+	if s.applied[l.o.Boot] != 2*n {
+		t.Errorf("applied %d", s.applied[l.o.Boot])
 	}
 }
 

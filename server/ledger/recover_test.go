@@ -63,7 +63,11 @@ func deadLog(t testing.TB, settled, left int) (dir, boot string) {
 	l := open(t, o)
 	for i := range settled {
 		id := fmt.Sprintf("s%d", i)
-		if err := errors.Join(l.Hold(id, hold(5), time.Now()), l.Settle(usageRow(id, 3))); err != nil {
+		if err := l.Hold(id, hold(5), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		logHolds(t, l)
+		if err := l.Settle(usageRow(id, 3)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,6 +85,15 @@ func deadLog(t testing.TB, settled, left int) (dir, boot string) {
 	s.setDown(nil)
 	closeLedger(t, l)
 	return dir, o.Boot
+}
+
+// logHolds returns when the log has all holds.
+func logHolds(t testing.TB, l *Ledger) {
+	l.mu.Lock()
+	l.flush = true
+	l.mu.Unlock()
+	signal(l.wake)
+	eventually(t, func() bool { return l.Stats().QueueLength == 0 })
 }
 
 // TestCrashAttempts: what an attempt had told to have used is in the row of a request

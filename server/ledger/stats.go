@@ -55,6 +55,7 @@ func (l *Ledger) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
+	s.QueueLength += len(l.pending)
 	s.NoSpace = l.noSpace
 	s.Committed, s.Applied = l.committed, l.applied
 	s.ApplierLag = l.committed - l.applied
