@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -42,6 +43,9 @@ func (s *Server) readPlain(cn *conn, p []byte) (n int, err error) {
 		c := calls.Get().(*call)
 		*c = call{}
 		body, size := s.plain(c, p[:n])
+		if size > n && size-body > smallBody { // longer than its pace may be slow
+			_ = cn.SetReadDeadline(time.Now().Add(graceForBody))
+		}
 		for size > n {
 			more, err := cn.read(p[n:])
 			if n += more; err != nil {
@@ -85,7 +89,7 @@ func (s *Server) plain(c *call, p []byte) (body, size int) {
 		return 0, 0
 	}
 	n, err := strconv.Atoi(string(f.get(fieldContentLength)))
-	if size = body + n; err != nil || size > len(p) && (n > smallBody || size > readBuffer) {
+	if size = body + n; err != nil || size > len(p) && size > readBuffer {
 		return 0, 0
 	}
 	return body, size
