@@ -53,6 +53,7 @@ func (c *Client) endpoint(rawURL, proxy string) (*endpoint, error) {
 func (c *Client) forgetEndpoints() {
 	clear(c.endpoints)
 	c.remembered = 0
+	c.epoch.Add(1)
 }
 
 // start returns how a request for a target begins, behind the method.

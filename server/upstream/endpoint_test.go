@@ -61,3 +61,41 @@ func TestEndpoints(t *testing.T) {
 		t.Errorf("after Close: %v, want Dial", err)
 	}
 }
+
+// An exchange that is used again finds its endpoint anew where that is another, or was forgotten.
+func TestEndpointOfExchange(t *testing.T) {
+	base := listen(t, always(ok))
+	c, other := newClient(t, Options{}), newClient(t, Options{})
+	x := new(Exchange)
+	f := func(c *Client, url, proxy string, same bool) {
+		t.Helper()
+		before := x.endpoint
+		req := post(url)
+		req.Proxy = proxy
+		if err := c.StartIn(x, req); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Header(time.Time{}); err != nil || x.Status() != 200 {
+			t.Errorf("%d %v", x.Status(), err)
+		}
+		x.Close()
+		if want, err := c.endpoint(req.URL, proxy); err != nil || x.endpoint != want || x.host.c != c || same != (x.endpoint == before) {
+			t.Errorf("endpoint %p, want %p, before %p, %v", x.endpoint, want, before, err)
+		}
+	}
+	f(c, base+"/a", "", false)
+	f(c, base+"/a", "", true)
+	f(c, base+"/b", "", false)
+	f(c, base+"/b", "direct", false)
+	f(other, base+"/b", "direct", false)
+	f(c, base+"/b", "direct", false)
+	c.mu.Lock()
+	c.forgetEndpoints()
+	c.mu.Unlock()
+	f(c, base+"/b", "direct", false)
+	f(c, base+"/b", "direct", true)
+	c.Close()
+	if err := c.StartIn(x, post(base+"/b")); kindOf(err) != Dial {
+		t.Errorf("after Close: %v, want Dial", err)
+	}
+}

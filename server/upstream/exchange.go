@@ -14,9 +14,10 @@ import (
 type Exchange struct {
 	c        *Client
 	endpoint *endpoint
-	host     *host // the endpoint's
+	epoch    uint32 // the client's, when endpoint was found
+	host     *host  // the endpoint's
 	req      Request
-	headBy   time.Time
+	asked    time.Time // when the request began, or a Rest was sent: the header is waited for from then on
 
 	mu        sync.Mutex // guards the four below against Cancel
 	conn      *conn
@@ -63,7 +64,7 @@ func (x *Exchange) start() error {
 	}
 	err = x.write(out)
 	if x.req.Rest != nil { // however long it took
-		x.headBy = x.c.o.Now().Add(x.req.Timeouts.Header)
+		x.asked = x.c.o.Now()
 	}
 	if err != nil && x.conn.reused && !isTimeout(err) && !errors.Is(err, ErrCancelled) {
 		return x.again()
@@ -125,7 +126,7 @@ func (x *Exchange) connect(pooled, asked bool) error {
 		if gone {
 			cancel()
 		}
-		cn, err = x.host.dial(ctx, x.req.Timeouts)
+		cn, err = x.host.dial(ctx, x.req.Timeouts.Or(Defaults))
 		cancel()
 		x.now = x.c.o.Now()
 	}
@@ -326,8 +327,11 @@ func (x *Exchange) Close() {
 	if x.err == nil {
 		x.err = errClosed
 	}
-	x.putBuffer()
-	x.gzip, x.unzipped, x.ready, x.req = nil, nil, nil, Request{}
+	if x.little != nil {
+		x.c.littles.Put(x.little)
+	}
+	x.little, x.buf = nil, nil // a large buffer is left to the next exchange in x
+	x.gzip, x.unzipped, x.ready, x.req = nil, nil, nil, Request{URL: x.req.URL}
 }
 
 // takeBuffer makes buf a large one, with what was received and not used.

@@ -198,11 +198,20 @@ func (h *host) retire() {
 const sweeps = 4
 
 func (c *Client) armSweep() {
+	if c.sweeping.Load() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer == nil && !c.closed {
-		c.timer = time.AfterFunc(c.o.IdleTimeout/sweeps, c.sweep)
+		c.setTimer()
 	}
+}
+
+// setTimer is called with c.mu held.
+func (c *Client) setTimer() {
+	c.timer = time.AfterFunc(c.o.IdleTimeout/sweeps, c.sweep)
+	c.sweeping.Store(true)
 }
 
 // sweep closes connections that were idle too long, and forgets hosts without any,
@@ -212,6 +221,7 @@ func (c *Client) sweep() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timer = nil
+	c.sweeping.Store(false) // before it looks: who puts a connection back behind its look sets the timer
 	if c.closed {
 		return
 	}
@@ -239,6 +249,6 @@ func (c *Client) sweep() {
 		h.mu.Unlock()
 	}
 	if again {
-		c.timer = time.AfterFunc(c.o.IdleTimeout/sweeps, c.sweep)
+		c.setTimer()
 	}
 }

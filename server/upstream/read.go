@@ -34,14 +34,14 @@ func (x *Exchange) Header(until time.Time) error {
 			continue
 		}
 		limit := until
-		if until.IsZero() || x.headBy.Before(until) {
-			limit = x.headBy
+		if until.IsZero() || until.Sub(x.asked) > x.req.Timeouts.Header {
+			limit = x.asked.Add(x.req.Timeouts.Header)
 		}
 		err = x.fill(limit)
 		switch {
 		case err == nil:
 		case errors.Is(err, ErrTick):
-			if !x.c.o.Now().Before(x.headBy) {
+			if x.c.o.Now().Sub(x.asked) >= x.req.Timeouts.Header {
 				return x.fail(&Error{Kind: HeaderTimeout, Sent: x.ready == nil, Err: errors.New("no header of an answer came")})
 			}
 			return ErrTick
@@ -300,6 +300,9 @@ func (x *Exchange) settle() {
 
 // finished reports whether the body is at its end, passing over what of it has already come.
 func (x *Exchange) finished() bool {
+	if x.body.at == atEnd {
+		return x.r == x.w
+	}
 	var sink [512]byte
 	for x.body.at != atEnd && x.r < x.w {
 		used, n, err := x.body.take(sink[:], x.buf[x.r:x.w])

@@ -60,7 +60,7 @@ func word(s string, i int) uint64 {
 // is one; len(b) if there is none.
 func control(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
+		w := binary.LittleEndian.Uint64(b[i : i+8 : i+8])
 		del := w ^ 0x7f*ones
 		// the high bit of each byte below 0x20, and of each that is 0x7f: exact up to the first
 		if hit := ((w-0x20*ones)&^w | (del-ones)&^del) & (0x80 * ones); hit != 0 {
@@ -78,7 +78,7 @@ func control(b []byte, i int) int {
 func tokenEnd(b []byte, i int) int {
 	const high = 0x80 * ones
 	for i+8 <= len(b) {
-		w := binary.LittleEndian.Uint64(b[i:])
+		w := binary.LittleEndian.Uint64(b[i : i+8 : i+8])
 		c := w &^ high // sums of these stay in their bytes
 		lower := c | 0x20*ones
 		letter := (lower + (0x80-'a')*ones) &^ (lower + (0x7f-'z')*ones)

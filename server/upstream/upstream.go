@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -116,7 +117,9 @@ type Client struct {
 	timer     *time.Timer          // closes what has been idle too long; nil: nothing is idle
 	closed    bool
 
-	remembered int // endpoints, with those by other proxies
+	remembered int           // endpoints, with those by other proxies
+	epoch      atomic.Uint32 // goes up when endpoints are forgotten
+	sweeping   atomic.Bool   // the timer is set: a sweep will see what is idle by now
 }
 
 // bufferSize is what an exchange reads and writes through; it holds one only while it runs.
@@ -187,22 +190,29 @@ func (c *Client) Start(req *Request) (*Exchange, error) {
 }
 
 // StartIn is Start in an exchange that the caller has: a new one, or one that was
-// closed and that nobody looks at any more.
+// closed and that nobody looks at any more, whose room and endpoint are used again.
 func (c *Client) StartIn(x *Exchange, req *Request) error {
-	e, err := c.endpoint(req.URL, req.Proxy)
-	if err != nil {
-		return err
+	e, epoch := x.endpoint, c.epoch.Load()
+	if x.c != c || x.epoch != epoch || x.req.URL != req.URL || e.host.key.proxy != req.Proxy {
+		var err error
+		if e, err = c.endpoint(req.URL, req.Proxy); err != nil {
+			return err
+		}
 	}
-	room := x.head.fields[:0]
+	fields, large := x.head.fields[:0], x.pooled
 	*x = Exchange{}
-	x.c, x.endpoint, x.host, x.req, x.now, x.head.fields = c, e, e.host, *req, req.At, room
+	x.c, x.endpoint, x.epoch, x.host, x.req, x.now, x.head.fields = c, e, epoch, e.host, *req, req.At, fields
 	if x.now.IsZero() {
 		x.now = c.o.Now()
 	}
-	x.req.Timeouts = req.Timeouts.Or(Defaults)
-	x.headBy = x.now.Add(x.req.Timeouts.Header)
-	x.takeBuffer()
-	err = x.start()
+	if x.asked = x.now; x.req.Timeouts.Header == 0 {
+		x.req.Timeouts.Header = Defaults.Header
+	}
+	if large == nil {
+		large = c.buffers.Get().(*[bufferSize]byte)
+	}
+	x.pooled, x.buf = large, large[:]
+	err := x.start()
 	if err != nil {
 		x.Close()
 	}
