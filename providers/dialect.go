@@ -34,6 +34,7 @@ type Peek struct {
 	InPath bool
 	// Messages and Tools count the elements of those arrays.
 	Messages, Tools int
+	ASCII           bool // the body was seen to be ASCII alone
 }
 
 // An OwnMember is a top-level member that is the gateway's, not the vendor's.

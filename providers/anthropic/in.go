@@ -35,10 +35,11 @@ var peeked = wire.NewNames(append([]string{"model", "stream", "max_tokens", "met
 func (ingress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [16]wire.Field
-	fields, err := peeked.Fields(body, buf[:0])
+	fields, ascii, err := peeked.Survey(body, buf[:0])
 	if err != nil {
 		return p, syntax(err)
 	}
+	p.ASCII = ascii
 	for i := range fields {
 		f := &fields[i]
 		if err := peekField(&p, f, body[f.Start:f.End]); err != nil {

@@ -47,10 +47,11 @@ var peeked = wire.NewNames(append([]string{"model", "contents", "tools", "genera
 func (ingress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [16]wire.Field
-	fields, err := peeked.Fields(body, buf[:0])
+	fields, ascii, err := peeked.Survey(body, buf[:0])
 	if err != nil {
 		return p, syntax(err)
 	}
+	p.ASCII = ascii
 	config := ""
 	for i := range fields {
 		f := &fields[i]

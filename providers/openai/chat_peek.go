@@ -3,6 +3,7 @@ package openai
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/your-org/ai-api-gateway/providers"
@@ -29,10 +30,11 @@ var peeked = wire.NewNames(append([]string{
 // the members of a chat are demanded.
 func peek(p *providers.Peek, body []byte, chat bool) error {
 	var buf [10]wire.Field // of these there are rarely more
-	fields, err := peeked.Fields(body, buf[:0])
+	fields, ascii, err := peeked.Survey(body, buf[:0])
 	if err != nil {
 		return syntax(err)
 	}
+	p.ASCII = ascii
 	messages := false
 	for i := range fields {
 		f := &fields[i]
@@ -170,7 +172,19 @@ func peekOwn(p *providers.Peek, f *wire.Field, v []byte) *providers.Error {
 	return e
 }
 
+// namedBefore are names of models that modelName has found good, as they stand between
+// quotes: most requests name one of a few.
+var namedBefore [64]atomic.Pointer[string]
+
 func modelName(v []byte) (string, *providers.Error) {
+	place := len(v)
+	if place > 2 {
+		place = place<<2 ^ int(v[place-2])
+	}
+	slot := &namedBefore[place%len(namedBefore)]
+	if s := slot.Load(); s != nil && len(v) == len(*s)+2 && v[0] == '"' && string(v[1:len(v)-1]) == *s {
+		return *s, nil
+	}
 	s, ok := wire.String(v)
 	switch {
 	case !ok:
@@ -186,6 +200,9 @@ func modelName(v []byte) (string, *providers.Error) {
 		if (r < ' ' || r > '~') && (r == unicode.ReplacementChar || !unicode.IsPrint(r)) {
 			return "", bad("model", "must consist of printable characters")
 		}
+	}
+	if string(v[1:len(v)-1]) == s { // without escapes
+		slot.Store(&s)
 	}
 	return s, nil
 }

@@ -110,3 +110,28 @@ func TestRelayIngress(t *testing.T) {
 		t.Errorf("the encoder wrote %s", s)
 	}
 }
+
+// A name that was seen before is read as it was the first time, and only where it is the same string.
+func TestModelNameTwice(t *testing.T) {
+	f := func(v, want string) {
+		t.Helper()
+		for range 2 {
+			if got, e := modelName([]byte(v)); got != want || (e == nil) != (want != "") {
+				t.Errorf("%s: got %q %v, want %q", v, got, e, want)
+			}
+		}
+	}
+	f(`"gpt-x"`, "gpt-x")
+	f(`"gpt-y"`, "gpt-y")
+	f(`[gpt-x]`, "")
+	f(`1gpt-x1`, "")
+	f(`"a\\b"`, `a\b`)
+	f(`"a\bc"`, "")
+	f(`"\u0061b"`, "ab")
+	f(`"é"`, "é")
+	f(`""`, "")
+	f(``, "")
+	f(` "gpt-x" `, "gpt-x")
+	f(`"`+strings.Repeat("m", maxModelName)+`"`, strings.Repeat("m", maxModelName))
+	f(`"`+strings.Repeat("m", maxModelName+1)+`"`, "")
+}

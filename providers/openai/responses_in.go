@@ -33,10 +33,11 @@ var peekedResponses = wire.NewNames(append([]string{
 func (responsesIngress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [20]wire.Field
-	fields, err := peekedResponses.Fields(body, buf[:0])
+	fields, ascii, err := peekedResponses.Survey(body, buf[:0])
 	if err != nil {
 		return p, syntax(err)
 	}
+	p.ASCII = ascii
 	prompt := false // a stored prompt, which may name the model
 	for i := range fields {
 		f := &fields[i]

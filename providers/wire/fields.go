@@ -49,17 +49,26 @@ var none = NewNames()
 //
 // Its error is a *SyntaxError. out is returned as far as it got.
 func (names *Names) Fields(body []byte, out []Field) ([]Field, error) {
-	if bytes.HasPrefix(body, bom) {
-		return out, &SyntaxError{Offset: 0, Msg: "byte order mark before the JSON object"}
-	}
+	out, _, err := names.Survey(body, out)
+	return out, err
+}
+
+// Survey is Fields, and reports whether it saw that body is ASCII alone.
+func (names *Names) Survey(body []byte, out []Field) (fields []Field, ascii bool, err error) {
 	out, traits, at, msg := names.scan(body, out)
-	if (msg != "" || traits&highs != 0) && !utf8.Valid(body) {
+	if msg == "" && traits&highs == 0 {
+		return out, true, nil
+	}
+	switch {
+	case bytes.HasPrefix(body, bom):
+		at, msg = 0, "byte order mark before the JSON object"
+	case !utf8.Valid(body):
 		at, msg = invalidUTF8(body), "invalid UTF-8"
 	}
 	if msg != "" {
-		return out, &SyntaxError{Offset: at, Msg: msg}
+		return out, false, &SyntaxError{Offset: at, Msg: msg}
 	}
-	return out, nil
+	return out, false, nil
 }
 
 // scan is Fields but for the UTF-8 of strings, of which it gathers the traits instead.

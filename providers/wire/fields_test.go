@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 var wanted = []string{"model", "stream", "messages", "max_tokens", "generationConfig", "k"}
@@ -181,8 +182,11 @@ func FuzzFields(f *testing.F) {
 		f.Add([]byte(s), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, cut uint8) {
-		fields, err := Fields(body, wanted, nil)
+		fields, ascii, err := NewNames(wanted...).Survey(body, nil)
 		want, valid := reference(body)
+		if beyond := bytes.ContainsFunc(body, func(r rune) bool { return r >= utf8.RuneSelf }); ascii && (beyond || err != nil) {
+			t.Fatalf("%q: seen to be ASCII, %v", body, err)
+		}
 		if err != nil {
 			var syntax *SyntaxError
 			if !errors.As(err, &syntax) || syntax.Offset < 0 || syntax.Offset > len(body) {

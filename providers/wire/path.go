@@ -114,15 +114,8 @@ func nextMember(b []byte, i int) (nameStart, nameEnd, start int, plain bool) {
 
 // skipName is SkipString for a name; plain tells that it holds no backslash.
 func skipName(b []byte, i int) (end int, plain bool) {
-	for at := i + 1; len(b)-at >= 8; at += 8 {
-		x := binary.LittleEndian.Uint64(b[at : at+8 : at+8])
-		q, s := x^quotes, x^slants
-		if m := ((q-ones)&^q | (s-ones)&^s) & highs; m != 0 {
-			if at += bits.TrailingZeros64(m) / 8; b[at] == '"' {
-				return at + 1, true
-			}
-			break
-		}
+	if end = shortString(b, i); end > 0 {
+		return end, true
 	}
 	if end = SkipString(b, i); end < 0 {
 		return end, false

@@ -83,6 +83,9 @@ func (x *exchange) choose(now time.Time) bool {
 
 // note writes down what is unusual about the choice.
 func (x *exchange) note(now time.Time, p *routing.Pick) {
+	if p.Reason == routing.PickFirst && !p.Skipped {
+		return
+	}
 	say := func(format string, args ...any) {
 		x.row.Trace = append(x.row.Trace, fmt.Sprintf(format, args...))
 	}

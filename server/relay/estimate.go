@@ -231,19 +231,22 @@ func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 // and a token for each three bytes beyond it (a CJK character is three bytes).
 func estimateTokens(b []byte) int64 {
 	const highs = 0x8080808080808080
-	n, wide := int64(len(b)), int64(0)
+	n, wide := len(b), 0
 	for ; len(b) >= 64; b = b[64:] { // nearly all text is ASCII: nothing to count
 		if (word(b, 0)|word(b, 1)|word(b, 2)|word(b, 3)|word(b, 4)|word(b, 5)|word(b, 6)|word(b, 7))&highs != 0 {
 			for i := range 8 {
-				wide += int64(bits.OnesCount64(word(b, i) & highs))
+				wide += bits.OnesCount64(word(b, i) & highs)
 			}
 		}
 	}
 	for ; len(b) >= 8; b = b[8:] {
-		wide += int64(bits.OnesCount64(word(b, 0) & highs))
+		wide += bits.OnesCount64(word(b, 0) & highs)
 	}
 	for _, c := range b {
-		wide += int64(c >> 7)
+		wide += int(c >> 7)
 	}
-	return (n-wide+3)/4 + (wide+2)/3
+	return tokensIn(n, wide)
 }
+
+// tokensIn is estimateTokens of n bytes of which that many are beyond ASCII.
+func tokensIn(n, wide int) int64 { return int64((n-wide+3)/4 + (wide+2)/3) }

@@ -11,6 +11,7 @@ import (
 	"github.com/your-org/ai-api-gateway/server/limits"
 	"github.com/your-org/ai-api-gateway/server/media"
 	"github.com/your-org/ai-api-gateway/server/routing"
+	"github.com/your-org/ai-api-gateway/server/telemetry"
 	"github.com/your-org/ai-api-gateway/server/upstream"
 	"github.com/your-org/ai-api-gateway/store"
 )
@@ -77,9 +78,10 @@ type exchange struct {
 	passed int64         // bytes of an answer that is neither JSON nor events
 	parts  []limits.Part // what attempts used that another followed
 
-	rbuf  []byte             // upstream bytes
-	room  *upstream.Exchange // where up lies
-	entry store.Hold
+	rbuf   []byte             // upstream bytes
+	room   *upstream.Exchange // where up lies
+	series *telemetry.Series  // of the last request
+	entry  store.Hold
 
 	watchFD int32                   // descriptor watched + 1; 0: none
 	why     func() *providers.Error // what the caller is told then
@@ -91,6 +93,8 @@ type exchange struct {
 	record *capture.Record // what is kept of the bodies; nil: nothing
 
 	before, after *exchange // in the list of those in flight
+
+	given Job // by NewJob
 }
 
 // begin makes the exchange, which is new or was released, that of a job.
@@ -121,11 +125,11 @@ func (x *exchange) clear() {
 		}
 		return b[:0]
 	}
-	rbuf, out, held, attempts, header := fit(x.rbuf), fit(x.out), fit(x.stream.held), x.row.Attempts[:0], x.call.Header[:0]
-	room, sink, address := x.room, x.sink, x.address
+	rbuf, out, held, attempts, header, forward := fit(x.rbuf), fit(x.out), fit(x.stream.held), x.row.Attempts[:0], x.call.Header[:0], x.given.Forward[:0]
+	room, sink, address, series := x.room, x.sink, x.address, x.series
 	*x = exchange{} // where it lies
-	x.rbuf, x.out, x.stream.held, x.row.Attempts, x.call.Header = rbuf, out, held, attempts, header
-	x.room, x.sink, x.address = room, sink, address
+	x.rbuf, x.out, x.stream.held, x.row.Attempts, x.call.Header, x.given.Forward = rbuf, out, held, attempts, header, forward
+	x.room, x.sink, x.address, x.series = room, sink, address, series
 	x.settled, x.released = true, true
 }
 
@@ -143,10 +147,6 @@ func (x *exchange) release() {
 	x.r.o.Metrics.InFlight.Dec()
 	if x.job.Release != nil {
 		x.job.Release()
-	}
-	if job := x.job; job.pooled {
-		*job = Job{Forward: job.Forward[:0]}
-		jobs.Put(job)
 	}
 	x.clear()
 	exchanges.Put(x)

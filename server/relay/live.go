@@ -21,19 +21,19 @@ type live struct {
 // add enters x; it reports whether x must end at once.
 func (l *live) add(x *exchange) (stopped bool) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	x.after = l.first
 	if l.first != nil {
 		l.first.before = x
 	}
 	l.first = x
 	l.n++
-	return l.stopped
+	stopped = l.stopped
+	l.mu.Unlock()
+	return stopped
 }
 
 func (l *live) remove(x *exchange) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if x.before != nil {
 		x.before.after = x.after
 	} else {
@@ -44,6 +44,7 @@ func (l *live) remove(x *exchange) {
 	}
 	x.before, x.after = nil, nil
 	l.n--
+	l.mu.Unlock()
 }
 
 // InFlight returns the number of requests that have not ended, their streams included.

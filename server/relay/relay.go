@@ -149,25 +149,26 @@ type Job struct {
 	Upload *Upload
 	// Release is called once, after the last use of Body.
 	Release func()
-	pooled  bool
+	x       *exchange // of which it is a part; nil: of none
 }
 
 // NewJob returns an empty job that Do takes back when the answer has been written:
 // nobody may look at it then. Its Forward has room for the usual headers.
 func NewJob() *Job {
-	j := jobs.Get().(*Job)
-	j.pooled = true
-	return j
+	x := exchanges.Get().(*exchange)
+	x.given.x = x
+	return &x.given
 }
 
-var jobs = sync.Pool{New: func() any { return &Job{Forward: make([]providers.Header, 0, 8)} }}
-
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+var exchanges = sync.Pool{New: func() any { return &exchange{given: Job{Forward: make([]providers.Header, 0, 8)}} }}
 
 // Do serves job on ctx. For a stream it returns once the answer has begun (or
 // its error is known); the rest is written by the body stream it leaves in ctx.
 func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
-	x := exchanges.Get().(*exchange)
+	x := job.x
+	if x == nil {
+		x = exchanges.Get().(*exchange)
+	}
 	x.begin(r, job)
 	r.o.Metrics.InFlight.Inc()
 	if r.live.add(x) {

@@ -165,7 +165,11 @@ func (x *exchange) reserve(t *routing.Target) (whole, input limits.Amount) {
 		input = x.amount(t, &u)
 		return x.held(input), input
 	}
-	x.said = estimateTokens(x.job.Body)
+	if x.job.Peek.ASCII {
+		x.said = tokensIn(len(x.job.Body), 0)
+	} else {
+		x.said = estimateTokens(x.job.Body)
+	}
 	u := providers.Usage{Input: x.said}
 	input = x.amount(t, &u)
 	if x.unbounded > 0 {
@@ -207,11 +211,14 @@ func (x *exchange) report() {
 			t.Add(&s.Tokens)
 		}
 	}
-	x.r.o.Metrics.Finish(&telemetry.Done{
+	done := telemetry.Done{
 		Operation: row.Operation, Provider: row.Provider, Model: x.modelLabel(), Status: row.Status,
 		Duration: row.Duration, TTFT: row.TTFT, Overhead: row.Overhead, CostNano: row.CostNano,
 		Tokens: [4]int64{t.Input + t.InputAudio + t.InputImage, t.CacheRead, t.CacheWrite5m + t.CacheWrite1h, t.Completion()},
-	})
+		Series: x.series,
+	}
+	x.r.o.Metrics.Finish(&done)
+	x.series = done.Series
 	if x.r.o.Finished != nil {
 		x.r.o.Finished(row)
 	}

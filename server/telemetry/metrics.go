@@ -40,16 +40,17 @@ type Metrics struct {
 	GenAI *GenAI
 
 	mu     sync.Mutex
-	series map[string][]*series // by the model they are of
+	series map[string][]*Series // by the model they are of
 
 	byToken   [len(tokenTypes)]prometheus.Counter
 	attemptOK prometheus.Counter
 }
 
-// series are the resolved handles of one label set, so that a request costs no label lookups.
-type series struct {
-	op, provider string
-	status       int
+// Series are the resolved handles of one label set, so that a request costs no label lookups.
+type Series struct {
+	m                   *Metrics
+	op, provider, model string
+	status              int
 
 	requests prometheus.Counter
 	duration prometheus.Observer
@@ -82,7 +83,7 @@ func NewMetrics(version string) *Metrics {
 		Dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_dropped_params_total", Help: "Request members a translation could not carry."}, []string{"from", "to"}),
 		notified: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_notifications_total", Help: "Events for the webhook, by what became of them: sent, failed, dropped."}, []string{"result"}),
 		exported: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_otel_items_total", Help: "Spans and data points for the OpenTelemetry collector, by what became of them: sent, failed, dropped, rejected."}, []string{"signal", "result"}),
-		series:   map[string][]*series{},
+		series:   map[string][]*Series{},
 	}
 	for i, t := range tokenTypes {
 		m.byToken[i] = m.tokens.WithLabelValues(t)
@@ -106,13 +107,18 @@ type Done struct {
 	Duration, TTFT, Overhead   time.Duration // TTFT 0: no content was streamed
 	Tokens                     [4]int64      // input, cache read, cache write, output (reasoning included)
 	CostNano                   int64
+	Series                     *Series // of an earlier request, which may be like this one; Finish sets this one's
 }
 
 var tokenTypes = [4]string{"input", "cache_read", "cache_write", "output"}
 
 // Finish counts one finished request.
 func (m *Metrics) Finish(d *Done) {
-	s := m.lookup(d)
+	s := d.Series
+	if s == nil || s.m != m || s.status != d.Status || s.model != d.Model || s.op != d.Operation || s.provider != d.Provider {
+		s = m.lookup(d)
+		d.Series = s
+	}
 	s.requests.Inc()
 	s.duration.Observe(d.Duration.Seconds())
 	if d.TTFT > 0 {
@@ -167,7 +173,7 @@ func (m *Metrics) Limited(kind string) { m.limited.WithLabelValues(kind).Inc() }
 
 // lookup returns the series of a request. Those of models beyond maxLabelModels, and of
 // none, are of "other".
-func (m *Metrics) lookup(d *Done) *series {
+func (m *Metrics) lookup(d *Done) *Series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	model := d.Model
@@ -181,8 +187,8 @@ func (m *Metrics) lookup(d *Done) *series {
 			return s
 		}
 	}
-	s := &series{
-		op: d.Operation, provider: d.Provider, status: d.Status,
+	s := &Series{
+		m: m, op: d.Operation, provider: d.Provider, model: model, status: d.Status,
 		requests: m.requests.WithLabelValues(d.Operation, d.Provider, model, strconv.Itoa(d.Status)),
 		duration: m.duration.WithLabelValues(d.Operation, d.Provider),
 		ttft:     m.ttft.WithLabelValues(d.Provider),

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,34 @@ func TestModelsAreBounded(t *testing.T) {
 		return
 	}
 	t.Error("no requests_total")
+}
+
+// The series of a request are used again by those that are like it, and by no others.
+func TestSeriesAreUsedAgain(t *testing.T) {
+	m, other := NewMetrics("test"), NewMetrics("test")
+	var last *Series
+	f := func(m *Metrics, d Done, same bool) {
+		t.Helper()
+		d.Series, d.Duration = last, time.Second
+		m.Finish(&d)
+		if d.Series.requests != m.requests.WithLabelValues(d.Operation, d.Provider, d.Model, strconv.Itoa(d.Status)) || same != (d.Series == last) {
+			t.Errorf("%v after %v", d.Series, last)
+		}
+		last = d.Series
+	}
+	one := Done{Operation: "chat", Provider: "p", Model: "m", Status: 200}
+	f(m, one, false)
+	f(m, one, true)
+	f(m, Done{Operation: "embeddings", Provider: "p", Model: "m", Status: 200}, false)
+	f(m, one, false)
+	f(m, Done{Operation: "chat", Provider: "q", Model: "m", Status: 200}, false)
+	f(m, one, false)
+	f(m, Done{Operation: "chat", Provider: "p", Model: "other", Status: 200}, false)
+	f(m, one, false)
+	f(m, Done{Operation: "chat", Provider: "p", Model: "m", Status: 500}, false)
+	f(m, one, false)
+	f(other, one, false)
+	f(other, one, true)
 }
 
 func TestNames(t *testing.T) {
