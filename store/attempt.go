@@ -49,15 +49,8 @@ func (r *UsageRow) Shares(each func(Share)) {
 	s := Share{
 		Provider: r.Provider, Account: r.Account, AccountID: r.AccountID, Model: r.UpstreamModel, UsageSource: r.UsageSource,
 		PriceVersion: r.PriceVersion, PriceSource: r.PriceSource, PriceKind: r.PriceKind,
-		Sum: Total{Requests: 1, Tokens: r.Tokens, UnconfirmedNano: r.Unconfirmed(), UnconfirmedTokens: r.UnconfirmedTokens, Duration: r.Duration},
 	}
-	s.Sum.CostNano, s.Sum.MarkupNano, s.AdjustedNano = r.own()
-	if r.Failed() {
-		s.Sum.Errors = 1
-	}
-	if r.Uncertain() {
-		s.Sum.Estimated = 1
-	}
+	s.Sum, s.AdjustedNano = r.Own()
 	each(s)
 	for i := range r.kept() {
 		a := &r.Attempts[i]
@@ -70,6 +63,20 @@ func (r *UsageRow) Shares(each func(Share)) {
 			each(s)
 		}
 	}
+}
+
+// Own is what the row comes to without the attempts that have Spent, and the part of its
+// cost that corrections made.
+func (r *UsageRow) Own() (t Total, adjusted int64) {
+	t = Total{Requests: 1, Tokens: r.Tokens, UnconfirmedNano: r.Unconfirmed(), UnconfirmedTokens: r.UnconfirmedTokens, Duration: r.Duration}
+	t.CostNano, t.MarkupNano, adjusted = r.own()
+	if r.Failed() {
+		t.Errors = 1
+	}
+	if r.Uncertain() {
+		t.Estimated = 1
+	}
+	return t, adjusted
 }
 
 // Cost is what the attempt cost, corrections of its Spent included.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -15,22 +16,12 @@ var ErrCorrupt = errors.New("corrupt record")
 // may be reused. A version it does not know gives an error that wraps ErrNewer,
 // anything else that is wrong one that wraps ErrCorrupt; it never panics.
 func DecodeEntry(b []byte, e *Entry) error {
-	e.Row = nil // may be somebody's still
-	err := DecodeWhole(b, e)
-	e.Encoded = ""
-	return err
-}
-
-// DecodeWhole is DecodeEntry, keeps the row's stored form with it, and decodes the row
-// into e.Row if there is one before.
-func DecodeWhole(b []byte, e *Entry) error {
 	if len(b) == 0 {
 		return fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
 	}
 	if !known(b[0]) {
 		return fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
 	}
-	row := e.Row
 	*e = Entry{}
 	r := reader{s: string(b), at: 1}
 	for r.next() {
@@ -51,18 +42,9 @@ func DecodeWhole(b []byte, e *Entry) error {
 			m.hold(e.Hold)
 			r.fail(m.err)
 		case entryRow:
-			if row == nil {
-				row = new(UsageRow)
-			}
-			e.Row = row
-			attempts := row.Attempts[:0]
-			*row = UsageRow{Attempts: attempts}
+			e.Row = &UsageRow{}
 			m := r.message()
-			e.Encoded = m.s
-			m.versionedRow(row)
-			if len(row.Attempts) == 0 {
-				row.Attempts = nil
-			}
+			m.versionedRow(e.Row)
 			r.fail(m.err)
 		case entryDelta:
 			e.DeltaNano = protowire.DecodeZigZag(r.uint())
@@ -366,41 +348,47 @@ func (r *reader) pair() (k, v string) {
 	return k, v
 }
 
-// PeekEntry reads the position and the kind of an entry without the rest of it,
-// and without allocating. Errors are as of DecodeEntry.
-func PeekEntry(b []byte) (seq uint64, kind EntryKind, err error) {
+// DecodeRows gives the settles among entries that have Encoded alone their Row.
+func DecodeRows(entries []Entry) error {
+	for i := range entries {
+		if e := &entries[i]; e.Row == nil && e.Encoded != nil {
+			e.Row = &UsageRow{}
+			if err := DecodeRow(e.Encoded, e.Row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// PeekEntry reads the position, kind and time of an entry and where in b its row is, and
+// nothing else, without allocating. Errors are as of DecodeEntry, but of the row's own.
+func PeekEntry(b []byte, e *Entry) error {
 	if len(b) == 0 {
-		return 0, 0, fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
+		return fmt.Errorf("cannot decode entry: empty: %w", ErrCorrupt)
 	}
 	if !known(b[0]) {
-		return 0, 0, fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
+		return fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
 	}
-	for b = b[1:]; len(b) > 0 && (seq == 0 || kind == 0); {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			break
+	*e = Entry{}
+	w := walker{rest: b[1:]}
+	for w.next() {
+		switch {
+		case w.typ == protowire.VarintType && w.num == entrySeq:
+			e.Seq = w.v
+		case w.typ == protowire.VarintType && w.num == entryKind && w.v <= math.MaxUint8:
+			e.Kind = EntryKind(w.v)
+		case w.typ == protowire.Fixed64Type && w.num == entryTime:
+			e.Time = time.Unix(0, int64(w.v)).UTC()
+		case w.typ == protowire.BytesType && w.num == entryRow:
+			e.Encoded = w.text
 		}
-		b = b[n:]
-		if typ == protowire.VarintType && (num == entrySeq || num == entryKind) {
-			v, m := protowire.ConsumeVarint(b)
-			if m < 0 || num == entryKind && v > math.MaxUint8 {
-				break
-			}
-			if num == entrySeq {
-				seq = v
-			} else {
-				kind = EntryKind(v)
-			}
-			b = b[m:]
-			continue
-		}
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			break
-		}
-		b = b[n:]
 	}
-	if seq == 0 || kind == 0 {
-		return 0, 0, fmt.Errorf("cannot decode entry: it has no position or kind: %w", ErrCorrupt)
+	switch {
+	case w.bad || e.Seq == 0 || e.Kind == 0:
+		return fmt.Errorf("cannot decode entry: it has no position or kind, or is cut short: %w", ErrCorrupt)
+	case e.Kind == EntrySettle && len(e.Encoded) == 0:
+		return fmt.Errorf("cannot decode entry: a settle without a row: %w", ErrCorrupt)
 	}
-	return seq, kind, nil
+	return nil
 }

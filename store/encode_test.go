@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"reflect"
@@ -150,19 +151,6 @@ func TestEncodeText(t *testing.T) {
 	}
 }
 
-// What DecodeWhole keeps of a row is what AppendRow would make of it.
-func TestDecodeWhole(t *testing.T) {
-	for _, row := range []*UsageRow{fullRow(), {RequestID: "r"}} {
-		var e Entry
-		if err := DecodeWhole(AppendEntry(nil, &Entry{Boot: "B", Seq: 1, Kind: EntrySettle, Row: row}), &e); err != nil {
-			t.Fatal(err)
-		}
-		if want := string(AppendRow(nil, e.Row)); e.Encoded != want || want == "" {
-			t.Errorf("kept %q, want %q", e.Encoded, want)
-		}
-	}
-}
-
 func TestCleanText(t *testing.T) {
 	f := func(in string, max int, want string) {
 		t.Helper()
@@ -251,6 +239,13 @@ func FuzzLedgerRecord(f *testing.F) {
 		}
 		// What was read may hold text that the encoder cleans; from then on nothing changes.
 		once := AppendEntry(nil, &e)
+		var peeked Entry
+		if err := PeekEntry(once, &peeked); e.Seq > 0 && (err != nil || peeked.Seq != e.Seq || peeked.Kind != e.Kind) {
+			t.Fatalf("peeked at %+v (%v), want %+v", peeked, err, e)
+		}
+		if peeked.Encoded != nil {
+			sameGist(t, new(Gist), peeked.Encoded)
+		}
 		var again Entry
 		if err := DecodeEntry(once, &again); err != nil {
 			t.Fatalf("cannot read what was written: %v", err)
@@ -289,22 +284,38 @@ func BenchmarkDecodeEntry(b *testing.B) {
 func TestPeekEntry(t *testing.T) {
 	for _, e := range []Entry{
 		{Boot: "B", Seq: 7, Kind: EntryHold, RequestID: "r", Hold: &Hold{Model: "m"}},
-		{Boot: "B", Seq: 1 << 40, Kind: EntrySettle, RequestID: "r", Row: &UsageRow{RequestID: "r"}},
+		{Boot: "B", Seq: 1 << 40, Kind: EntrySettle, Time: when, RequestID: "r", Row: fullRow()},
 		{Seq: 1, Kind: EntryVoid},
 	} {
 		b := AppendEntry(nil, &e)
-		seq, kind, err := PeekEntry(b)
-		if err != nil || seq != e.Seq || kind != e.Kind {
-			t.Errorf("%v: %d %d %v", e.Kind, seq, kind, err)
+		got := Entry{Note: "of before"}
+		if err := PeekEntry(b, &got); err != nil || got.Seq != e.Seq || got.Kind != e.Kind || !got.Time.Equal(e.Time) || got.Note != "" {
+			t.Errorf("%v: %+v %v", e.Kind, got, err)
+		}
+		if e.Row != nil {
+			if want := AppendRow(nil, e.Row); !bytes.Equal(got.Encoded, want) {
+				t.Errorf("%v: row %q, want %q", e.Kind, got.Encoded, want)
+			}
+			entries := []Entry{got, {Kind: EntryVoid}}
+			if err := DecodeRows(entries); err != nil || !reflect.DeepEqual(entries[0].Row, e.Row) || entries[1].Row != nil {
+				t.Errorf("%+v, %v", entries, err)
+			}
 		}
 		for cut := range b[:4] {
-			if _, _, err := PeekEntry(b[:cut]); err == nil {
+			if PeekEntry(b[:cut], &got) == nil {
 				t.Errorf("%v cut at %d is taken", e.Kind, cut)
 			}
 		}
 	}
-	if _, _, err := PeekEntry([]byte{99, 1}); err == nil {
+	var e Entry
+	if PeekEntry([]byte{99, 1}, &e) == nil {
 		t.Error("an unknown version is taken")
+	}
+	if err := PeekEntry(AppendEntry(nil, &Entry{Seq: 1, Kind: EntrySettle}), &e); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a settle without a row: %v", err)
+	}
+	if err := DecodeRows([]Entry{{Kind: EntrySettle, Encoded: []byte{99}}}); !errors.Is(err, ErrNewer) {
+		t.Errorf("a row of another version: %v", err)
 	}
 }
 

@@ -25,10 +25,13 @@ func (t *Total) Numbers() [22]*int64 {
 
 // RowTime is the time that the row of a settle is kept under, UTC: its own, else
 // the entry's, within 1970 to 2261.
-func (e *Entry) RowTime() time.Time {
-	t := e.Row.Time
+func (e *Entry) RowTime() time.Time { return RowTime(e.Row.Time, e.Time) }
+
+// RowTime is Entry.RowTime of the times of a row and its entry.
+func RowTime(row, entry time.Time) time.Time {
+	t := row
 	if t.IsZero() {
-		t = e.Time
+		t = entry
 	}
 	if sec := t.Unix(); sec < 0 {
 		t = time.Unix(0, 0)

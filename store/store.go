@@ -73,7 +73,8 @@ type Store interface {
 	// Append applies ledger entries: rows, roll-ups and the applied position of each
 	// boot in one transaction a file. It is idempotent: an entry whose Seq is not
 	// above its boot's applied position is skipped. Entries of a boot come in order. They,
-	// their rows and the rows' attempts are used again when it has returned; text is not.
+	// and what they hold, are used again when it has returned; text is not. A settle may
+	// have its row's stored form alone (DecodeRows).
 	Append(ctx context.Context, entries []Entry) error
 	// Applied returns the applied position of each boot.
 	Applied(ctx context.Context) (map[string]uint64, error)

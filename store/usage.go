@@ -26,9 +26,9 @@ type Entry struct {
 	RequestID string
 	Hold      *Hold     // EntryHold
 	Row       *UsageRow // EntrySettle
-	// Encoded is what AppendRow makes of Row, where DecodeWhole has read it; "": not known.
-	// It is not part of the entry's stored form.
-	Encoded string
+	// Encoded is the stored form of the row (AppendRow), where PeekEntry has found it. A
+	// store is given Row, Encoded or both; it is not part of the entry's stored form.
+	Encoded []byte
 	// What follows is of EntryAdjust. DeltaNano, MarkupNano and UnconfirmedNano are
 	// changes of the row's amounts of that name; any change of the last ends the
 	// row's unconfirmed charge. Day is the UTC day of the row; a zero Day is found by

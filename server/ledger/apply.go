@@ -24,9 +24,9 @@ type tail struct {
 	seg     *segment
 	file    *os.File
 	frames  frames
-	last    uint64            // seq of the last entry read
-	entries []store.Entry     // read, not applied yet
-	rows    []*store.UsageRow // of entries that are applied, to be used again
+	pages   pages
+	last    uint64        // seq of the last entry read
+	entries []store.Entry // read, not applied yet; their rows are in pages
 }
 
 // applyLoop feeds the store: at most applyBatch entries at a time, gathered for
@@ -196,44 +196,30 @@ func (l *Ledger) gather() error {
 	return nil
 }
 
-// recycle empties entries and keeps their rows for the next.
+// recycle empties entries and keeps their memory for the next.
 func (t *tail) recycle() {
-	clear(t.rows)
-	t.rows = t.rows[:0]
-	for i := range t.entries {
-		if row := t.entries[i].Row; row != nil {
-			t.rows = append(t.rows, row)
-		}
-	}
-	clear(t.entries)
 	t.entries = t.entries[:0]
+	t.pages.release()
 }
 
 // decode adds an entry of this boot to those for the store. Holds and voids only move
-// its position: nothing else is read of them, and the last will do.
+// its position: the last will do. Of rows the store is given the stored form alone.
 func (t *tail) decode(boot string, payload []byte) (seq uint64, err error) {
-	seq, kind, err := store.PeekEntry(payload)
-	if err != nil {
-		return 0, err
-	}
 	n := len(t.entries)
 	if n > 0 && moves(t.entries[n-1].Kind) {
 		n--
 	}
 	t.entries = append(t.entries[:n], store.Entry{})
 	e := &t.entries[n]
-	if moves(kind) {
-		e.Boot, e.Seq, e.Kind = boot, seq, kind
-		return seq, nil
+	err = store.PeekEntry(payload, e)
+	if err == nil && e.Kind == store.EntryAdjust {
+		err = store.DecodeEntry(payload, e)
 	}
-	if k := len(t.rows); k > 0 {
-		e.Row = t.rows[k-1]
-		t.rows = t.rows[:k-1]
-	}
-	if err := store.DecodeWhole(payload, e); err != nil {
+	if err != nil {
 		t.entries = t.entries[:n]
 		return 0, err
 	}
+	e.Boot = boot
 	return e.Seq, nil
 }
 
@@ -263,7 +249,7 @@ func (t *tail) open(seg *segment) error {
 		return fmt.Errorf("cannot read log back: %w", err)
 	}
 	t.seg, t.file = seg, f
-	t.frames = frames{src: f, off: headerSize, salt: seg.salt, buf: t.frames.buf[:0]}
+	t.frames = frames{src: f, off: headerSize, salt: seg.salt, pages: &t.pages}
 	return nil
 }
 

@@ -59,6 +59,9 @@ func (s *memStore) Append(_ context.Context, entries []store.Entry) error {
 			return errDown
 		}
 	}
+	if err := store.DecodeRows(entries); err != nil {
+		return err
+	}
 	s.appends++
 	s.largest = max(s.largest, len(entries))
 	for _, e := range entries {
@@ -70,7 +73,7 @@ func (s *memStore) Append(_ context.Context, entries []store.Entry) error {
 		if e.Kind == store.EntrySettle {
 			row := *e.Row
 			row.Attempts = slices.Clone(row.Attempts)
-			s.rows[e.RequestID] = append(s.rows[e.RequestID], row)
+			s.rows[row.RequestID] = append(s.rows[row.RequestID], row)
 		}
 	}
 	return nil

@@ -117,9 +117,36 @@ type frames struct {
 	salt uint32
 	buf  []byte // holds src[at:at+len(buf)]
 	at   int64
+	// pages, if set, keeps what was read: payloads stay valid until it lets go of them.
+	pages *pages
 }
 
-// next returns the payload of the next frame, valid until the call after.
+// pages are buffers in use, and others to be used again.
+type pages struct{ used, free [][]byte }
+
+// next returns a buffer of at least n bytes, which stays in use like those before.
+func (p *pages) next(n int64) (b []byte) {
+	if last := len(p.free) - 1; last >= 0 {
+		b, p.free = p.free[last], p.free[:last]
+	}
+	if int64(cap(b)) < n {
+		b = make([]byte, n)
+	}
+	p.used = append(p.used, b)
+	return b
+}
+
+// release lets go of all buffers but the last, which may hold what is to come.
+func (p *pages) release() {
+	if last := len(p.used) - 1; last > 0 {
+		p.free = append(p.free, p.used[:last]...)
+		p.used[0] = p.used[last]
+		clear(p.used[1:])
+		p.used = p.used[:1]
+	}
+}
+
+// next returns the payload of the next frame, valid until the call after if no pages are kept.
 // errEnd and errTorn end the segment; other errors come from reading.
 func (f *frames) next() ([]byte, error) {
 	head, err := f.window(frameHead)
@@ -157,7 +184,9 @@ func (f *frames) window(n int) ([]byte, error) {
 		return f.buf[i : i+int64(n) : i+int64(n)], nil
 	}
 	want := min(max(int64(n), readChunk), f.end-f.off)
-	if int64(cap(f.buf)) < want {
+	if f.pages != nil {
+		f.buf = f.pages.next(want)
+	} else if int64(cap(f.buf)) < want {
 		f.buf = make([]byte, want)
 	}
 	f.buf, f.at = f.buf[:want], f.off

@@ -28,11 +28,19 @@ type adjustment struct {
 	found bool
 }
 
+// A change is an entry on its way to the file of its day.
+type change struct {
+	entry *store.Entry
+	// Of a settle: the row as it is kept, its time and the words it is found by.
+	row          []byte
+	nano         int64
+	byReq, byKey uint64
+}
+
 // A batch is one Append on its way.
 type batch struct {
-	days    map[string]*[]*store.Entry
-	rows    []*store.UsageRow
-	times   []time.Time // RowTime of each of rows
+	days    map[string]*[]change
+	sums    tallied
 	adjusts []*adjustment
 	high    map[string]uint64 // applied positions after it
 }
@@ -70,14 +78,14 @@ func (s *Store) Append(ctx context.Context, entries []store.Entry) (err error) {
 	return s.appendSums(b)
 }
 
-// sort drops what is applied already and sorts the rest by the days it belongs to.
+// sort drops what is applied already, sorts the rest by the days it belongs to, and sums
+// the rows up.
 func (s *Store) sort(entries []store.Entry) (*batch, error) {
-	b := &batch{days: map[string]*[]*store.Entry{}, high: map[string]uint64{}}
-	b.rows, b.times = make([]*store.UsageRow, 0, len(entries)), make([]time.Time, 0, len(entries))
+	b := &batch{days: map[string]*[]change{}, sums: newTallied(), high: map[string]uint64{}}
 	var boot string            // of the entry before
 	var high uint64            // and what is applied of it
 	var here map[string]string // request id → day, for adjustments of rows of this batch
-	var day *[]*store.Entry    // of the settle before
+	var day *[]change          // of the settle before
 	var dayStart, dayEnd int64
 	for i := range entries {
 		e := &entries[i]
@@ -90,19 +98,22 @@ func (s *Store) sort(entries []store.Entry) (*batch, error) {
 		b.high[e.Boot], high = e.Seq, e.Seq
 		switch e.Kind {
 		case store.EntrySettle:
-			if e.Row == nil {
-				return nil, fmt.Errorf("cannot append entry %s/%d: a settle without a row: %w", e.Boot, e.Seq, store.ErrCorrupt)
+			c, err := s.settle(e)
+			if err != nil {
+				return nil, fmt.Errorf("cannot append entry %s/%d: %w", e.Boot, e.Seq, err)
 			}
-			t := e.RowTime()
-			if n := t.UnixNano(); day == nil || n < dayStart || n >= dayEnd {
-				start := t.Truncate(24 * time.Hour)
-				day, dayStart, dayEnd = b.day(start.Format(dayLayout)), start.UnixNano(), start.Add(24*time.Hour).UnixNano()
+			if day == nil || c.nano < dayStart || c.nano >= dayEnd {
+				start := time.Unix(0, c.nano).UTC().Truncate(24 * time.Hour)
+				day, dayStart, dayEnd = b.day(start.Format(dayLayout), len(entries)-i), start.UnixNano(), start.Add(24*time.Hour).UnixNano()
 			}
-			*day = append(*day, e)
-			b.rows, b.times = append(b.rows, e.Row), append(b.times, t)
+			*day = append(*day, c)
+			b.sums.add(&s.gist)
 		case store.EntryAdjust:
 			if here == nil {
-				here = settledDays(entries)
+				var err error
+				if here, err = settledDays(entries); err != nil {
+					return nil, err
+				}
 			}
 			day, err := s.dayOf(e, here)
 			if err != nil {
@@ -112,30 +123,69 @@ func (s *Store) sort(entries []store.Entry) (*batch, error) {
 				s.log.Warn("correction of a row that is not kept", "request_id", e.RequestID)
 				continue
 			}
-			of := b.day(day)
-			*of = append(*of, e)
+			of := b.day(day, 1)
+			*of = append(*of, change{entry: e})
 			b.adjusts = append(b.adjusts, &adjustment{entry: e})
 		}
 	}
 	return b, nil
 }
 
-// day returns the list of a day's entries.
-func (b *batch) day(day string) *[]*store.Entry {
-	if b.days[day] == nil {
-		b.days[day] = new([]*store.Entry)
+// settle reads the row of e into s.gist, with the time that it is kept under.
+func (s *Store) settle(e *store.Entry) (change, error) {
+	g, c := &s.gist, change{entry: e, row: e.Encoded}
+	if c.row == nil {
+		if e.Row == nil {
+			return c, fmt.Errorf("a settle without a row: %w", store.ErrCorrupt)
+		}
+		c.row = store.AppendRow(nil, e.Row)
 	}
-	return b.days[day]
+	if err := g.Read(c.row); err != nil {
+		return c, err
+	}
+	t := store.RowTime(g.Time, e.Time)
+	if !t.Equal(g.Time) {
+		var row store.UsageRow
+		if err := store.DecodeRow(c.row, &row); err != nil {
+			return c, err
+		}
+		row.Time, g.Time = t, t
+		c.row = store.AppendRow(nil, &row)
+	}
+	c.nano, c.byReq, c.byKey = t.UnixNano(), requestWord(g.ID), s.keyWord(g.KeyID)
+	return c, nil
 }
 
-func settledDays(entries []store.Entry) map[string]string {
+// keyWord is wordOf, which remembers the key asked for last.
+func (s *Store) keyWord(id string) uint64 {
+	if id != s.keyID || s.keyIs == 0 {
+		s.keyID, s.keyIs = id, wordOf(id)
+	}
+	return s.keyIs
+}
+
+// day returns the list of a day's changes, of which so many may come.
+func (b *batch) day(day string, room int) *[]change {
+	of := b.days[day]
+	if of == nil {
+		list := make([]change, 0, room)
+		of = &list
+		b.days[day] = of
+	}
+	return of
+}
+
+func settledDays(entries []store.Entry) (map[string]string, error) {
+	if err := store.DecodeRows(entries); err != nil {
+		return nil, err
+	}
 	days := map[string]string{}
 	for i := range entries {
 		if e := &entries[i]; e.Kind == store.EntrySettle && e.Row != nil {
 			days[e.Row.RequestID] = e.RowTime().Format(dayLayout)
 		}
 	}
-	return days
+	return days, nil
 }
 
 // dayOf finds the day of the row that e corrects: it says so, or the row is in this
@@ -190,7 +240,7 @@ func daysOfID(id string) []string {
 func (s *Store) appendDay(day string, b *batch) error {
 	entries := *b.days[day]
 	// A row that is not kept any more needs no file to be corrected in.
-	create := slices.ContainsFunc(entries, func(e *store.Entry) bool { return e.Kind == store.EntrySettle })
+	create := slices.ContainsFunc(entries, func(c change) bool { return c.row != nil })
 	f, err := s.days.acquire(day, create)
 	if errors.Is(err, errNoDay) {
 		s.log.Warn("correction of rows that are not kept", "day", day, "corrections", len(entries))
@@ -201,9 +251,9 @@ func (s *Store) appendDay(day string, b *batch) error {
 	}
 	defer s.days.release(f)
 	err = f.db.Update(func(tx *bbolt.Tx) error {
-		w := newDayWriter(tx, &s.values)
-		for _, e := range entries {
-			if err := w.write(e, b); err != nil {
+		w := newDayWriter(tx)
+		for i := range entries {
+			if err := w.write(&entries[i], b); err != nil {
 				return err
 			}
 		}
@@ -223,42 +273,6 @@ type dayWriter struct {
 	seen        map[string]*bootState
 	last        string // boot of the entry before
 	state       *bootState
-	values      *values
-}
-
-// values is where keys and values of one transaction live until its commit, in pieces
-// that the next uses again.
-type values struct {
-	pieces [][]byte
-	used   int // full ones
-}
-
-const (
-	valuePiece = 256 << 10
-	keptPieces = 8 // as much as a busy gateway's batch
-)
-
-// begin forgets what a transaction before has used.
-func (v *values) begin() {
-	if len(v.pieces) > keptPieces {
-		clear(v.pieces[keptPieces:])
-		v.pieces = v.pieces[:keptPieces]
-	}
-	v.used = 0
-	for i := range v.pieces {
-		v.pieces[i] = v.pieces[i][:0]
-	}
-}
-
-// piece returns where to append something of at most 4 KB, or else more than that.
-func (v *values) piece() *[]byte {
-	if v.used < len(v.pieces) && cap(v.pieces[v.used])-len(v.pieces[v.used]) < 4<<10 {
-		v.used++
-	}
-	if v.used == len(v.pieces) {
-		v.pieces = append(v.pieces, make([]byte, 0, valuePiece))
-	}
-	return &v.pieces[v.used]
 }
 
 type bootState struct {
@@ -267,10 +281,9 @@ type bootState struct {
 	changed bool
 }
 
-func newDayWriter(tx *bbolt.Tx, v *values) *dayWriter {
-	v.begin()
+func newDayWriter(tx *bbolt.Tx) *dayWriter {
 	w := &dayWriter{
-		values: v, tx: tx, rows: tx.Bucket(bRows), boots: tx.Bucket(bBoots), seen: map[string]*bootState{},
+		tx: tx, rows: tx.Bucket(bRows), boots: tx.Bucket(bBoots), seen: map[string]*bootState{},
 	}
 	// Rows come nearly in the order of their keys: full pages suit them.
 	w.rows.FillPercent = 0.9
@@ -304,7 +317,8 @@ func (w *dayWriter) boot(id string) (*bootState, error) {
 	return st, nil
 }
 
-func (w *dayWriter) write(e *store.Entry, b *batch) error {
+func (w *dayWriter) write(c *change, b *batch) error {
+	e := c.entry
 	st, err := w.boot(e.Boot)
 	if err != nil {
 		return err
@@ -319,34 +333,12 @@ func (w *dayWriter) write(e *store.Entry, b *batch) error {
 	if again {
 		return nil
 	}
-	return w.insert(e, st)
-}
-
-func (w *dayWriter) insert(e *store.Entry, st *bootState) error {
-	row, encoded := e.Row, e.Encoded
-	t := e.RowTime()
-	if !t.Equal(row.Time) {
-		copied := *row
-		copied.Time = t
-		row, encoded = &copied, ""
-	}
-	piece := w.values.piece()
-	b := *piece
-	at := len(b)
-	b = binary.BigEndian.AppendUint64(b, uint64(t.UnixNano()))
-	b = binary.BigEndian.AppendUint16(b, st.index)
-	b = append48(b, e.Seq)
-	if encoded != "" {
-		b = append(b, encoded...)
-	} else {
-		b = store.AppendRow(b, row)
-	}
-	*piece = b
-	key, value := b[at:at+rowKeyLen:at+rowKeyLen], b[at+rowKeyLen:len(b):len(b)]
-	if err := w.rows.Put(key, value); err != nil {
+	key := posting{hi: uint64(c.nano), lo: uint64(st.index)<<48 | e.Seq&(1<<48-1)}
+	var k [rowKeyLen]byte
+	if err := w.rows.Put(key.appendKey(k[:0]), c.row); err != nil {
 		return err
 	}
-	return w.index.add(row, key)
+	return w.index.add(c.byReq, c.byKey, key)
 }
 
 func append48(b []byte, v uint64) []byte {

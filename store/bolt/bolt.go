@@ -99,7 +99,9 @@ type Store struct {
 	append  sync.Mutex
 	applied map[string]uint64 // committed positions of gateway.db
 	unsure  bool              // a commit failed: applied may not be what the file says
-	values  values            // of the day's rows being written
+	gist    store.Gist        // of the row being sorted
+	keyID   string            // the key asked for last
+	keyIs   uint64            // and its word
 	series  map[dims]uint32   // some of bSeriesOf
 	names   map[string]string // some of bKeyNames
 }

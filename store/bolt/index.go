@@ -63,7 +63,7 @@ func rowKeyPosting(word uint64, key []byte) posting {
 }
 
 // wordOf is FNV-1a of the text as it is recorded.
-func wordOf(s string) uint64 {
+func wordOf[T string | []byte](s T) uint64 {
 	h := uint64(14695981039346656037)
 	for i := 0; i < len(s); i++ {
 		h = (h ^ uint64(s[i])) * 1099511628211
@@ -71,12 +71,9 @@ func wordOf(s string) uint64 {
 	return h
 }
 
-// requestWord is the word of a request id: that of its last 8 characters, so that
-// it is found by these as well.
-func requestWord(id string) uint64 {
-	id = text(id)
-	return wordOf(id[max(0, len(id)-tailLen):])
-}
+// requestWord is the word of a request id as it is recorded: that of its last 8
+// characters, so that it is found by these as well.
+func requestWord[T string | []byte](id T) uint64 { return wordOf(id[max(0, len(id)-tailLen):]) }
 
 const tailLen = 8
 
@@ -134,9 +131,12 @@ type indexWriter struct {
 	byReq, byKey []posting
 }
 
-func (w *indexWriter) add(row *store.UsageRow, key []byte) error {
-	w.byReq = append(w.byReq, rowKeyPosting(requestWord(row.RequestID), key))
-	w.byKey = append(w.byKey, rowKeyPosting(wordOf(text(row.KeyID)), key))
+// add notes by which words the row of a key is found.
+func (w *indexWriter) add(byReq, byKey uint64, key posting) error {
+	key.word = byReq
+	w.byReq = append(w.byReq, key)
+	key.word = byKey
+	w.byKey = append(w.byKey, key)
 	if w.count%slotRows+uint64(len(w.byReq)) == slotRows {
 		return w.flush()
 	}
@@ -198,8 +198,8 @@ func findRow(tx *bbolt.Tx, id string) ([]byte, *store.UsageRow, error) {
 // characters, in no order.
 func eachRequest(tx *bbolt.Tx, id string, f func(key []byte, row *store.UsageRow)) error {
 	rows, c := tx.Bucket(bRows), tx.Bucket(bIndex).Cursor()
-	first := posting{word: requestWord(id)}
 	tail := text(id)
+	first := posting{word: requestWord(tail)}
 	tail = tail[max(0, len(tail)-tailLen):]
 	for k, v := c.Last(); k != nil; k, v = c.Prev() {
 		slot, err := viewSlot(v)

@@ -20,16 +20,14 @@ const slotSeconds = 15 * 60
 // dims are what roll-ups are kept apart by.
 type dims struct{ key, model, provider, account, end, group string }
 
+// dimsOf returns the dims of a row that was read from its stored form, whose text is clean.
 func dimsOf(r *store.UsageRow) dims {
-	return dims{
-		key: text(r.KeyID), model: text(r.Model), provider: text(r.Provider),
-		account: text(r.Account), end: text(r.EndReason), group: text(r.Group),
-	}
+	return dims{key: r.KeyID, model: r.Model, provider: r.Provider, account: r.Account, end: r.EndReason, group: r.Group}
 }
 
 // at returns the dims of a part of the row that d is of.
 func (d dims) at(provider, account string) dims {
-	d.provider, d.account = text(provider), text(account)
+	d.provider, d.account = provider, account
 	return d
 }
 
@@ -169,7 +167,8 @@ func (s *Store) sumsWriter(tx *bbolt.Tx) *sumsWriter {
 
 // appendSums adds a batch to the roll-ups and moves the applied positions.
 func (s *Store) appendSums(b *batch) error {
-	cells, names, seen := b.cells()
+	b.sums.correct(b.adjusts)
+	cells, names, seen := b.sums.cells, b.sums.names, b.sums.seen
 	var learnt map[dims]uint32
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		w := s.sumsWriter(tx)
@@ -245,47 +244,65 @@ func (s *Store) remember(b *batch, learnt map[dims]uint32, names map[string]stri
 	}
 }
 
-// cells sums the rows and corrections of a batch by roll-up, and notes the names of
-// keys and the durations of what each of the sums is of.
-func (b *batch) cells() (map[cell]*sums, map[string]string, map[*sums][]observation) {
-	cells, names, seen := map[cell]*sums{}, map[string]string{}, map[*sums][]observation{}
-	var last cell // neighbours often are of the same
-	var lastSum *sums
-	at := func(c cell) *sums {
-		if lastSum != nil && c == last {
-			return lastSum
-		}
-		sum := cells[c]
-		if sum == nil {
-			sum = new(sums)
-			cells[c] = sum
-		}
-		last, lastSum = c, sum
-		return sum
+// tallied is what a batch adds to the roll-ups.
+type tallied struct {
+	cells map[cell]*sums
+	names map[string]string // of keys
+	seen  map[*sums][]observation
+	// Neighbours often are of the same.
+	last      cell
+	sum       *sums
+	key, name string
+}
+
+func newTallied() tallied {
+	return tallied{cells: map[cell]*sums{}, names: map[string]string{}, seen: map[*sums][]observation{}}
+}
+
+func (t *tallied) at(c cell) *sums {
+	if t.sum != nil && c == t.last {
+		return t.sum
 	}
-	for i, r := range b.rows {
-		d := dimsOf(r)
-		r.Shares(func(s store.Share) {
-			sum := at(cell{slotOf(b.times[i]), d.at(s.Provider, s.Account)})
-			sum.addTotal(&s.Sum)
-			if s.Attempt == 0 {
-				store.Observe(r, func(which, bucket uint8) { seen[sum] = append(seen[sum], observation{which, bucket}) })
+	sum := t.cells[c]
+	if sum == nil {
+		sum = new(sums)
+		t.cells[c] = sum
+	}
+	t.last, t.sum = c, sum
+	return sum
+}
+
+// add counts a row, and the durations of what its own sum is of.
+func (t *tallied) add(g *store.Gist) {
+	slot, d := slotOf(g.Time), dimsOf(&g.UsageRow)
+	own, _ := g.Own()
+	sum := t.at(cell{slot, d})
+	sum.addTotal(&own)
+	store.Observe(&g.UsageRow, func(which, bucket uint8) { t.seen[sum] = append(t.seen[sum], observation{which, bucket}) })
+	if len(g.Attempts) > 0 { // some have Spent
+		g.Shares(func(s store.Share) {
+			if s.Attempt > 0 {
+				t.at(cell{slot, d.at(s.Provider, s.Account)}).addTotal(&s.Sum)
 			}
 		})
-		if d.key != "" && (i == 0 || r.KeyID != b.rows[i-1].KeyID || r.KeyName != b.rows[i-1].KeyName) {
-			names[d.key] = text(r.KeyName)
-		}
 	}
-	for _, a := range b.adjusts {
+	if g.KeyID != "" && (g.KeyID != t.key || g.KeyName != t.name) {
+		t.key, t.name = g.KeyID, g.KeyName
+		t.names[t.key] = t.name
+	}
+}
+
+// correct counts the corrections of rows that were found.
+func (t *tallied) correct(adjusts []*adjustment) {
+	for _, a := range adjusts {
 		if a.found {
-			sum := at(cell{slotOf(a.time), a.dims})
+			sum := t.at(cell{slotOf(a.time), a.dims})
 			sum.cost = store.AddNano(sum.cost, a.entry.DeltaNano)
 			sum.markup = store.AddNano(sum.markup, a.entry.MarkupNano)
 			sum.unconfirmed = store.AddNano(sum.unconfirmed, a.entry.UnconfirmedNano)
 			sum.heldTokens = store.AddNano(sum.heldTokens, a.entry.UnconfirmedTokens)
 		}
 	}
-	return cells, names, seen
 }
 
 // addAll adds the cells in the order of their keys, so that neighbours meet the same page.

@@ -60,6 +60,9 @@ func (s *Store) Append(ctx context.Context, entries []store.Entry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := store.DecodeRows(entries); err != nil {
+		return fmt.Errorf("cannot append usage: %w", err)
+	}
 	s.caches.Lock()
 	defer s.caches.Unlock()
 	err := s.append(ctx, entries)
