@@ -25,6 +25,9 @@ type figure struct {
 }
 
 var figures = []figure{
+	{"key and durable ledger alone: CPU a request, 1 KB, closed, 64 connections", "1 KB", "unlimited", "µs", cpuRequest, false, 1.8, 2.4},
+	{"the same, 10 KB in and out", "10 KB", "unlimited", "µs", cpuRequest, false, 1.8, 1.8},
+	{"the same, a relayed chunk, 200 streams", "streams", "unlimited", "µs", cpuChunk, false, 1.3, 1.6},
 	{"CPU a request, 1 KB, closed, 64 connections", "1 KB", "gateway", "µs", cpuRequest, false, 1.5, 3.1},
 	{"CPU a request, 10 KB in and out, closed, 64", "10 KB", "gateway", "µs", cpuRequest, false, 1.3, 1.9},
 	{"the same, translated chat → Anthropic, 1 KB", "1 KB", "translated", "µs", cpuRequest, false, 2, 4},
@@ -64,8 +67,8 @@ type stand struct {
 }
 
 // TestFigures measures every row of the goals of docs/performance.md in one table:
-// key, limits, budgets, durable ledger and metrics on, beside a proxy with nothing on
-// ("bare") and the mock alone ("direct") in the same rounds. The long form
+// key, limits, budgets, durable ledger and metrics on ("unlimited": without limits and budgets),
+// beside a proxy with nothing on ("bare") and the mock alone ("direct") in the same rounds. The long form
 // (AI_GATEWAY_LONG=1) has three rounds of ten seconds and 10,000 streams; its figures
 // are worth something on a quiet machine. CI fails at twice what was recorded for CPU,
 // which depends on the load of the machine far less than times do.
@@ -82,10 +85,11 @@ func TestFigures(t *testing.T) {
 	g.guard(key)
 	async, asyncKey := b.gateway(t, "AI_GATEWAY_LEDGER_DURABILITY=async")
 	async.guard(asyncKey)
+	unlimited, unlimitedKey := b.gateway(t)
 	stands := []stand{
 		{"direct", "http://" + b.mock, "", "mock", b.mockPID}, {"bare", "http://" + b.bare, "", "mock", b.barePID},
 		{"gateway", g.url, key, "mock", g.cmd.Process.Pid}, {"translated", g.url, key, "claude-mock", g.cmd.Process.Pid},
-		{"async", async.url, asyncKey, "mock", async.cmd.Process.Pid},
+		{"async", async.url, asyncKey, "mock", async.cmd.Process.Pid}, {"unlimited", unlimited.url, unlimitedKey, "mock", unlimited.cmd.Process.Pid},
 	}
 	loadBefore := machineLoad()
 	got := map[string][]loaded{} // by load and stand
@@ -93,7 +97,7 @@ func TestFigures(t *testing.T) {
 	for range rounds { // in turn, so that a busy moment hits all alike
 		for _, l := range figureLoads {
 			for _, s := range stands {
-				if s.name == "async" && l.name != "1,000/s" || s.name == "translated" && strings.HasSuffix(l.name, "/s") {
+				if s.name == "async" && l.name != "1,000/s" || (s.name == "translated" || s.name == "unlimited") && strings.HasSuffix(l.name, "/s") {
 					continue
 				}
 				r := b.figure(t, s, l.args, length)
@@ -110,6 +114,7 @@ func TestFigures(t *testing.T) {
 	}
 	g.stop()
 	async.stop()
+	unlimited.stop()
 	b.memoryRow(t, &table, streams/10)
 	b.heldRow(t, &table, streams, held)
 	idleRow(t, &table, rounds)
