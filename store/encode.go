@@ -277,11 +277,20 @@ func appendAttempt(dst []byte, a *Attempt) []byte {
 func appendTokens(dst []byte, num protowire.Number, t *Tokens) []byte {
 	before := len(dst)
 	dst, at := open(dst, num)
-	for i, n := range t.counts() {
-		if n != 0 {
-			dst = appendUint(dst, protowire.Number(i+1), uint64(n))
-		}
-	}
+	dst = appendUint(dst, 1, uint64(t.Input)) // numbered as in fields
+	dst = appendUint(dst, 2, uint64(t.InputAudio))
+	dst = appendUint(dst, 3, uint64(t.InputImage))
+	dst = appendUint(dst, 4, uint64(t.CacheRead))
+	dst = appendUint(dst, 5, uint64(t.CacheWrite5m))
+	dst = appendUint(dst, 6, uint64(t.CacheWrite1h))
+	dst = appendUint(dst, 7, uint64(t.Output))
+	dst = appendUint(dst, 8, uint64(t.OutputAudio))
+	dst = appendUint(dst, 9, uint64(t.OutputImage))
+	dst = appendUint(dst, 10, uint64(t.Reasoning))
+	dst = appendUint(dst, 11, uint64(t.Images))
+	dst = appendUint(dst, 12, uint64(t.AudioMs))
+	dst = appendUint(dst, 13, uint64(t.Characters))
+	dst = appendUint(dst, 14, uint64(t.Searches))
 	if len(dst) == at {
 		return dst[:before]
 	}
@@ -361,11 +370,16 @@ func appendTag(dst []byte, num protowire.Number, typ protowire.Type) []byte {
 	return append(dst, byte(tag))
 }
 
-// appendText copies some bytes at a time and looks meanwhile whether they are plain.
+// appendText is small so that fields that are left out cost no call; so is appendUint.
 func appendText(dst []byte, num protowire.Number, s string) []byte {
 	if s == "" {
 		return dst
 	}
+	return appendFilled(dst, num, s)
+}
+
+// appendFilled copies some bytes at a time and looks meanwhile whether they are plain.
+func appendFilled(dst []byte, num protowire.Number, s string) []byte {
 	n := len(dst)
 	if len(s) >= 0x80 || cap(dst)-n < len(s)+3 {
 		return appendTextSlow(dst, num, s)
@@ -417,6 +431,10 @@ func appendUint(dst []byte, num protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return dst
 	}
+	return appendNumber(dst, num, v)
+}
+
+func appendNumber(dst []byte, num protowire.Number, v uint64) []byte {
 	const most = 2 + binary.MaxVarintLen64
 	if cap(dst)-len(dst) < most {
 		dst = slices.Grow(dst, most)
@@ -446,13 +464,15 @@ var (
 )
 
 func appendTime(dst []byte, num protowire.Number, t time.Time) []byte {
-	if t.IsZero() {
-		return dst
-	}
-	if t.Before(minTime) {
-		t = minTime
-	} else if t.After(maxTime) {
-		t = maxTime
+	if sec := t.Unix(); sec <= minTime.Unix() || sec >= maxTime.Unix() { // or it is zero
+		switch {
+		case t.IsZero():
+			return dst
+		case t.Before(minTime):
+			t = minTime
+		case t.After(maxTime):
+			t = maxTime
+		}
 	}
 	dst = appendTag(dst, num, protowire.Fixed64Type)
 	return binary.LittleEndian.AppendUint64(dst, uint64(t.UnixNano()))

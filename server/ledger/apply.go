@@ -295,7 +295,7 @@ func (l *Ledger) trim() {
 func (l *Ledger) moveHolds(seg *segment) {
 	l.mu.Lock()
 	var held []*openHold
-	for _, h := range l.holds.open {
+	for h := range l.holds.all {
 		if h.seq > 0 && h.seq <= seg.last {
 			held = append(held, h)
 		}
@@ -308,7 +308,7 @@ func (l *Ledger) moveHolds(seg *segment) {
 			return
 		}
 		for _, h := range held[i:min(i+holdChunk, len(held))] {
-			if l.holds.open[h.requestID] == h {
+			if *l.holds.find(h.requestID, h.hash) == h {
 				l.logHold(h)
 				seg.movedSeq = l.seq
 			}

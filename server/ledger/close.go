@@ -70,8 +70,8 @@ func (l *Ledger) finish(ended bool) error {
 		return nil
 	case !ended || left > 0:
 		return fmt.Errorf("cannot apply the last %d entries of the ledger in time, they are left to the next start", left)
-	case len(l.holds.open) > 0:
-		return fmt.Errorf("ledger closed with %d open holds, they are left to the next start", len(l.holds.open))
+	case l.holds.count > 0:
+		return fmt.Errorf("ledger closed with %d open holds, they are left to the next start", l.holds.count)
 	}
 	_ = l.lock.Close()
 	return l.retire(l.dir, l.o.Boot, false)

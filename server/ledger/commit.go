@@ -13,7 +13,7 @@ import (
 const defaultPace = 2 * time.Millisecond
 
 // allWait reports whether every admitted request is waiting for the next commit.
-func (l *Ledger) allWait() bool { return l.waiting > 0 && len(l.holds.open) == 0 }
+func (l *Ledger) allWait() bool { return l.waiting > 0 && l.holds.count == 0 }
 
 // A segment is one file of the log.
 type segment struct {

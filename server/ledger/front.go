@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/store"
@@ -15,6 +16,7 @@ import (
 // or has too much queued (ErrBusy); the request must then not go upstream. h is
 // copied.
 func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
+	hash := maphash.String(l.seed, requestID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -28,11 +30,12 @@ func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
 		l.stats.Rejected++
 		return ErrBusy
 	}
-	if l.holds.open[requestID] != nil {
+	added := l.holds.add(requestID, hash, h, at)
+	if added == nil {
 		l.duplicate(requestID)
 		return nil
 	}
-	l.pend(l.holds.add(requestID, h, at))
+	l.pend(added)
 	l.stats.Holds++
 	return nil
 }
@@ -93,7 +96,7 @@ func (l *Ledger) logHold(h *openHold) {
 func (l *Ledger) Attempt(requestID string, a *store.Attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.holds.open[requestID]
+	h := *l.holds.find(requestID, maphash.String(l.seed, requestID))
 	if h == nil || l.err != nil || l.closed {
 		return
 	}
@@ -122,6 +125,7 @@ func (l *Ledger) Settle(row *store.UsageRow) error {
 
 // settle queues the row and returns the batch to wait for, nil for none.
 func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
+	hash := maphash.String(l.seed, row.RequestID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for async := l.o.Durability == DurabilityAsync; ; {
@@ -143,14 +147,18 @@ func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
 		}
 		break
 	}
-	if h := l.holds.remove(row.RequestID); h != nil {
+	if h := l.holds.remove(row.RequestID, hash); h != nil {
 		l.unpend(h)
-	} else if l.recent.has(row.RequestID) {
+	} else if l.recent.has(hash) {
 		l.duplicate(row.RequestID)
 		return l.lastBatch(), nil
 	}
-	l.recent.add(row.RequestID)
-	b := l.enqueue(&store.Entry{Kind: store.EntrySettle, Time: l.o.Now().UTC(), RequestID: row.RequestID, Row: row})
+	l.recent.add(hash)
+	at := row.Time.Add(row.Duration) // which is now: the clock was looked at for the row
+	if row.Time.IsZero() {
+		at = l.o.Now()
+	}
+	b := l.enqueue(&store.Entry{Kind: store.EntrySettle, Time: at, RequestID: row.RequestID, Row: row})
 	l.settleSeq = l.seq
 	l.stats.Settles++
 	if l.stalled {
@@ -174,7 +182,7 @@ func (l *Ledger) settle(row *store.UsageRow) (*batch, error) {
 func (l *Ledger) Void(requestID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.holds.remove(requestID)
+	h := l.holds.remove(requestID, maphash.String(l.seed, requestID))
 	if h == nil {
 		return
 	}

@@ -1,9 +1,6 @@
 package ledger
 
 import (
-	"hash/maphash"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/your-org/ai-api-gateway/store"
@@ -18,15 +15,20 @@ type OpenHold struct {
 
 type openHold struct {
 	requestID string
+	hash      uint64    // of it
+	next      *openHold // in its chain of the table
 	at        time.Time
 	hold      store.Hold
 	seq       uint64 // of its latest entry in the log; 0: it has none yet
 	pending   int    // its place among Ledger.pending, from 1; 0: none
 }
 
-// A holdTable is the view of the open holds, exact at any time.
+// A holdTable is the view of the open holds, exact at any time. It is a hash table of
+// its own since a hold and its end are one look each: the caller has the hash, which
+// recentIDs takes as well.
 type holdTable struct {
-	open     map[string]*openHold
+	chains   []*openHold // by the hash's lowest bits: a power of two, as many as were open at once
+	count    int
 	free     []*openHold // removed, to be used again
 	reserved int64       // nano-USD
 }
@@ -34,8 +36,37 @@ type holdTable struct {
 // maxFree bounds what is kept to be used again.
 const maxFree = 256
 
-// add enters a copy of hold.
-func (t *holdTable) add(requestID string, hold *store.Hold, at time.Time) *openHold {
+// find returns where the hold of a request is linked in, and would be if there is none.
+func (t *holdTable) find(requestID string, hash uint64) **openHold {
+	if t.count == len(t.chains) {
+		t.grow()
+	}
+	p := &t.chains[hash&uint64(len(t.chains)-1)]
+	for *p != nil && ((*p).hash != hash || (*p).requestID != requestID) {
+		p = &(*p).next
+	}
+	return p
+}
+
+func (t *holdTable) grow() {
+	old := t.chains
+	t.chains = make([]*openHold, max(64, 2*len(old)))
+	for _, h := range old {
+		for h != nil {
+			next := h.next
+			p := &t.chains[h.hash&uint64(len(t.chains)-1)]
+			h.next, *p = *p, h
+			h = next
+		}
+	}
+}
+
+// add enters a copy of hold; nil if the request has one.
+func (t *holdTable) add(requestID string, hash uint64, hold *store.Hold, at time.Time) *openHold {
+	p := t.find(requestID, hash)
+	if *p != nil {
+		return nil
+	}
 	var h *openHold
 	if n := len(t.free); n > 0 {
 		h = t.free[n-1]
@@ -43,20 +74,23 @@ func (t *holdTable) add(requestID string, hold *store.Hold, at time.Time) *openH
 	} else {
 		h = new(openHold)
 	}
-	*h = openHold{requestID: requestID, at: at, hold: *hold}
-	t.open[requestID] = h
+	*h = openHold{requestID: requestID, hash: hash, at: at, hold: *hold}
+	*p = h
+	t.count++
 	t.reserved += hold.ReservedNano
 	return h
 }
 
 // remove returns what it removes, which may be used again as soon as the lock is let
 // go; nil if there was no such hold.
-func (t *holdTable) remove(requestID string) *openHold {
-	h := t.open[requestID]
+func (t *holdTable) remove(requestID string, hash uint64) *openHold {
+	p := t.find(requestID, hash)
+	h := *p
 	if h == nil {
 		return nil
 	}
-	delete(t.open, requestID)
+	*p, h.next = h.next, nil
+	t.count--
 	t.reserved -= h.hold.ReservedNano
 	if len(t.free) < maxFree {
 		t.free = append(t.free, h)
@@ -64,12 +98,23 @@ func (t *holdTable) remove(requestID string) *openHold {
 	return h
 }
 
+// all yields the open holds, in no order.
+func (t *holdTable) all(yield func(*openHold) bool) {
+	for _, h := range t.chains {
+		for ; h != nil; h = h.next {
+			if !yield(h) {
+				return
+			}
+		}
+	}
+}
+
 // Holds returns at most limit open holds, in no order.
 func (l *Ledger) Holds(limit int) []OpenHold {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make([]OpenHold, 0, min(limit, len(l.holds.open)))
-	for _, h := range l.holds.open {
+	out := make([]OpenHold, 0, min(limit, l.holds.count))
+	for h := range l.holds.all {
 		if len(out) == limit {
 			break
 		}
@@ -77,45 +122,4 @@ func (l *Ledger) Holds(limit int) []OpenHold {
 		out = append(out, OpenHold{RequestID: h.requestID, At: h.at, Hold: &hold})
 	}
 	return out
-}
-
-// recentIDs remembers the last recentSize request ids that were settled, by hash, in a
-// ring: a settle that ends its hold is no second one, so that none is looked for but
-// where a request was refused.
-type recentIDs struct {
-	seed  maphash.Seed
-	ring  []uint64
-	next  int     // where the oldest is, once the ring is full
-	marks []uint8 // how many of the ring have a hash's lowest bits: most looks end here
-}
-
-const (
-	recentSize  = 1 << 15
-	recentMarks = 8 * recentSize
-)
-
-// add notes an id.
-func (r *recentIDs) add(id string) {
-	h := maphash.String(r.seed, id)
-	if r.marks == nil {
-		r.marks = make([]uint8, recentMarks)
-	}
-	if len(r.ring) < recentSize {
-		r.ring = append(r.ring, h)
-	} else {
-		if n := &r.marks[r.ring[r.next]%recentMarks]; *n < math.MaxUint8 { // else how many there are is not known
-			*n--
-		}
-		r.ring[r.next] = h
-		r.next = (r.next + 1) % recentSize
-	}
-	if n := &r.marks[h%recentMarks]; *n < math.MaxUint8 {
-		*n++
-	}
-}
-
-// has reports whether id is one of them.
-func (r *recentIDs) has(id string) bool {
-	h := maphash.String(r.seed, id)
-	return r.marks != nil && r.marks[h%recentMarks] > 0 && slices.Contains(r.ring, h)
 }

@@ -136,6 +136,7 @@ type Ledger struct {
 	disk *disk
 	dir  string // of this boot
 	lock *os.File
+	seed maphash.Seed // of hashes of request ids
 
 	wake       chan struct{} // to the committer: there is work
 	keeperWake chan struct{}
@@ -212,8 +213,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		ready:      make(chan *segment, 1),
 		failed:     make(chan struct{}),
 		stopKeeper: make(chan struct{}),
-		holds:      holdTable{open: map[string]*openHold{}},
-		recent:     recentIDs{seed: maphash.MakeSeed()},
+		seed:       maphash.MakeSeed(),
 	}
 	if err := l.claim(); err != nil {
 		return nil, err

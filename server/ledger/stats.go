@@ -60,6 +60,6 @@ func (l *Ledger) Stats() Stats {
 	s.Committed, s.Applied = l.committed, l.applied
 	s.ApplierLag = l.committed - l.applied
 	s.Segments = len(l.segs)
-	s.OpenHolds, s.ReservedNano = len(l.holds.open), l.holds.reserved
+	s.OpenHolds, s.ReservedNano = l.holds.count, l.holds.reserved
 	return s
 }
