@@ -37,24 +37,26 @@ func accessAttrs(r *store.UsageRow) []slog.Attr {
 	}
 }
 
-// accessLines makes lines one after the other; it keeps how the second of the last is written.
+// accessLines makes lines one after the other; it keeps how the second of the last is
+// written, and what most lines share with the one before.
 type accessLines struct {
-	second  int64
-	written []byte // "2006-01-02T15:04:05"
+	second                                          int64
+	written                                         []byte // "2006-01-02T15:04:05"
+	op, end, key, model, provider, account, problem writtenText
 }
 
 // append appends the line in the shape of slog's JSON lines; durations are nanoseconds.
 func (a *accessLines) append(dst []byte, r *store.UsageRow) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = a.appendTime(dst, r.Time.Add(r.Duration))
-	dst = appendText(dst, `","level":"INFO","msg":"request","id":`, r.RequestID)
-	dst = appendText(dst, `,"op":`, r.Operation)
+	dst = wire.AppendString(append(dst, `","level":"INFO","msg":"request","id":`...), r.RequestID)
+	dst = a.op.append(dst, `,"op":`, r.Operation)
 	dst = appendNumber(dst, `,"status":`, int64(r.Status))
-	dst = appendText(dst, `,"end":`, r.EndReason)
-	dst = appendText(dst, `,"key":`, r.KeyName)
-	dst = appendText(dst, `,"model":`, r.Model)
-	dst = appendText(dst, `,"provider":`, r.Provider)
-	dst = appendText(dst, `,"account":`, r.Account)
+	dst = a.end.append(dst, `,"end":`, r.EndReason)
+	dst = a.key.append(dst, `,"key":`, r.KeyName)
+	dst = a.model.append(dst, `,"model":`, r.Model)
+	dst = a.provider.append(dst, `,"provider":`, r.Provider)
+	dst = a.account.append(dst, `,"account":`, r.Account)
 	dst = appendNumber(dst, `,"attempts":`, int64(len(r.Attempts)))
 	dst = appendNumber(dst, `,"in":`, r.Tokens.Prompt())
 	dst = appendNumber(dst, `,"out":`, r.Tokens.Completion())
@@ -62,7 +64,7 @@ func (a *accessLines) append(dst []byte, r *store.UsageRow) []byte {
 	dst = appendNumber(dst, `","ttft":`, int64(r.TTFT))
 	dst = appendNumber(dst, `,"took":`, int64(r.Duration))
 	dst = appendNumber(dst, `,"overhead":`, int64(r.Overhead))
-	dst = appendText(dst, `,"error":`, r.Error)
+	dst = a.problem.append(dst, `,"error":`, r.Error)
 	return append(dst, "}\n"...)
 }
 
@@ -82,8 +84,17 @@ func (a *accessLines) appendTime(dst []byte, t time.Time) []byte {
 	return append(dst, 'Z')
 }
 
-func appendText(dst []byte, before, v string) []byte {
-	return wire.AppendString(append(dst, before...), v)
+// A writtenText is a member of a line and how it is written.
+type writtenText struct {
+	text string
+	made []byte
+}
+
+func (w *writtenText) append(dst []byte, before, v string) []byte {
+	if v != w.text || w.made == nil {
+		w.text, w.made = v, wire.AppendString(append(w.made[:0], before...), v)
+	}
+	return append(dst, w.made...)
 }
 
 func appendNumber(dst []byte, before string, v int64) []byte {

@@ -24,9 +24,10 @@ func accessRow() *store.UsageRow {
 // TestAccessLine: a line made by hand says what slog's own would, whatever its texts are.
 func TestAccessLine(t *testing.T) {
 	var line accessLines
-	for i, name := range []string{"", "bench", `a "name"`, "日本", "eight ch", "long enough to be looked at in pieces \\", "tab\tend", "bad\xffbyte", "\x00", "\x7f", "<&>", "line\u2028"} {
+	for i, name := range []string{"", "bench", `a "name"`, "日本", "eight ch", "long enough to be looked at in pieces \\", "tab\tend", "bad\xffbyte", "\x00", "\x7f", "<&>", "line\u2028", "line\u2028", "", "bench", "bench"} {
 		r := accessRow()
 		r.KeyName = name
+		r.Operation, r.EndReason, r.Model, r.Provider, r.Account = "o"+name, "e"+name, "m"+name, "p"+name, "a"+name
 		r.Time = r.Time.Add(time.Duration(i) * 333333300 * time.Nanosecond)
 		r.Error, r.CostNano = name, int64(i)*100_000_007
 		var slogs bytes.Buffer
