@@ -99,6 +99,9 @@ func unauthorized(msg string) *providers.Error {
 
 // who identifies the caller of ctx.
 func (a *auth) who(c *call) (*admin.Caller, *providers.Error) {
+	if c.plain() && c.head.keyed {
+		return a.byHash(c, c.head.key)
+	}
 	key, err := c.credential()
 	if err != nil {
 		return nil, err
@@ -106,19 +109,11 @@ func (a *auth) who(c *call) (*admin.Caller, *providers.Error) {
 	if len(key) == 0 {
 		return nil, unauthorized("no API key was sent")
 	}
-	return a.byHash(c, c.hashOf(key))
-}
-
-// hashOf returns what store.HashKey does of key, which mostly came over this connection before.
-func (c *call) hashOf(key []byte) [32]byte {
-	cn, ok := c.ctx.Conn().(*conn)
-	if !ok {
-		return sha256.Sum256(key)
+	hash := sha256.Sum256(key)
+	if c.plain() {
+		c.head.keyed, c.head.key = true, hash
 	}
-	if !bytes.Equal(cn.key, key) {
-		cn.key, cn.keyHash = append(cn.key[:0], key...), sha256.Sum256(key)
-	}
-	return cn.keyHash
+	return a.byHash(c, hash)
 }
 
 // byHash identifies the caller of c, whose key has this hash.

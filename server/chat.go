@@ -171,6 +171,9 @@ func allowModels(c *call) func(string) bool {
 
 // forward appends the headers an upstream of the caller's dialect is to see.
 func (c *call) forward(out []providers.Header) []providers.Header {
+	if c.plain() && len(c.head.forward) > 0 {
+		return append(out, c.head.forward...)
+	}
 	cn, _ := c.ctx.Conn().(*conn)
 	for i := range passOn {
 		p := &passOn[i]
@@ -180,6 +183,9 @@ func (c *call) forward(out []providers.Header) []providers.Header {
 			}
 			out = append(out, providers.Header{Name: p.name, Value: cn.heard(i, v)})
 		}
+	}
+	if c.plain() {
+		c.head.forward = append(c.head.forward, out...)
 	}
 	return out
 }

@@ -220,8 +220,7 @@ type conn struct {
 	more      bool      // another write follows the next one at once
 	buffer    buffer    // what requests are read into
 	said      [len(passOn)]string
-	key       []byte // the caller's, as it came last
-	keyHash   [32]byte
+	head      *head // of the last plain request; nil: it is not kept
 }
 
 // longWord bounds what is remembered of a caller, in bytes.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/your-org/ai-api-gateway/providers"
 )
 
 // Plain requests are what most callers send: a POST to a route of the table that costs
@@ -40,9 +42,7 @@ func (s *Server) readPlain(cn *conn, p []byte) (n int, err error) {
 			}
 		}
 		noteIdle(cn, fasthttp.StateActive)
-		c := calls.Get().(*call)
-		*c = call{}
-		body, size := s.plain(c, p[:n])
+		h, body, size := s.plain(cn, p[:n])
 		if size > n && size-body > smallBody { // longer than its pace may be slow
 			_ = cn.SetReadDeadline(time.Now().Add(graceForBody))
 		}
@@ -53,11 +53,9 @@ func (s *Server) readPlain(cn *conn, p []byte) (n int, err error) {
 			}
 		}
 		if size == 0 {
-			calls.Put(c)
 			return n, nil
 		}
-		c.body = p[body:size]
-		if !s.servePlain(cn, c) {
+		if !s.servePlain(cn, h, p[body:size]) {
 			return 0, io.EOF
 		}
 		noteIdle(cn, fasthttp.StateIdle)
@@ -65,34 +63,88 @@ func (s *Server) readPlain(cn *conn, p []byte) (n int, err error) {
 	}
 }
 
-// plain finds out about the request that p begins with: where its body begins, and where it ends,
-// which may be behind what has come. size 0: it is not plain. c then knows its routes and fields.
-func (s *Server) plain(c *call, p []byte) (body, size int) {
+// A head is a plain request's, its request line and header block, and what follows from that.
+// A connection keeps the one that came last: the next mostly differs from it in the size of its body alone.
+type head struct {
+	text   []byte
+	length span // where in text the digits of the Content-Length are
+	target []byte
+	listed []*route // that the target has
+	fields fields
+	// Of the caller, once they were asked for: the hash of the key, and what is passed on.
+	keyed   bool
+	key     [32]byte
+	forward []providers.Header
+}
+
+// keptHead bounds the text of a head that a connection keeps, in bytes.
+const keptHead = 2 << 10
+
+// again reports whether p begins with a head that differs from h in the size of the body alone, which it returns.
+func (h *head) again(p []byte) (size int, ok bool) {
+	from, to := int(h.length.from), int(h.length.to)
+	if len(p) < len(h.text) || !bytes.Equal(p[:from], h.text[:from]) || !bytes.Equal(p[to:len(h.text)], h.text[to:]) || !digits(p[from:to]) {
+		return 0, false
+	}
+	size, err := strconv.Atoi(string(p[from:to]))
+	return size, err == nil
+}
+
+// plain finds out about the request that p begins with: its head, where its body begins, and where it ends,
+// which may be behind what has come. size 0: it is not plain.
+func (s *Server) plain(cn *conn, p []byte) (h *head, body, size int) {
+	h = cn.head
+	n, ok := 0, false
+	if h != nil {
+		n, ok = h.again(p)
+	}
+	if !ok {
+		if h == nil {
+			h = new(head)
+		}
+		cn.head = nil // until it is whole
+		if n, ok = s.readHead(h, p); !ok {
+			return nil, 0, 0
+		}
+		if len(h.text) <= keptHead {
+			cn.head = h
+		}
+	}
+	body = len(h.text)
+	if size = body + n; size > len(p) && size > readBuffer {
+		return nil, 0, 0
+	}
+	return h, body, size
+}
+
+// readHead makes h the head that p begins with, and returns the size of the body. false: it is not that of a plain request.
+func (s *Server) readHead(h *head, p []byte) (size int, ok bool) {
 	const method, version, line = "POST ", " HTTP/1.1\r\n", "\r\n"
 	if len(p) < len(method) || string(p[:len(method)]) != method {
-		return 0, 0
+		return 0, false
 	}
-	target := p[len(method):]
-	space := bytes.IndexByte(target, ' ')
-	if space < 0 || len(target) < space+len(version) || string(target[space:space+len(version)]) != version {
-		return 0, 0
+	space := bytes.IndexByte(p[len(method):], ' ') + len(method)
+	block := space + len(version)
+	if space < len(method) || len(p) < block || string(p[space:block]) != version {
+		return 0, false
 	}
-	c.target = target[:space]
-	c.listed = s.routes.listed(c.target)
-	if r, _ := of(c.listed, "POST"); r == nil || r.meter != MeterLedger {
-		return 0, 0
+	listed := s.routes.listed(p[len(method):space])
+	if r, _ := of(listed, "POST"); r == nil || r.meter != MeterLedger {
+		return 0, false
 	}
-	f, block := &c.fields, len(method)+space+len(version)
+	*h = head{text: h.text[:0], listed: listed, forward: h.forward[:0]}
+	f := &h.fields
 	length, e := f.scan(p[block:])
-	body = block + length
+	body := block + length
 	if e != nil || string(p[max(body-2*len(line), 0):body]) != line+line || f.again != 0 || len(f.get(fieldHost)) == 0 || !s.framesPlainly(f) {
-		return 0, 0
+		return 0, false
 	}
-	n, err := strconv.Atoi(string(f.get(fieldContentLength)))
-	if size = body + n; err != nil || size > len(p) && size > readBuffer {
-		return 0, 0
-	}
-	return body, size
+	size, err := strconv.Atoi(string(f.get(fieldContentLength)))
+	h.text = append(h.text, p[:body]...)
+	h.target, f.raw = h.text[len(method):space], h.text[block:]
+	at := f.at[fieldContentLength]
+	h.length = span{at.from + uint32(block), at.to + uint32(block)}
+	return size, err == nil
 }
 
 // framesPlainly reports whether f says no more of a request's body and connection than a Content-Length.
@@ -110,19 +162,20 @@ func (s *Server) framesPlainly(f *fields) bool {
 }
 
 // servePlain answers a plain request, and reports whether the connection may bring another.
-func (s *Server) servePlain(cn *conn, c *call) bool {
+func (s *Server) servePlain(cn *conn, h *head, body []byte) bool {
+	c := calls.Get().(*call)
+	*c = call{} // in its place: with values it would be made elsewhere first
 	ctx := contexts.Get().(*fasthttp.RequestCtx)
 	ctx.Init2(cn, s.http.Logger, false)
-	h := &ctx.Request.Header
-	h.SetMethodBytes(post)
-	h.SetRequestURIBytes(c.target)
-	h.SetHostBytes(c.header(fieldHost))
-	h.SetContentLength(len(c.body))
+	ctx.Request.Header.SetMethodBytes(post)
+	ctx.Request.Header.SetRequestURIBytes(h.target)
+	ctx.Request.Header.SetHostBytes(h.fields.get(fieldHost))
+	ctx.Request.Header.SetContentLength(len(body))
 	ctx.Response.Header.SetNoDefaultContentType(true)
 
 	reply := replies.Get().(*reply)
 	reply.lines = reply.lines[:0]
-	c.ctx, c.lines = ctx, &reply.lines
+	c.ctx, c.head, c.fields, c.body, c.lines = ctx, h, &h.fields, body, &reply.lines
 	s.serve(c)
 	calls.Put(c)
 	if cn.plains++; cn.plains == s.http.MaxRequestsPerConn {

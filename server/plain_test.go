@@ -228,12 +228,34 @@ func FuzzPlain(f *testing.F) {
 	f.Add([]byte("POST /v1/completions HTTP/1.1\r\nhost:\r\nContent-Length:2\r\n\r\n{}"))
 	f.Add([]byte("POST /v1/completions HTTP/1.1\r\nhost:x\r\nContent-Length:2\r\n(: a\r\n\r\n{}"))
 	f.Add([]byte("POST /v1/completions HTTP/1.1\r\nhost:x\r\nContent-Length:2\r\na: \x7f\r\n\r\n{}"))
+	before := [][]byte{
+		[]byte(plainly("/v1/chat/completions", "sk-gw-1", "", chatAsk)),
+		[]byte(plainly("/v1/messages", "sk-gw-1", "User-Agent: a/1\r\nConnection: keep-alive\r\nx-custom: y\r\n", messagesAsk)),
+		[]byte("POST /v1/completions HTTP/1.1\r\nhost:x\r\nContent-Length:2\r\n\r\n{}"),
+	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if len(p) > readBuffer {
 			return
 		}
-		c := &call{}
-		body, size := s.plain(c, bytes.Clone(p))
+		c, body, size := s.plain(&conn{}, p)
+		for _, kept := range before { // whatever came before makes no difference
+			cn := &conn{}
+			if h, _, _ := s.plain(cn, kept); h == nil {
+				t.Fatalf("not plain: %q", kept)
+			}
+			h, b, n := s.plain(cn, p)
+			if n != size || b != body || h != nil && !bytes.Equal(h.target, c.target) {
+				t.Fatalf("behind %q the body is at %d to %d, else at %d to %d:\n%q", kept, b, n, body, size, p)
+			}
+			if h == nil {
+				continue
+			}
+			for x := otherField + 1; x < numFields; x++ {
+				if x != fieldContentLength && !bytes.Equal(h.fields.get(x), c.fields.get(x)) {
+					t.Errorf("behind %q %s is %q, else %q:\n%q", kept, fieldNames[x], h.fields.get(x), c.fields.get(x), p)
+				}
+			}
+		}
 		if size == 0 {
 			return
 		}

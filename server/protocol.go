@@ -58,6 +58,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
 	}()
 	s.oversized.Delete(&ctx.Request.Header)
 	c := call{ctx: ctx, s: s, start: s.o.Now()}
+	c.fields = &c.own
 	if e := s.admit(&c); e != nil {
 		c.id = s.o.NewID(c.start)
 		c.fail(e)
@@ -71,6 +72,7 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetStatusCode(fasthttp.StatusInternalServerError) // until there is another
 	defer s.contain("protocol error")
 	c := call{ctx: ctx, s: s, start: s.o.Now()}
+	c.fields = &c.own
 	c.id = s.o.NewID(c.start)
 	e := refuse(400, "bad_request", "the request is not well-formed HTTP/1.1")
 	var small *fasthttp.ErrSmallBuffer

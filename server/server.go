@@ -180,18 +180,19 @@ type call struct {
 	id         string
 	clientID   string
 	start      time.Time
-	fields     fields
-	// Of a plain request; all other requests have these in ctx. listed are the routes of
-	// its target, and lines are where the header of its answer is written to.
-	listed []*route
-	target []byte
-	body   []byte
-	lines  *[]byte
+	fields     *fields
+	// Of a plain request; all other requests have these in ctx. lines are where the header
+	// of its answer is written to.
+	head  *head
+	body  []byte
+	lines *[]byte
+
+	own fields // of others
 }
 
 // plain reports whether the request is one: then ctx knows of its header no more than
 // its target, its host and the size of its body.
-func (c *call) plain() bool { return c.listed != nil }
+func (c *call) plain() bool { return c.head != nil }
 
 // queryString is what stands behind the path.
 func (c *call) queryString() []byte {
@@ -258,7 +259,7 @@ func (c *call) fail(e *providers.Error) {
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c := calls.Get().(*call)
 	*c = call{} // in its place: with values it would be made elsewhere first
-	c.ctx = ctx
+	c.ctx, c.fields = ctx, &c.own
 	s.serve(c)
 	if c.route != nil && c.route.meter == MeterLedger { // others may keep it
 		calls.Put(c)
@@ -301,10 +302,13 @@ func (s *Server) serve(c *call) {
 
 // admit finds the route and the caller, and refuses what may not pass.
 func (s *Server) admit(c *call) *providers.Error {
-	ctx, listed := c.ctx, c.listed
-	if !c.plain() {
+	ctx := c.ctx
+	var listed []*route
+	if c.plain() {
+		listed = c.head.listed
+	} else {
 		listed = s.routes.listed(ctx.Request.Header.RequestURI())
-		if e := checkShape(ctx, &c.fields, listed != nil); e != nil {
+		if e := checkShape(ctx, c.fields, listed != nil); e != nil {
 			ctx.SetConnectionClose()
 			return e
 		}
