@@ -35,7 +35,7 @@ var peeked = wire.NewNames(append([]string{"model", "stream", "max_tokens", "met
 func (ingress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [16]wire.Field
-	fields, ascii, err := peeked.Survey(body, buf[:0])
+	fields, ascii, err := peeked.Survey(body, buf[:0], nil)
 	if err != nil {
 		return p, syntax(err)
 	}

@@ -47,7 +47,7 @@ var peeked = wire.NewNames(append([]string{"model", "contents", "tools", "genera
 func (ingress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [16]wire.Field
-	fields, ascii, err := peeked.Survey(body, buf[:0])
+	fields, ascii, err := peeked.Survey(body, buf[:0], nil)
 	if err != nil {
 		return p, syntax(err)
 	}

@@ -16,7 +16,8 @@ func (e chatEgress) ReadAnswer(body []byte, u *providers.Usage) (providers.Answe
 // readAnswer wants the member that makes an answer, unless it is "".
 func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (providers.Answer, *providers.Error) {
 	var few [8]wire.Field
-	fields, err := answerMembers.Fields(body, few[:0])
+	used := untold()
+	fields, _, err := answerMembers.Survey(body, few[:0], &wire.Each{Name: "usage", F: used.member})
 	if err != nil {
 		return providers.Answer{}, malformed(err.Error())
 	}
@@ -41,7 +42,7 @@ func readAnswer(e chatEgress, body []byte, u *providers.Usage, wants string) (pr
 		case "service_tier":
 			u.Kind = tierOf(v)
 		case "usage":
-			a.HasUsage = wire.IsObject(v) && readUsage(v, u) || a.HasUsage
+			a.HasUsage = wire.IsObject(v) && used.tell(u) || a.HasUsage
 		case "x_groq":
 			if !a.HasUsage {
 				if raw := at(v, "usage"); wire.IsObject(raw) {

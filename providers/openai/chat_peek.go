@@ -30,7 +30,7 @@ var peeked = wire.NewNames(append([]string{
 // the members of a chat are demanded.
 func peek(p *providers.Peek, body []byte, chat bool) error {
 	var buf [10]wire.Field // of these there are rarely more
-	fields, ascii, err := peeked.Survey(body, buf[:0])
+	fields, ascii, err := peeked.Survey(body, buf[:0], nil)
 	if err != nil {
 		return syntax(err)
 	}

@@ -33,7 +33,7 @@ var peekedResponses = wire.NewNames(append([]string{
 func (responsesIngress) Peek(body []byte) (providers.Peek, error) {
 	var p providers.Peek
 	var buf [20]wire.Field
-	fields, ascii, err := peekedResponses.Survey(body, buf[:0])
+	fields, ascii, err := peekedResponses.Survey(body, buf[:0], nil)
 	if err != nil {
 		return p, syntax(err)
 	}

@@ -47,15 +47,25 @@ type counts struct {
 	bad                                         bool // a count was negative or absurd
 }
 
-// readUsage converts one usage object into disjoint buckets. Input and output
-// are replaced each as a whole, if they are told.
-func readUsage(raw []byte, u *providers.Usage) bool {
-	c := counts{prompt: -1, completion: -1, total: -1, cached: -1, hit: -1, miss: -1, written: -1,
+// untold is the begin of reading a usage object: nothing is told yet.
+func untold() counts {
+	return counts{prompt: -1, completion: -1, total: -1, cached: -1, hit: -1, miss: -1, written: -1,
 		audioIn: -1, imageIn: -1, audioOut: -1, imageOut: -1, think: -1, cost: math.NaN()}
+}
+
+// readUsage converts one usage object into disjoint buckets; see counts.tell.
+func readUsage(raw []byte, u *providers.Usage) bool {
+	c := untold()
 	wire.EachMember(raw, func(name, v []byte) bool {
 		c.member(name, v)
 		return true
 	})
+	return c.tell(u)
+}
+
+// tell makes disjoint buckets of what was told, and reports whether anything was. Input
+// and output are replaced each as a whole, if they are told.
+func (c *counts) tell(u *providers.Usage) bool {
 	if c.prompt < 0 && c.hit >= 0 {
 		c.prompt = c.hit + max(c.miss, 0)
 	}

@@ -49,13 +49,21 @@ var none = NewNames()
 //
 // Its error is a *SyntaxError. out is returned as far as it got.
 func (names *Names) Fields(body []byte, out []Field) ([]Field, error) {
-	out, _, err := names.Survey(body, out)
+	out, _, err := names.Survey(body, out, nil)
 	return out, err
 }
 
-// Survey is Fields, and reports whether it saw that body is ASCII alone.
-func (names *Names) Survey(body []byte, out []Field) (fields []Field, ascii bool, err error) {
-	out, traits, at, msg := names.scan(body, out)
+// Each tells what to do with the members of the object that a wanted member of that name
+// is: f is called for each, as by EachMember, before it is known whether the body is well-formed.
+type Each struct {
+	Name string // as wanted
+	F    func(name, value []byte)
+}
+
+// Survey is Fields, and reports whether it saw that body is ASCII alone. The members of
+// one object are told as they are validated, unless each is nil.
+func (names *Names) Survey(body []byte, out []Field, each *Each) (fields []Field, ascii bool, err error) {
+	out, traits, at, msg := names.scan(body, out, each)
 	if msg == "" && traits&highs == 0 {
 		return out, true, nil
 	}
@@ -73,7 +81,7 @@ func (names *Names) Survey(body []byte, out []Field) (fields []Field, ascii bool
 
 // scan is Fields but for the UTF-8 of strings, of which it gathers the traits instead.
 // With a message, at is the offset of the fault. It neither recurses nor allocates.
-func (names *Names) scan(b []byte, out []Field) (fields []Field, traits uint64, at int, msg string) {
+func (names *Names) scan(b []byte, out []Field, each *Each) (fields []Field, traits uint64, at int, msg string) {
 	c, i := token(b, 0)
 	if c != '{' {
 		return out, 0, i, orEnd(b, i, "expected a JSON object")
@@ -103,15 +111,10 @@ func (names *Names) scan(b []byte, out []Field) (fields []Field, traits uint64, 
 		}
 		c, value := token(b, next)
 		count := 0
-		switch c {
-		case '"':
-			if end = shortString(b, value); end == 0 {
-				end, t, msg = scanString(b, value)
-			}
-		case '{', '[':
-			end, count, t, msg = scanContainer(b, value)
-		default:
-			end, msg = scanScalar(b, value)
+		if each != nil && c == '{' && name == each.Name {
+			end, count, t, msg = scanMembers(b, value, each.F)
+		} else {
+			end, count, t, msg = scanValue(b, value, c, inRoot)
 		}
 		if msg != "" {
 			return out, traits, end, msg
@@ -141,6 +144,59 @@ func (names *Names) scan(b []byte, out []Field) (fields []Field, traits uint64, 
 			return out, traits, at, msg
 		default:
 			return out, traits, i, msgComma
+		}
+	}
+}
+
+// scanValue validates the value at b[i], which begins with c, of a member within the objects
+// that are open; the rest is as of scanContainer.
+func scanValue(b []byte, i int, c byte, open uint64) (end, count int, traits uint64, msg string) {
+	switch c {
+	case '"':
+		if end = shortString(b, i); end == 0 {
+			end, traits, msg = scanString(b, i)
+		}
+	case '{', '[':
+		return scanContainer(b, i, open)
+	default:
+		if end = wholeNumber(b, i); end == 0 {
+			end, msg = scanScalar(b, i)
+		}
+	}
+	return end, 0, traits, msg
+}
+
+// scanMembers is scanContainer of an object, a member of the root, and calls f for each of
+// its members.
+func scanMembers(b []byte, i int, f func(name, value []byte)) (end, count int, traits uint64, msg string) {
+	if c, at := token(b, i+1); c == '}' {
+		return at + 1, 0, 0, ""
+	}
+	for i++; ; i++ {
+		start, end, next, t, msg := scanName(b, i)
+		if msg != "" {
+			return next, count, traits, msg
+		}
+		name := b[start+1 : end-1]
+		if t&escaped != 0 {
+			s, _ := unquote(b[start:end])
+			name = []byte(s)
+		}
+		traits |= t
+		c, value := token(b, next)
+		end, _, t, msg = scanValue(b, value, c, inMember)
+		if msg != "" {
+			return end, count, traits, msg
+		}
+		traits |= t
+		f(name, b[value:end])
+		count++
+		switch c, i = token(b, end); c {
+		case ',':
+		case '}':
+			return i + 1, count, traits, ""
+		default:
+			return i, count, traits, orEnd(b, i, msgComma)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,51 @@ func TestSplice(t *testing.T) {
 	}
 }
 
+// toldAlike checks that a Survey which tells the members of k has the same outcome as one
+// that does not, and tells those that EachMember does.
+func toldAlike(t *testing.T, body []byte, want []Field, wantErr error) {
+	t.Helper()
+	var told, members [][2]string
+	fields, _, err := NewNames(wanted...).Survey(body, nil, &Each{Name: "k", F: func(name, value []byte) {
+		told = append(told, [2]string{string(name), string(value)})
+	}})
+	if !slices.Equal(fields, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+		t.Fatalf("%q: got %v %v, want %v %v", body, fields, err, want, wantErr)
+	}
+	if err != nil {
+		return
+	}
+	for _, x := range fields {
+		if x.Name == "k" {
+			EachMember(body[x.Start:x.End], func(name, value []byte) bool {
+				members = append(members, [2]string{string(name), string(value)})
+				return true
+			})
+		}
+	}
+	if !slices.Equal(told, members) {
+		t.Fatalf("%q: told %q, want %q", body, told, members)
+	}
+}
+
+func TestSurveyTells(t *testing.T) {
+	f := func(body string) {
+		t.Helper()
+		fields, _, err := NewNames(wanted...).Survey([]byte(body), nil, nil)
+		toldAlike(t, []byte(body), fields, err)
+	}
+	for _, k := range []string{
+		`{}`, `{ }`, `[1,{"a":2}]`, `"text"`, `7`, `null`, `{"a":1,"b":-2.5e3,"c":"text","d":{"e":[{}]},"f":true,"\u0061\"":null,"é":"é"}`, ` { "a" : 1 , "b" : [ ] } `, `{"a":1,"a":2}`,
+		`{`, `{"a"`, `{"a":`, `{"a":}`, `{"a":1`, `{"a":1,`, `{"a":1,}`, `{"a":1 "b":2}`, `{"a":01}`, `{"a":1]`, `{,}`, `{a:1}`, `{"a";1}`, "{\"a\":\"\n\"}", "{\"a\x00\":1}", "{\"a\":1\x00}", "{\"\xff\":1}", "{\"a\":\"\xff\"}", `{"a":"\x"}`, `{"a":nul}`,
+		`{"a":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}`, `{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}`,
+	} {
+		f(`{"k":` + k + `}`)
+		f(`{"model":"m","k":` + k + `,"stream":true}`)
+		f(`{"k":` + k + `,"k":` + k + `}`)
+		f(`{"K":` + k + `}`)
+	}
+}
+
 func FuzzFields(f *testing.F) {
 	for _, s := range []string{
 		`{"model":"m","stream":true,"messages":[{"role":"user"},1]}`, ` {"a":{"b":[1,2,{}]},"k":-0.5e3} `, `{"Model":1}`, `{"\u006dodel":1}`,
@@ -182,11 +228,12 @@ func FuzzFields(f *testing.F) {
 		f.Add([]byte(s), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, cut uint8) {
-		fields, ascii, err := NewNames(wanted...).Survey(body, nil)
+		fields, ascii, err := NewNames(wanted...).Survey(body, nil, nil)
 		want, valid := reference(body)
 		if beyond := bytes.ContainsFunc(body, func(r rune) bool { return r >= utf8.RuneSelf }); ascii && (beyond || err != nil) {
 			t.Fatalf("%q: seen to be ASCII, %v", body, err)
 		}
+		toldAlike(t, body, fields, err)
 		if err != nil {
 			var syntax *SyntaxError
 			if !errors.As(err, &syntax) || syntax.Offset < 0 || syntax.Offset > len(body) {

@@ -99,7 +99,9 @@ func nextMember(b []byte, i int) (nameStart, nameEnd, start int, plain bool) {
 		return 0, 0, 0, false
 	}
 	nameStart = i + 1
-	if i, plain = skipName(b, i); i < 0 {
+	if end := shortString(b, i); end > 0 {
+		i, plain = end, true
+	} else if i, plain = skipName(b, i); i < 0 {
 		return 0, 0, 0, false
 	}
 	nameEnd = i - 1
@@ -114,9 +116,6 @@ func nextMember(b []byte, i int) (nameStart, nameEnd, start int, plain bool) {
 
 // skipName is SkipString for a name; plain tells that it holds no backslash.
 func skipName(b []byte, i int) (end int, plain bool) {
-	if end = shortString(b, i); end > 0 {
-		return end, true
-	}
 	if end = SkipString(b, i); end < 0 {
 		return end, false
 	}

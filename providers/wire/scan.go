@@ -195,6 +195,16 @@ func scanNumber(b []byte, i int) (end int, ok bool) {
 	return i, true
 }
 
+// wholeNumber returns the index behind the number at b[i], if it surely is one of digits
+// alone; 0 if not.
+func wholeNumber(b []byte, i int) (end int) {
+	end = skipDigits(b, i)
+	if end == i || b[i] == '0' && end > i+1 || end < len(b) && (b[end] == '.' || b[end]|0x20 == 'e') {
+		return 0
+	}
+	return end
+}
+
 func skipDigits(b []byte, i int) int {
 	for i < len(b) && b[i]-'0' <= 9 {
 		i++

@@ -35,14 +35,20 @@ const (
 	isNull
 )
 
-// scanContainer validates the object or array at b[i], the value of a member of the root.
-// count is the number of its members or elements, traits are those of all its strings.
-// With a message, end is the offset of the fault. It neither recurses nor allocates.
-func scanContainer(b []byte, i int) (end, count int, traits uint64, msg string) {
-	objects, want := uint64(1), uint(wantValue)
+// What is open around a member's value, as walk has it.
+const (
+	inRoot   = 1
+	inMember = inRoot<<1 | 1 // of the root, an object
+)
+
+// scanContainer validates the object or array at b[i], the value of a member within the
+// objects that are open. count is the number of its members or elements, traits are those of all
+// its strings. With a message, end is the offset of the fault. It neither recurses nor allocates.
+func scanContainer(b []byte, i int, open uint64) (end, count int, traits uint64, msg string) {
+	objects, want := open, uint(wantValue)
 	for {
-		i, objects, want, count = walk(b, i, objects, want, count)
-		if objects == 1 {
+		i, objects, want, count = walk(b, i, open, objects, want, count)
+		if objects == open {
 			return i, count, traits, ""
 		}
 		if i >= len(b) {
@@ -84,9 +90,10 @@ func behind(want uint) uint {
 // at a fault, at a long string or one with escapes or other than ASCII, at some numbers
 // and literals, and behind the container. It calls nothing and holds what it knows in few
 // words, so that all of it stays in registers: objects has a bit for each open container,
-// the innermost lowest, 1 for an object, and above them one for the root; want is what may
-// come next; count are the elements or members of the outermost container.
-func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, uint, int) {
+// the innermost lowest, 1 for an object, and above them those that are open around it, the
+// root highest; want is what may come next; count are the elements or members of the
+// outermost container.
+func walk(b []byte, i int, open, objects uint64, want uint, count int) (int, uint64, uint, int) {
 	for ; i < len(b); i++ {
 		switch c := b[i]; kinds[c] {
 		case isBlank:
@@ -127,7 +134,7 @@ func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, u
 			if want&wantComma == 0 {
 				return i, objects, want, count
 			}
-			if objects>>1 == 1 {
+			if objects>>1 == open {
 				count++
 			}
 			want = wantValue >> (objects & 1)
@@ -141,7 +148,7 @@ func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, u
 			if want&wantClose == 0 || c != ']'+byte(objects&1)<<5 { // '}' of an object
 				return i, objects, want, count
 			}
-			if objects >>= 1; objects == 1 {
+			if objects >>= 1; objects == open {
 				if want == wantEnd {
 					count++
 				}
@@ -149,8 +156,8 @@ func walk(b []byte, i int, objects uint64, want uint, count int) (int, uint64, u
 			}
 			want = wantEnd
 		case isDigit:
-			end := skipDigits(b, i+1)
-			if want&wantValue == 0 || c == '0' && end > i+1 || end < len(b) && (b[end] == '.' || b[end]|0x20 == 'e') {
+			end := wholeNumber(b, i)
+			if want&wantValue == 0 || end == 0 {
 				return i, objects, want, count
 			}
 			i, want = end-1, wantEnd
