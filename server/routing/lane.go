@@ -42,6 +42,7 @@ type Lane struct {
 
 	mu       sync.Mutex
 	window   [slots]slot
+	newest   int   // where in window the slot asked for last is
 	lastBad  int64 // when it failed last
 	last     Failure
 	failures uint64 // in a row
@@ -309,9 +310,14 @@ func (h *Health) openFor() int64 {
 
 // slot returns the slot of now; l.mu is held.
 func (l *Lane) slot(now int64) *slot {
-	epoch := now / max(1, int64(l.h.o.Window)/slots)
-	s := &l.window[epoch%slots]
-	if s.epoch != epoch {
+	width := max(1, int64(l.h.o.Window)/slots)
+	s := &l.window[l.newest]
+	if since := now - s.epoch*width; since >= 0 && since < width { // nearly always: without a division
+		return s
+	}
+	epoch := now / width
+	l.newest = int(epoch % slots)
+	if s = &l.window[l.newest]; s.epoch != epoch {
 		*s = slot{epoch: epoch}
 	}
 	return s
