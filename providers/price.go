@@ -170,6 +170,9 @@ func (p *Price) lines(u *Usage) [15]line {
 // millionth divides 128 bits by 10⁶ and rounds half up; saturated: it does not fit an int64.
 func millionth(hi, lo uint64) (nano int64, saturated bool) {
 	const million = 1_000_000
+	if hi == 0 && lo <= math.MaxInt64 { // nearly always: by a constant without a division
+		return int64((lo + million/2) / million), false
+	}
 	lo, c := bits.Add64(lo, million/2, 0)
 	hi, c = bits.Add64(hi, 0, c)
 	if c != 0 || hi >= million {
