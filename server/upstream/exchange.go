@@ -331,7 +331,7 @@ func (x *Exchange) Close() {
 		x.c.littles.Put(x.little)
 	}
 	x.little, x.buf = nil, nil // a large buffer is left to the next exchange in x
-	x.gzip, x.unzipped, x.ready, x.req = nil, nil, nil, Request{URL: x.req.URL}
+	x.gzip, x.unzipped, x.ready, x.req.Header, x.req.Body, x.req.Rest = nil, nil, nil, nil, nil, nil
 }
 
 // takeBuffer makes buf a large one, with what was received and not used.
