@@ -135,6 +135,7 @@ func (s *Server) showModel(c *call) {
 // estimateTokens answers count_tokens for targets that have no such call. The
 // estimate never understates, and says that it is one.
 func (s *Server) estimateTokens(c *call, job *relay.Job) {
+	defer job.Drop()
 	defer job.Release()
 	if c.route.gemini {
 		s.estimateGemini(c, job)

@@ -152,12 +152,19 @@ type Job struct {
 	x       *exchange // of which it is a part; nil: of none
 }
 
-// NewJob returns an empty job that Do takes back when the answer has been written:
-// nobody may look at it then. Its Forward has room for the usual headers.
+// NewJob returns an empty job that Do takes back when the answer has been written, or
+// Drop: nobody may look at it then. Its Forward has room for the usual headers.
 func NewJob() *Job {
 	x := exchanges.Get().(*exchange)
 	x.given.x = x
 	return &x.given
+}
+
+// Drop takes back a job of NewJob that Do is not to have.
+func (j *Job) Drop() {
+	x := j.x
+	*j = Job{Forward: j.Forward[:0]}
+	exchanges.Put(x)
 }
 
 var exchanges = sync.Pool{New: func() any { return &exchange{given: Job{Forward: make([]providers.Header, 0, 8)}} }}
