@@ -136,7 +136,7 @@ func (s *Server) readHead(h *head, p []byte) (size int, ok bool) {
 	f := &h.fields
 	length, e := f.scan(p[block:])
 	body := block + length
-	if e != nil || string(p[max(body-2*len(line), 0):body]) != line+line || f.again != 0 || len(f.get(fieldHost)) == 0 || !s.framesPlainly(f) {
+	if e != nil || string(p[max(body-2*len(line), 0):body]) != line+line || f.again != 0 || checkHost(f.get(fieldHost), true) != nil || !s.framesPlainly(f) {
 		return 0, false
 	}
 	size, err := strconv.Atoi(string(f.get(fieldContentLength)))
@@ -169,7 +169,6 @@ func (s *Server) servePlain(cn *conn, h *head, body []byte) bool {
 	ctx.Init2(cn, s.http.Logger, false)
 	ctx.Request.Header.SetMethodBytes(post)
 	ctx.Request.Header.SetRequestURIBytes(h.target)
-	ctx.Request.Header.SetHostBytes(h.fields.get(fieldHost))
 	ctx.Request.Header.SetContentLength(len(body))
 	ctx.Response.Header.SetNoDefaultContentType(true)
 

@@ -314,9 +314,11 @@ func (s *Server) admit(c *call) *providers.Error {
 		}
 	}
 	c.clientID = clientRequestID(c.header(fieldRequestID))
-	if e := checkHost(ctx.Request.Header.Host(), ctx.Request.Header.IsHTTP11()); e != nil {
-		ctx.SetConnectionClose()
-		return e
+	if !c.plain() {
+		if e := checkHost(ctx.Request.Header.Host(), ctx.Request.Header.IsHTTP11()); e != nil {
+			ctx.SetConnectionClose()
+			return e
+		}
 	}
 	r, path, methods := s.routeOf(c, listed)
 	plane := planeOf(ctx)
