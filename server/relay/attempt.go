@@ -30,7 +30,10 @@ func (x *exchange) nextTarget(until time.Time) error {
 			x.fail = x.endError()
 			return errNoTarget
 		}
-		now := x.r.o.Now()
+		now := x.job.Accepted
+		if !x.job.Whole || x.target != nil || x.pick.Target != nil {
+			now = x.r.o.Now()
+		}
 		if x.tries > 0 && !x.job.Upload.again() {
 			return errNoTarget
 		}

@@ -139,6 +139,7 @@ type Job struct {
 	Drain       bool    // run on when the caller leaves
 	Markup      int64   // what the key is charged beyond the cost, in millionths of it
 	Accepted    time.Time
+	Whole       bool           // nothing was waited for since Accepted: it is the time of the first choice, too
 	Trace       *otel.Trace    // the request's part of one; nil: it is not traced
 	Conn        net.Conn       // the caller's, for the hang-up watcher
 	Lease       *limits.Lease  // from Admit; nil: nothing limits the request
