@@ -104,20 +104,26 @@ func (p Price) Cost(u Usage) (nano int64, saturated bool) {
 func (p *Price) CostOf(u *Usage) (nano int64, saturated, covered bool) {
 	var s sum
 	s.add(u.Input, p.Input)
-	s.add(u.InputAudio, p.InputAudio)
-	s.add(u.InputImage, p.InputImage)
-	s.add(u.CacheRead, p.CacheRead)
-	s.add(u.CacheWrite5m, p.CacheWrite5m)
-	s.add(u.CacheWrite1h, p.CacheWrite1h)
 	s.add(u.Output, p.Output)
-	s.add(u.OutputAudio, p.OutputAudio)
-	s.add(u.OutputImage, p.OutputImage)
-	s.add(u.Reasoning, p.Reasoning)
-	s.add(u.Images, p.Image)
-	s.add(u.AudioMs, p.AudioMs)
-	s.add(u.Characters, p.Character)
-	s.add(u.Searches, p.Search)
 	s.add(1, p.Request)
+	if u.InputAudio|u.InputImage|u.CacheRead|u.CacheWrite5m|u.CacheWrite1h != 0 {
+		s.add(u.InputAudio, p.InputAudio)
+		s.add(u.InputImage, p.InputImage)
+		s.add(u.CacheRead, p.CacheRead)
+		s.add(u.CacheWrite5m, p.CacheWrite5m)
+		s.add(u.CacheWrite1h, p.CacheWrite1h)
+	}
+	if u.OutputAudio|u.OutputImage|u.Reasoning != 0 {
+		s.add(u.OutputAudio, p.OutputAudio)
+		s.add(u.OutputImage, p.OutputImage)
+		s.add(u.Reasoning, p.Reasoning)
+	}
+	if u.Images|u.AudioMs|u.Characters|u.Searches != 0 {
+		s.add(u.Images, p.Image)
+		s.add(u.AudioMs, p.AudioMs)
+		s.add(u.Characters, p.Character)
+		s.add(u.Searches, p.Search)
+	}
 	if s.over {
 		return math.MaxInt64, true, true
 	}
