@@ -297,9 +297,9 @@ func TestHotPathAllocates(t *testing.T) {
 			t.Errorf("%s allocates %.1f times, want at most %.1f", name, got, most)
 		}
 	}
-	f("a request", 5, hotPath(t, chatBody(600), chatAnswer(1024)))
-	f("a request of 10 KB", 5, hotPath(t, chatBody(10<<10), chatAnswer(10<<10)))
-	f("a limited request", 5, pathWaiting(t, func() {}, sixLimits, chatBody(600), chatAnswer(1024)))
+	f("a request", 3, hotPath(t, chatBody(600), chatAnswer(1024)))
+	f("a request of 10 KB", 3, hotPath(t, chatBody(10<<10), chatAnswer(10<<10)))
+	f("a limited request", 3, pathWaiting(t, func() {}, sixLimits, chatBody(600), chatAnswer(1024)))
 	stream := hotPath(t, `{"stream":true,`+chatBody(600)[1:], chatStream(n)...)
 	f("a chunk", 0.2, func(int) { stream(1) })
 }
