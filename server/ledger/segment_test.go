@@ -63,6 +63,48 @@ func TestFramesAcrossWindows(t *testing.T) {
 }
 
 // A frame counts only in the segment it was written for.
+// What was read stays as it is until it is let go of, and then its memory serves again.
+func TestFramesKeepPages(t *testing.T) {
+	var payloads [][]byte
+	for i := range 300 {
+		payloads = append(payloads, bytes.Repeat([]byte{byte(i + 1)}, 7000+i))
+	}
+	b := makeSegment("01JABCDEFGHJKMNPQRSTVWXYZ0", payloads...)
+	h, err := parseHeader(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept pages
+	rd := frames{src: readerAt(b), off: headerSize, salt: h.salt, pages: &kept}
+	ends := []int64{headerSize}
+	for _, p := range payloads {
+		ends = append(ends, ends[len(ends)-1]+frameHead+int64(len(p)))
+	}
+	most := 0
+	for i := 0; i < len(payloads); {
+		rd.end = ends[min(i+70, len(payloads))] // as much as is committed
+		var got [][]byte
+		for rd.off < rd.end {
+			p, err := rd.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p)
+		}
+		for j, p := range got {
+			if !bytes.Equal(p, payloads[i+j]) {
+				t.Fatalf("frame %d is not what was written any more", i+j)
+			}
+		}
+		i += len(got)
+		most = max(most, len(kept.used)+len(kept.free))
+		kept.release()
+	}
+	if len(kept.used) != 1 || most > 5 || most < 3 {
+		t.Errorf("%d pages in use at the end, %d at most", len(kept.used), most)
+	}
+}
+
 func TestFrameOfAnotherSegment(t *testing.T) {
 	a := makeSegment("01JABCDEFGHJKMNPQRSTVWXYZ0", []byte("one"))
 	b := makeSegment("01JABCDEFGHJKMNPQRSTVWXYZ1", []byte("two"))
