@@ -144,7 +144,6 @@ func (x *exchange) release() {
 	x.closeUpstream()
 	x.keepRecord()
 	x.r.live.remove(x)
-	x.r.o.Metrics.InFlight.Dec()
 	if x.job.Release != nil {
 		x.job.Release()
 	}

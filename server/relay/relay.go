@@ -103,6 +103,7 @@ func New(o Options) *Relay {
 	r := &Relay{o: o}
 	r.feed.watches.Store(&[]*Watch{})
 	r.watch = newHangups(r.panicked)
+	o.Metrics.WatchInFlight(r.InFlight)
 	return r
 }
 
@@ -178,7 +179,6 @@ func (r *Relay) Do(ctx *fasthttp.RequestCtx, job *Job) {
 		x = exchanges.Get().(*exchange)
 	}
 	x.begin(r, job)
-	r.o.Metrics.InFlight.Inc()
 	if r.live.add(x) {
 		x.shutDown(shuttingDown)
 	}

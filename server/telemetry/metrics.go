@@ -25,7 +25,6 @@ type Metrics struct {
 	ttft     *prometheus.HistogramVec
 	tokens   *prometheus.CounterVec
 	cost     prometheus.Counter
-	InFlight prometheus.Gauge
 	attempts *prometheus.CounterVec
 	limited  *prometheus.CounterVec
 	budget   prometheus.Counter
@@ -72,7 +71,6 @@ func NewMetrics(version string) *Metrics {
 		ttft:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ai_gateway_time_to_first_token_seconds", Help: "From admission to the first content of a stream.", Buckets: latencyBuckets}, []string{"provider"}),
 		tokens:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_tokens_total", Help: "Tokens used, by bucket."}, []string{"type"}),
 		cost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_cost_usd_total", Help: "Cost of settled requests."}),
-		InFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_inflight_requests", Help: "Requests being served now."}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_attempts_total", Help: "Attempts at upstreams, by outcome."}, []string{"outcome"}),
 		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ai_gateway_rate_limited_total", Help: "Requests refused by a limit."}, []string{"kind"}),
 		Shed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "ai_gateway_shed_requests_total", Help: "Requests refused since memory or processors did not suffice."}),
@@ -95,9 +93,15 @@ func NewMetrics(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ai_gateway_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.InFlight, m.attempts, m.limited, m.budget, m.soft,
+	m.Registry.MustRegister(m.requests, m.duration, m.overhead, m.ttft, m.tokens, m.cost, m.attempts, m.limited, m.budget, m.soft,
 		m.Panics, m.Shed, m.Refused, m.Dropped, m.notified, m.exported, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// WatchInFlight adds the number of requests being served now; n is asked at each scrape.
+func (m *Metrics) WatchInFlight(n func() int) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ai_gateway_inflight_requests", Help: "Requests being served now."},
+		func() float64 { return float64(n()) }))
 }
 
 // A Done tells of one finished request.

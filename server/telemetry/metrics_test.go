@@ -69,6 +69,7 @@ func TestNames(t *testing.T) {
 	m.Finish(&Done{Operation: "chat", Provider: "p", Model: "m", Status: 200, Duration: time.Second, TTFT: time.Second, Tokens: [4]int64{1, 2, 3, 4}, CostNano: 5})
 	m.Attempt(&Tried{Outcome: "ok"})
 	m.Limited("requests")
+	m.WatchInFlight(func() int { return 1 })
 	m.WatchLedger(func() LedgerStats { return LedgerStats{Up: true, Commits: 2, SyncBuckets: map[float64]uint64{1: 2}} })
 	families, err := m.Registry.Gather()
 	if err != nil {

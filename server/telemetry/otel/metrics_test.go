@@ -15,6 +15,7 @@ import (
 func TestMetrics(t *testing.T) {
 	c := oteltest.New(t)
 	m := telemetry.NewMetrics("test")
+	m.WatchInFlight(func() int { return 0 })
 	m.GenAI = telemetry.NewGenAI()
 	for range 3 {
 		m.Attempt(&telemetry.Tried{Operation: "chat", Provider: "mistral", Model: "m", Outcome: "ok", Duration: 640 * time.Millisecond, FirstChunk: 30 * time.Millisecond})
