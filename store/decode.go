@@ -371,7 +371,7 @@ func PeekEntry(b []byte, e *Entry) error {
 		return fmt.Errorf("cannot decode entry of version %d: %w", b[0], ErrNewer)
 	}
 	*e = Entry{}
-	w := walker{rest: b[1:]}
+	w := walker{b: b, at: 1}
 	for w.next() {
 		switch {
 		case w.typ == protowire.VarintType && w.num == entrySeq:

@@ -230,6 +230,9 @@ func FuzzLedgerRecord(f *testing.F) {
 	f.Add([]byte{entryVersion, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e Entry
+		if err := errors.Join(PeekEntry(b, &e), new(Gist).Read(b)); err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {
+			t.Fatalf("untyped error %v", err)
+		}
 		err := DecodeEntry(b, &e)
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"time"
 
@@ -11,61 +10,83 @@ import (
 
 // A walker goes through the fields of a message, which stays as it is: text is a part of it.
 type walker struct {
-	rest []byte
+	b    []byte
+	at   int
 	num  protowire.Number
 	typ  protowire.Type
 	v    uint64 // of a number, or of a time
-	text []byte // of anything else
+	text []byte // of text, or of a message
 	bad  bool   // it is none
 }
 
 // next reads a field; false: there are no more.
 func (w *walker) next() bool {
-	b := w.rest
-	if len(b) == 0 {
+	b, at := w.b, w.at
+	if at >= len(b) {
 		return false
 	}
-	tag, n := uint64(b[0]), 1
-	if tag >= 0x80 {
-		if tag, n = binary.Uvarint(b); n <= 0 {
+	tag := uint64(b[at])
+	if at++; tag >= 0x80 {
+		if tag, at = varint(b, at); at == 0 {
 			return w.fail()
 		}
 	}
-	b = b[n:]
-	if num := tag >> 3; num == 0 || num > math.MaxInt32 {
+	num := tag >> 3
+	if num == 0 || num > math.MaxInt32 {
 		return w.fail()
 	}
-	w.num, w.typ, w.text = protowire.Number(tag>>3), protowire.Type(tag&7), nil
+	w.num, w.typ = protowire.Number(num), protowire.Type(tag&7)
 	switch w.typ {
 	case protowire.VarintType, protowire.BytesType:
-		v, n := uint64(0), 1
-		if len(b) > 0 && b[0] < 0x80 {
-			v = uint64(b[0])
-		} else if v, n = binary.Uvarint(b); n <= 0 {
+		if at == len(b) {
 			return w.fail()
 		}
-		if b = b[n:]; w.typ == protowire.VarintType {
-			w.v = v
-			break
+		v := uint64(b[at])
+		if at++; v >= 0x80 {
+			if v, at = varint(b, at); at == 0 {
+				return w.fail()
+			}
 		}
-		if v > uint64(len(b)) {
+		if w.typ == protowire.VarintType {
+			w.v, w.at = v, at
+			return true
+		}
+		if v > uint64(len(b)-at) {
 			return w.fail()
 		}
-		w.text, b = b[:v:v], b[v:]
+		w.at = at + int(v)
+		w.text = b[at:w.at:w.at]
 	case protowire.Fixed64Type:
-		if len(b) < 8 {
+		if len(b)-at < 8 {
 			return w.fail()
 		}
-		w.v, b = binary.LittleEndian.Uint64(b), b[8:]
+		w.v, w.at = binary.LittleEndian.Uint64(b[at:]), at+8
 	default:
-		n := protowire.ConsumeFieldValue(w.num, w.typ, b)
+		n := protowire.ConsumeFieldValue(w.num, w.typ, b[at:])
 		if n < 0 {
 			return w.fail()
 		}
-		b = b[n:]
+		w.at = at + n
 	}
-	w.rest = b
 	return true
+}
+
+// varint reads a number of more than one byte, the first of which is before at, and
+// returns where it ends; 0: it is none.
+func varint(b []byte, at int) (v uint64, end int) {
+	v = uint64(b[at-1] & 0x7f)
+	for shift := 7; shift < 64 && at < len(b); shift += 7 {
+		c := uint64(b[at])
+		at++
+		v |= c & 0x7f << shift
+		if c < 0x80 {
+			if shift == 63 && c > 1 {
+				break // beyond 64 bits
+			}
+			return v, at
+		}
+	}
+	return 0, 0
 }
 
 func (w *walker) fail() bool {
@@ -87,60 +108,91 @@ type Gist struct {
 const mostGists = 1 << 12
 
 // Read sets g to the gist of a row in its stored form. Errors are as of DecodeRow, but
-// what is not part of the gist is not looked at.
+// what is not part of the gist may not be looked at.
 func (g *Gist) Read(b []byte) error {
 	g.UsageRow, g.ID = UsageRow{}, nil
-	switch {
-	case len(b) == 0:
-		return fmt.Errorf("cannot decode row: empty: %w", ErrCorrupt)
-	case b[0] == spentVersion: // rare, and all of it counts
-		err := DecodeRow(b, &g.UsageRow)
-		g.ID = []byte(g.RequestID)
-		return err
-	case b[0] != rowVersion:
-		return fmt.Errorf("cannot decode row of version %d: %w", b[0], ErrNewer)
+	if len(b) > 0 && b[0] == rowVersion && g.plain(b) {
+		return nil
 	}
-	w := walker{rest: b[1:]}
-	for w.next() {
-		switch w.typ {
-		case protowire.BytesType:
-			g.bytes(&w)
-		case protowire.VarintType:
-			g.number(w.num, int64(w.v))
-		case protowire.Fixed64Type:
-			if w.num == rowTime {
-				g.Time = time.Unix(0, int64(w.v)).UTC()
-			}
-		}
-	}
-	if w.bad {
-		return fmt.Errorf("cannot decode row: a field is cut short: %w", ErrCorrupt)
-	}
-	return nil
+	// Of another version, or what AppendRow does not write.
+	err := DecodeRow(b, &g.UsageRow)
+	g.ID = []byte(g.RequestID)
+	return err
 }
 
-func (g *Gist) bytes(w *walker) {
-	switch w.num {
+// plain reads a row as AppendRow writes it; false if it is anything else.
+func (g *Gist) plain(b []byte) bool {
+	for at := 1; at < len(b); {
+		tag := uint(b[at])
+		if at++; tag >= 0x80 {
+			if at == len(b) || b[at] >= 0x80 {
+				return false
+			}
+			tag = tag&0x7f | uint(b[at])<<7
+			at++
+		}
+		num := protowire.Number(tag >> 3)
+		if num == 0 || at == len(b) {
+			return false
+		}
+		switch typ := protowire.Type(tag & 7); typ {
+		case protowire.VarintType, protowire.BytesType:
+			v := uint64(b[at])
+			if at++; v >= 0x80 {
+				if v, at = varint(b, at); at == 0 {
+					return false
+				}
+			}
+			if typ == protowire.VarintType {
+				g.number(num, int64(v))
+				continue
+			}
+			if v > uint64(len(b)-at) {
+				return false
+			}
+			text := b[at : at+int(v)]
+			if at += int(v); num == rowTokens {
+				if !g.tokens(text) {
+					return false
+				}
+				continue
+			}
+			g.setText(num, text)
+		case protowire.Fixed64Type:
+			if len(b)-at < 8 {
+				return false
+			}
+			if num == rowTime {
+				g.Time = time.Unix(0, int64(binary.LittleEndian.Uint64(b[at:]))).UTC()
+			}
+			at += 8
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (g *Gist) setText(num protowire.Number, text []byte) {
+	switch num {
 	case rowRequestID:
-		g.ID = w.text
+		g.ID = text
 	case rowKeyID:
-		g.KeyID = g.same(w)
+		g.KeyID = g.same(num, text)
 	case rowKeyName:
-		g.KeyName = g.same(w)
+		g.KeyName = g.same(num, text)
 	case rowGroup:
-		g.Group = g.same(w)
+		g.Group = g.same(num, text)
 	case rowModel:
-		g.Model = g.same(w)
+		g.Model = g.same(num, text)
 	case rowProvider:
-		g.Provider = g.same(w)
+		g.Provider = g.same(num, text)
 	case rowAccount:
-		g.Account = g.same(w)
+		g.Account = g.same(num, text)
 	case rowEndReason:
-		g.EndReason = g.same(w)
+		g.EndReason = g.same(num, text)
 	case rowUsageSource:
-		g.UsageSource = g.same(w)
-	case rowTokens:
-		g.tokens(walker{rest: w.text}, w)
+		g.UsageSource = g.same(num, text)
 	}
 }
 
@@ -167,29 +219,32 @@ func (g *Gist) number(num protowire.Number, v int64) {
 	}
 }
 
-func (g *Gist) tokens(of walker, w *walker) {
+func (g *Gist) tokens(b []byte) bool {
 	fields := g.Tokens.fields()
-	for of.next() {
-		if n := int(of.num); of.typ == protowire.VarintType && n <= len(fields) {
-			*fields[n-1] = int64(of.v)
+	w := walker{b: b}
+	for w.next() {
+		n := int(w.num)
+		if w.typ != protowire.VarintType || n > len(fields) {
+			return false
 		}
+		*fields[n-1] = int64(w.v)
 	}
-	w.bad = w.bad || of.bad
+	return !w.bad
 }
 
 // same returns a text as it is in memory already, if it is: most rows are like others.
-func (g *Gist) same(w *walker) string {
-	if last := g.texts[w.num]; last == string(w.text) {
+func (g *Gist) same(num protowire.Number, text []byte) string {
+	if last := g.texts[num]; last == string(text) {
 		return last
 	}
-	s, found := g.known[string(w.text)]
+	s, found := g.known[string(text)]
 	if !found {
 		if g.known == nil || len(g.known) == mostGists {
 			g.known = make(map[string]string)
 		}
-		s = string(w.text)
+		s = string(text)
 		g.known[s] = s
 	}
-	g.texts[w.num] = s
+	g.texts[num] = s
 	return s
 }
