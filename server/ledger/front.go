@@ -11,8 +11,8 @@ import (
 )
 
 // Hold records that a request was admitted at the given time. It never waits for
-// the disk: the hold is durable at most HoldDelay and one commit later, or its request
-// has ended by then. It fails when the ledger has failed, has no space (ErrNoSpace),
+// the disk: the hold is durable with the next commit, at most HoldDelay and one
+// commit later. It fails when the ledger has failed, has no space (ErrNoSpace),
 // or has too much queued (ErrBusy); the request must then not go upstream. h is
 // copied.
 func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
@@ -40,9 +40,8 @@ func (l *Ledger) Hold(requestID string, h *store.Hold, at time.Time) error {
 	return nil
 }
 
-// pend has h logged by a commit when it is half of HoldDelay old, at the latest by one of
-// its own after HoldDelay. Until then a request that ends needs no hold in the log, and
-// many do when their upstreams are fast.
+// pend has the next commit log h. Until then a request that ends needs no hold in the
+// log, and many do when their upstreams are fast.
 func (l *Ledger) pend(h *openHold) {
 	if h.pending > 0 {
 		return
@@ -68,28 +67,19 @@ func (l *Ledger) unpend(h *openHold) {
 }
 
 // logPending queues the holds that are to be logged for the commit that is about to
-// begin, as many as it takes: those old enough, or all if it is for their sake.
+// begin, as many as it takes.
 func (l *Ledger) logPending() {
-	if len(l.pending) == 0 {
-		return
+	n := 0
+	for ; n < len(l.pending) && len(l.queue) < 2; n++ {
+		l.pending[n].pending = 0
+		l.logHold(l.pending[n])
 	}
-	now := l.o.Now()
-	young, all := now.Add(-l.o.HoldDelay/2), l.flush || l.closed
-	left, oldest := l.pending[:0], now
-	for _, h := range l.pending {
-		if (all || h.at.Before(young)) && len(l.queue) < 2 {
-			h.pending = 0
-			l.logHold(h)
-			continue
-		}
-		left = append(left, h)
-		h.pending = len(left)
-		if h.at.Before(oldest) {
-			oldest = h.at
-		}
+	left := copy(l.pending, l.pending[n:])
+	clear(l.pending[left:])
+	l.pending = l.pending[:left]
+	for i, h := range l.pending {
+		h.pending = i + 1
 	}
-	clear(l.pending[len(left):])
-	l.pending, l.pendingSince = left, oldest
 }
 
 // logHold queues the entry of a hold: a new one, or an old one again since more is known
@@ -332,12 +322,14 @@ func (l *Ledger) holdsDue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.armed = false
-	if l.closed || len(l.queue)+len(l.pending) == 0 {
+	var since time.Time
+	switch {
+	case l.closed || len(l.queue)+len(l.pending) == 0:
 		return
-	}
-	since := l.pendingSince
-	if len(l.queue) > 0 && (len(l.pending) == 0 || l.queue[0].since.Before(since)) {
+	case len(l.queue) > 0:
 		since = l.queue[0].since
+	default:
+		since = l.pendingSince
 	}
 	if rest := l.o.HoldDelay - l.o.Now().Sub(since); rest > 0 {
 		l.armed = true

@@ -80,19 +80,16 @@ func TestHoldRidesAlone(t *testing.T) {
 	}
 }
 
-// A request that ends before a commit takes its hold leaves its row alone in the log, or
-// nothing. A commit takes those that are half of HoldDelay old; one for their sake, all.
+// A request that ends before the next commit leaves its row alone in the log, or
+// nothing; the holds of the others go with that commit.
 func TestHoldsThatEndSoon(t *testing.T) {
 	s := newMemStore()
 	o := options(t.TempDir(), s)
 	o.HoldDelay = time.Hour
 	l := open(t, o)
 	for i := range 10 {
-		id, at := fmt.Sprint(i), time.Now()
-		if i != 7 {
-			at = at.Add(-o.HoldDelay / 2)
-		}
-		if err := l.Hold(id, hold(7), at); err != nil {
+		id := fmt.Sprint(i)
+		if err := l.Hold(id, hold(7), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if i < 3 {
@@ -107,7 +104,7 @@ func TestHoldsThatEndSoon(t *testing.T) {
 	if err := l.Settle(usageRow("4", 1)); err != nil {
 		t.Fatal(err)
 	}
-	if st := l.Stats(); st.QueueLength != 1 || st.Committed != 6 || st.OpenHolds != 6 {
+	if st := l.Stats(); st.QueueLength != 0 || st.Committed != 7 || st.OpenHolds != 6 {
 		t.Errorf("after: %+v", st)
 	}
 	l.Attempt("9", &spent)
@@ -115,11 +112,7 @@ func TestHoldsThatEndSoon(t *testing.T) {
 	if err := errors.Join(l.Settle(usageRow("6", 1)), l.Settle(usageRow("6b", 1))); err != nil {
 		t.Fatal(err)
 	}
-	if st := l.Stats(); st.QueueLength != 1 || st.Committed != 6+4 {
-		t.Errorf("then: %+v", st)
-	}
-	logHolds(t, l)
-	if st := l.Stats(); st.QueueLength != 0 || st.Committed != 6+4+1 {
+	if st := l.Stats(); st.QueueLength != 0 || st.Committed != 7+4 {
 		t.Errorf("at the end: %+v", st)
 	}
 	dir := t.TempDir()
