@@ -64,7 +64,7 @@ func (b *bench) dialed(t *testing.T) (c net.Conn, answered func() answer, plains
 	return c, answered, plains
 }
 
-var anID = regexp.MustCompile("01[0-9A-Z]{24}")
+var idText = regexp.MustCompile("01[0-9A-Z]{24}")
 
 // TestPlainAsFasthttp: a plain request is answered as the same one is that fasthttp has
 // read, whatever comes of it: the header, its order aside, and the body.
@@ -135,7 +135,7 @@ func TestPlainAsFasthttp(t *testing.T) {
 			if one.closes {
 				want.head.Del("Connection")
 			}
-			ids := func(a answer) string { return anID.ReplaceAllString(a.body, "ID") }
+			ids := func(a answer) string { return idText.ReplaceAllString(a.body, "ID") }
 			if fast.status != want.status || ids(fast) != ids(want) || fmt.Sprint(fast.head) != fmt.Sprint(want.head) {
 				t.Errorf("%v\n%v\nfasthttp's: %v\n%v", fast, fast.head, want, want.head)
 			}
