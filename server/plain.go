@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"strconv"
@@ -55,7 +54,13 @@ func (s *Server) readPlain(cn *conn, p []byte) (n int, err error) {
 		if size == 0 {
 			return n, nil
 		}
-		if !s.servePlain(cn, h, p[body:size]) {
+		ctx, w := s.servePlain(cn, h, p[body:size])
+		if ctx.Response.IsBodyStream() { // from here: a stream that lasts should find little on its stack
+			err = w.stream(cn, &ctx.Response)
+		} else {
+			err = w.write(cn, &ctx.Response)
+		}
+		if !ended(ctx, w, err) {
 			return 0, io.EOF
 		}
 		noteIdle(cn, fasthttp.StateIdle)
@@ -161,8 +166,8 @@ func (s *Server) framesPlainly(f *fields) bool {
 	return f.has(fieldContentLength) && (len(kind) == 0 || kind[0]|0x20 != 'm') // no multipart/form-data
 }
 
-// servePlain answers a plain request, and reports whether the connection may bring another.
-func (s *Server) servePlain(cn *conn, h *head, body []byte) bool {
+// servePlain has a plain request answered: what is to be sent is in the context and the reply.
+func (s *Server) servePlain(cn *conn, h *head, body []byte) (*fasthttp.RequestCtx, *reply) {
 	c := calls.Get().(*call)
 	*c = call{} // in its place: with values it would be made elsewhere first
 	ctx := contexts.Get().(*fasthttp.RequestCtx)
@@ -180,13 +185,19 @@ func (s *Server) servePlain(cn *conn, h *head, body []byte) bool {
 	if cn.plains++; cn.plains == s.http.MaxRequestsPerConn {
 		ctx.SetConnectionClose()
 	}
-	err := reply.write(cn, &ctx.Response)
+	return ctx, reply
+}
+
+// ended makes ready for others what an answer took whose sending ended with err, and reports
+// whether the connection may bring another request.
+func ended(ctx *fasthttp.RequestCtx, w *reply, err error) bool {
 	again := err == nil && !ctx.Response.ConnectionClose()
 	ctx.Request.Reset()
 	ctx.Response.Reset()
 	contexts.Put(ctx)
-	if cap(reply.all) <= keepBuffer {
-		replies.Put(reply)
+	if cap(w.all) <= keepBuffer {
+		w.cn = nil
+		replies.Put(w)
 	}
 	return again
 }
@@ -195,32 +206,67 @@ var (
 	post     = []byte("POST")
 	contexts = sync.Pool{New: func() any { return new(fasthttp.RequestCtx) }}
 	replies  = sync.Pool{New: func() any { return new(reply) }}
-	writers  = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, writeBuffer) }}
 )
 
 // A reply is the room to write an answer in.
 type reply struct {
 	lines []byte // of its header, those that are made as they are sent
-	all   []byte
+	all   []byte // what is sent next
+	cn    *conn  // of a stream
 }
 
-// onePiece bounds an answer that is sent by one write, in bytes: to copy a larger one
-// takes longer than a second.
+// onePiece bounds what is sent by one write, in bytes: to copy more takes longer than a
+// second write.
 const onePiece = 32 << 10
 
-// write sends r, of whose header lines are a part.
-func (w *reply) write(cn *conn, r *fasthttp.Response) error {
-	if r.IsBodyStream() {
-		bw := writers.Get().(*bufio.Writer)
-		bw.Reset(cn)
-		err := r.Write(bw)
-		if err == nil {
-			err = bw.Flush()
+// stream sends r, whose body comes as it is made.
+func (w *reply) stream(cn *conn, r *fasthttp.Response) error {
+	defer r.CloseBodyStream()
+	r.Header.SetContentLength(-1)
+	w.all, w.cn = r.Header.AppendBytes(w.all[:0]), cn
+	if r.ImmediateHeaderFlush {
+		if err := w.flush(); err != nil {
+			return err
 		}
-		bw.Reset(nil)
-		writers.Put(bw)
+	}
+	if _, err := r.BodyStream().(io.WriterTo).WriteTo(w); err != nil {
 		return err
 	}
+	w.all = append(w.all, "0\r\n\r\n"...)
+	return w.flush()
+}
+
+// Write sends a piece of a stream at once, as a chunk.
+func (w *reply) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil // it would end the stream
+	}
+	const end = "\r\n"
+	w.all = append(strconv.AppendInt(w.all, int64(len(p)), 16), end...)
+	if len(p) <= onePiece {
+		w.all = append(append(w.all, p...), end...)
+		return len(p), w.flush()
+	}
+	w.cn.more = true
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	w.cn.more = true
+	if _, err := w.cn.Write(p); err != nil {
+		return 0, err
+	}
+	w.all = append(w.all, end...)
+	return len(p), w.flush()
+}
+
+func (w *reply) flush() error {
+	_, err := w.cn.Write(w.all)
+	w.all = w.all[:0]
+	return err
+}
+
+// write sends r, a whole answer, of whose header lines are a part.
+func (w *reply) write(cn *conn, r *fasthttp.Response) error {
 	body := r.Body()
 	if status := r.StatusCode(); status < 200 || status == fasthttp.StatusNoContent || status == fasthttp.StatusNotModified {
 		body = nil
