@@ -113,7 +113,7 @@ func (s *Server) send(c *call, peek *providers.Peek, body []byte, up *relay.Uplo
 	}
 	job := relay.NewJob()
 	job.ID, job.ClientID, job.Accepted, job.Conn, job.Trace = c.id, c.clientID, c.start, c.ctx.Conn(), c.trace()
-	job.Whole = c.plain()
+	job.Whole = c.plain() && lease == nil // a limit may be waited for
 	job.Op, job.Path, job.Query, job.In, job.Frames = c.route.op, c.upstreamPath(), c.query(), in, c.route.frames
 	job.Open = c.route.operation != nil && c.route.operation.open
 	job.Peek, job.Body, job.Upload, job.Release, job.EndUser, job.Thread = *peek, body, up, release, endUser(peek.User), c.refers.thread

@@ -191,7 +191,7 @@ type call struct {
 }
 
 // plain reports whether the request is one: then ctx knows of its header no more than
-// its target, its host and the size of its body.
+// its target and the size of its body.
 func (c *call) plain() bool { return c.head != nil }
 
 // queryString is what stands behind the path.
